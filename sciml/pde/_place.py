@@ -1,0 +1,78 @@
+"""Where a condition holds: the meaning of `on=`."""
+
+from typing import Any
+
+import sympy as sp
+from sympy.logic.boolalg import Boolean
+
+from ._coordinates import Coordinate
+
+
+def check_place(on: Any, what: str) -> Any:
+    """`on` in its stored form: None, a string, a tuple of strings and parts, a part, a relation, or a dict to
+    floats.
+
+    Raises `TypeError` or `ValueError` on anything else, a Python bool among them.
+    """
+    if on is None or (isinstance(on, str) and on.isidentifier()):
+        return on
+    if isinstance(on, str):
+        raise ValueError(
+            f"{what}: {on!r} is not the name of a part of a boundary, such as 'x_min' or 'hole'."
+        )
+    if isinstance(on, bool) or on in (sp.true, sp.false):
+        raise TypeError(
+            f"{what}: on={on!r} is a bool, not a relation: Python compared two objects. Write on=sp.Eq(x, "
+            "0), or the name "
+            "of the part, such as on='x_min'."
+        )
+    if isinstance(on, (tuple, list)):
+        if not on:
+            raise ValueError(f"{what}: on=() names no part of the boundary; leave `on` out for all of it.")
+        parts = tuple(check_place(part, what) for part in on)
+        if any(part is None or isinstance(part, (dict, tuple, Boolean)) for part in parts):
+            raise TypeError(f"{what}: a tuple in `on` holds names or parts of the boundary; got {on!r}.")
+        return parts
+    if isinstance(on, dict):
+        place = {}
+        for key, value in on.items():
+            name = key.name if isinstance(key, Coordinate) else key
+            if not isinstance(name, str):
+                raise TypeError(f"{what}: the keys of a point are coordinates or their names; got {key!r}.")
+            place[name] = float(value)
+        if not place:
+            raise ValueError(f"{what}: on={{}} names no point.")
+        return place
+    if isinstance(on, Boolean) and not isinstance(on, sp.Symbol):
+        for symbol in on.free_symbols:
+            if not isinstance(symbol, Coordinate):
+                raise ValueError(f"{what}: the relation {on} mentions {symbol}, which is not a coordinate.")
+        return on
+    if isinstance(getattr(on, "name", None), str) and not isinstance(on, sp.Basic):
+        return on
+    raise TypeError(
+        f"{what}: on={on!r} of type {type(on).__name__} is no part of a boundary. Expected a name such as "
+        "'x_min', "
+        "domain.boundary[...], a tuple of them, a relation such as x < 0.5, or a point such as {'x': 0, "
+        "'y': 0}."
+    )
+
+
+def place_key(on: Any) -> Any:
+    """What two places are compared by: a part of the boundary is its name."""
+    if isinstance(on, tuple):
+        return tuple(place_key(part) for part in on)
+    if isinstance(on, dict):
+        return ("point", *sorted(on.items()))
+    return on if on is None or isinstance(on, (str, Boolean)) else on.name
+
+
+def place_text(on: Any) -> str:
+    """`on` in words: "every boundary", "x_min", "x = 0, y = 0", ..."""
+    if on is None:
+        return "every boundary"
+    if isinstance(on, tuple):
+        return " and ".join(place_text(part) for part in on)
+    if isinstance(on, dict):
+        return ", ".join(f"{name} = {value:g}" for name, value in on.items())
+    return str(place_key(on))

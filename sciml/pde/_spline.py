@@ -1,0 +1,131 @@
+"""Tensor-product interpolating splines, evaluated in JAX."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.interpolate import make_interp_spline
+
+
+class Spline:
+    """sum_ij c_ij B_i(x) B_j(y) ...: called with one scalar for each axis, returns a scalar.
+
+    The nonzero basis functions at a point follow from the Cox-de Boor recursion (de Boor, *A Practical Guide
+    to Splines*, 1978, chapter X, eq. (4)-(5)); derivatives are splines of lower degree, with coefficients by
+    divided differences (ibid., eq. (15)).
+    """
+
+    def __init__(self, knots, degrees, coefficients, grids, values, degree):
+        self.knots: tuple[np.ndarray, ...] = knots
+        self.degrees: tuple[int, ...] = degrees
+        self.coefficients: np.ndarray = coefficients
+        self.grids: tuple[np.ndarray, ...] = grids
+        self.values: np.ndarray = values
+        self.degree: int = degree
+        digest = hashlib.sha256(repr((degree, degrees, values.shape)).encode())
+        for array in (*grids, values):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        self.fingerprint = digest.hexdigest()
+
+    @classmethod
+    def interpolate(cls, name: str, grids: Sequence[Any], values: Any, degree: int) -> "Spline":
+        checked = tuple(np.asarray(grid, float) for grid in grids)
+        if np.iscomplexobj(values):
+            raise ValueError(
+                f"Table {name!r} has complex values: make one table of the real and one of the imaginary "
+                "part."
+            )
+        data = np.asarray(values, float)
+        if degree < 1 or degree % 2 == 0:
+            raise ValueError(
+                f"The degree of table {name!r} must be odd and positive (5 by default); got {degree}."
+            )
+        shape = tuple(grid.size for grid in checked)
+        if any(grid.ndim != 1 for grid in checked) or data.shape != shape:
+            raise ValueError(
+                f"Table {name!r}: expected one 1D grid per axis and values of shape {shape} to go with "
+                "them; got grids of "
+                f"shapes {[grid.shape for grid in checked]} and values of shape {data.shape}."
+            )
+        for axis, grid in enumerate(checked):
+            if grid.size < 2:
+                raise ValueError(
+                    f"Table {name!r}: axis {axis} has {grid.size} point(s); at least 2 are needed."
+                )
+            if not np.all(np.isfinite(grid)) or not np.all(np.diff(grid) > 0):
+                raise ValueError(
+                    f"Table {name!r}: grid {axis} must be finite and strictly increasing; sort it first."
+                )
+        if not np.all(np.isfinite(data)):
+            raise ValueError(f"Table {name!r} contains NaN or infinity: fill or drop these points first.")
+        # Odd degrees, so that the knots lie at the data points and the interpolant has no preferred side.
+        degrees = tuple(min(degree, (size - 2) // 2 * 2 + 1) for size in shape)
+        coefficients, knots = data, []
+        for axis, (grid, k) in enumerate(zip(checked, degrees)):
+            spline = make_interp_spline(grid, coefficients, k=k, axis=axis)
+            knots.append(np.asarray(spline.t))
+            coefficients = np.moveaxis(np.asarray(spline.c), 0, axis)
+        return cls(tuple(knots), degrees, coefficients, checked, data, degree)
+
+    def check_order(self, name: str, axis: int, order: int) -> None:
+        smooth = self.degrees[axis] - 1
+        if order > smooth:
+            raise ValueError(
+                f"Derivative of order {order} of table {name!r} in argument {axis + 1}: its spline has only "
+                f"{smooth} "
+                f"continuous derivatives there. Build it with table(..., degree={2 * (order // 2) + 3}), "
+                "from enough "
+                "points."
+            )
+
+    def derivative(self, orders: Sequence[int]) -> "Spline":
+        knots, degrees, c = list(self.knots), list(self.degrees), self.coefficients
+        for axis, order in enumerate(orders):
+            for _ in range(order):
+                k, t = degrees[axis], knots[axis]
+                spans = t[k + 1 : -1] - t[1 : -k - 1]
+                shape = [1] * c.ndim
+                shape[axis] = -1
+                c = np.diff(c, axis=axis) * (k / spans).reshape(shape)
+                knots[axis], degrees[axis] = t[1:-1], k - 1
+        return Spline(tuple(knots), tuple(degrees), c, self.grids, self.values, self.degree)
+
+    def __call__(self, *point):
+        if len(point) != len(self.knots):
+            raise TypeError(f"This table takes {len(self.knots)} argument(s); got {len(point)}.")
+        dtype = jnp.result_type(*point)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            dtype = jnp.result_type(float)
+        starts, weights, inside = [], [], True
+        for x, t, k in zip(point, self.knots, self.degrees):
+            margin = 1e-6 * (t[-1] - t[0])
+            inside = inside & (x >= t[0] - margin) & (x <= t[-1] + margin)
+            start, basis = _basis(jnp.asarray(x, dtype), jnp.asarray(t, dtype), k)
+            starts.append(start)
+            weights.append(basis)
+        total = jax.lax.dynamic_slice(
+            jnp.asarray(self.coefficients, dtype), starts, [k + 1 for k in self.degrees]
+        )
+        for basis in weights:
+            total = jnp.tensordot(basis, total, axes=1)
+        return jnp.where(inside, total, jnp.nan)
+
+
+def _basis(x, t, k):
+    """The index of the first of the k + 1 splines that are nonzero at x, and their values."""
+    cell = jnp.clip(jnp.searchsorted(t, jax.lax.stop_gradient(x), side="right") - 1, k, t.size - k - 2)
+    near = jax.lax.dynamic_slice(t, [cell - k + 1], [2 * k]) if k else t[:0]  # t[cell-k+1 .. cell+k]
+    values = [jnp.ones_like(x)]
+    for degree in range(1, k + 1):
+        saved, raised = jnp.zeros_like(x), []
+        for r in range(degree):
+            right = near[k + r]  # t[cell + 1 + r]
+            left = near[k - degree + r]  # t[cell + 1 + r - degree]
+            ratio = values[r] / (right - left)
+            raised.append(saved + (right - x) * ratio)
+            saved = (x - left) * ratio
+        values = [*raised, saved]
+    return cell - k, jnp.stack(values)

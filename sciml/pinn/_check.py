@@ -1,0 +1,134 @@
+"""Static validation: what is missing or does not fit, before anything is compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..geometry import AbstractGeometry, Box, Domain
+from ..pde import PDE, Condition, Initial, Observed, Periodic
+
+
+def resolve_domain(pde: PDE, domain: Any) -> Domain:
+    """The domain with the kinds of coordinates that the equation declares."""
+    if not isinstance(pde, PDE):
+        raise TypeError(
+            f"The first argument is a sciml.PDE; {type(pde).__name__} came. Write PDE(u.t - u.xx, ...conditions)."
+        )
+    if not isinstance(domain, (AbstractGeometry, Domain)):
+        raise TypeError(
+            f"The second argument is where the equation holds, such as Box(x=(-1, 1), t=(0, 1)); "
+            f"{type(domain).__name__} came."
+        )
+    resolved = domain.resolve({c.name: c.role for c in pde.coordinates})
+    extra = [name for name in resolved.names if name not in {c.name for c in pde.coordinates}]
+    if extra:
+        raise ValueError(
+            f"The domain has the coordinates {', '.join(resolved.names)}, but no field depends on "
+            f"{', '.join(extra)}. Remove it from the domain, or declare the fields with it."
+        )
+    return resolved
+
+
+def validate(pde: PDE, domain: Domain) -> None:
+    """Conditions: on parts that exist, none missing."""
+    _check_places(pde, domain)
+    _check_initial(pde)
+    _check_boundary(pde, domain)
+
+
+def _check_places(pde: PDE, domain: Domain) -> None:
+    boundary = domain.boundary
+    for condition in pde.conditions:
+        if isinstance(condition, Periodic):
+            missing = [c for c in condition.coordinates if c not in {s.name for s in pde.space}]
+            if missing:
+                raise ValueError(
+                    f"{condition.name!r}: {', '.join(missing)} is no space coordinate of this equation; these are "
+                    f"{', '.join(s.name for s in pde.space) or 'none'}."
+                )
+            continue
+        on = getattr(condition, "on", None)
+        if isinstance(condition, (Initial, Observed)) or isinstance(on, dict):
+            continue
+        if not boundary:
+            raise ValueError(
+                f"{condition.name!r} holds on a boundary, but the domain {domain!r} has no space. Use Initial for "
+                "values at the start."
+            )
+        if isinstance(on, (str, tuple)):
+            names = [on] if isinstance(on, str) else [p for p in on if isinstance(p, str)]
+            unknown = [name for name in names if name not in boundary]
+            if unknown:
+                raise ValueError(
+                    f"{condition.name!r}: the boundary has no part {', '.join(map(repr, unknown))}; its parts are "
+                    f"{', '.join(map(repr, boundary))}."
+                )
+
+
+def _observed(pde: PDE) -> set[str]:
+    return {u.field_name for c in pde.conditions if isinstance(c, Observed) for u in c.fields}
+
+
+def _check_initial(pde: PDE) -> None:
+    if pde.time is None:
+        return
+    data = _observed(pde)
+    for u in pde.fields:
+        orders = {c.order for c in pde.conditions if isinstance(c, Initial) and c.field == u}
+        wanted = pde.order(u, pde.time)
+        too_high = [k for k in orders if k >= wanted]
+        if too_high and wanted:
+            raise ValueError(
+                f"Initial({u.field_name}, ..., order={too_high[0]}): the equations have time derivatives of "
+                f"{u.field_name} up to order {wanted}, so only orders below {wanted} can be prescribed."
+            )
+        missing = [k for k in range(wanted) if k not in orders]
+        if missing and u.field_name not in data:
+            how = f"Initial({u.field_name}, ...)" if missing[0] == 0 else (
+                f"Initial({u.field_name}, ..., order={missing[0]})"
+            )
+            raise ValueError(
+                f"The initial {'value' if missing[0] == 0 else f'time derivative of order {missing[0]}'} of "
+                f"{u.field_name} is missing: the equations are of order {wanted} in {pde.time.name}. Add {how}, or "
+                "data with Observed."
+            )
+
+
+def _check_boundary(pde: PDE, domain: Domain) -> None:
+    if not domain.boundary:
+        return
+    data = _observed(pde)
+    for u in pde.fields:
+        mine = [
+            c
+            for c in pde.conditions
+            if not isinstance(c, (Initial, Observed, Periodic)) and (u in c.fields or isinstance(c, Condition))
+        ]
+        orders = [pde.order(u, c) for c in pde.space]
+        periodic = {
+            c.name for c in pde.space for p in pde.conditions if isinstance(p, Periodic) and p.covers(u, c)
+        }
+        needs = [c.name for c, k in zip(pde.space, orders, strict=True) if k >= 2 and c.name not in periodic]
+        if u.field_name in data or not needs:
+            continue
+        if any(not isinstance(c.on, (str, tuple, type(None))) and not hasattr(c.on, "labels") for c in mine):
+            continue  # told by a relation: left to the user
+        covered: set[str] = set()
+        for c in mine:
+            covered |= set(domain.boundary) if c.on is None else set(domain.boundary.select(c.on).labels)
+        bare = [
+            name for name in domain.boundary if name not in covered and _matters(domain, name, needs)
+        ]
+        if bare:
+            raise ValueError(
+                f"No boundary condition for {u.field_name} on {', '.join(bare)}: the equations have second or higher "
+                f"derivatives of {u.field_name} along {', '.join(needs)}. Add Dirichlet, Neumann, Robin or Periodic "
+                f"there, for instance Dirichlet({u.field_name}, 0, on={bare[0]!r})."
+            )
+
+
+def _matters(domain: Domain, name: str, needs: list[str]) -> bool:
+    part = domain.boundary[name]
+    if not isinstance(domain.space, Box) or part.axis is None:
+        return True
+    return part.names[part.axis] in needs

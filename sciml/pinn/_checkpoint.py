@@ -1,0 +1,100 @@
+"""Training states on disk: written atomically while training, and read back bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+FORMAT = 1
+
+
+@dataclasses.dataclass
+class Saved:
+    """What a checkpoint holds; `into(state)` fills a freshly made state of the same method."""
+
+    progress: Any
+    points: Any
+    weights: dict[str, float]
+    leaves: list[np.ndarray]
+
+    def into(self, state: Any) -> Any:
+        leaves, structure = jax.tree.flatten(state)
+        if [np.shape(a) for a in leaves] != [a.shape for a in self.leaves]:
+            raise ValueError(
+                "The checkpoint was written with another network or method: the shapes of the training state differ. "
+                "Call solve as before, or remove the file to start anew."
+            )
+        return jax.tree.unflatten(structure, [jnp.asarray(a) for a in self.leaves])
+
+
+class Checkpoint:
+    """One file, rewritten at most every `every` seconds; `signature` says which problem it belongs to."""
+
+    def __init__(self, path: Any, signature: str, every: float = 20.0):
+        self.path, self.signature, self.every = Path(path), signature, every
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        return time.monotonic() - self._last >= self.every
+
+    def save(self, progress: Any, state: Any, batch: Any) -> None:
+        header = {
+            "format": FORMAT,
+            "signature": self.signature,
+            "progress": dataclasses.asdict(progress),
+            "weights": {k: float(v) for k, v in batch.weights.items()},
+            "groups": list(batch.points),
+        }
+        arrays = {f"state/{i}": np.asarray(a) for i, a in enumerate(jax.tree.leaves(state))}
+        for name, points in batch.points.items():
+            for part in ("x", "normals", "weight", "data"):
+                arrays[f"points/{name}/{part}"] = np.asarray(getattr(points, part))
+        write_arrays(self.path, header, arrays)
+        self._last = time.monotonic()
+
+    def load(self, problem: Any) -> Saved | None:
+        from ._groups import Points
+        from ._loop import Progress
+
+        if not self.path.exists():
+            return None
+        header, arrays = read_arrays(self.path)
+        if header.get("signature") != self.signature:
+            raise ValueError(
+                f"The checkpoint {self.path} belongs to another problem or other settings. Call solve with the same "
+                "arguments as before, give another path, or remove the file."
+            )
+        points = {
+            name: Points(*(arrays[f"points/{name}/{part}"] for part in ("x", "normals", "weight", "data")))
+            for name in header["groups"]
+        }
+        leaves = [arrays[f"state/{i}"] for i in range(sum(k.startswith("state/") for k in arrays))]
+        return Saved(Progress(**header["progress"]), points, header["weights"], leaves)
+
+
+def write_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """A header of plain JSON and arrays in one `.npz`, put in place only when complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + f".{os.getpid()}.part")
+    with open(temporary, "wb") as file:
+        np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # pyright: ignore
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read_arrays(path: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `write_arrays` wrote. Nothing is unpickled or evaluated."""
+    with np.load(path, allow_pickle=False) as file:
+        if "header" not in file:
+            raise ValueError(f"{path} was not written by sciml: it has no header.")
+        header = json.loads(file["header"].tobytes().decode())
+        return header, {k: file[k] for k in file.files if k != "header"}

@@ -1,0 +1,93 @@
+"""Where the equations are asked to hold: collocation points, and how they move."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from ._groups import Points
+from ._problem import INTERIOR, Problem
+
+
+class AbstractCollocation(eqx.Module):
+    """How points are drawn. `first` before training, `again` every `every` steps (None: never again)."""
+
+    every: eqx.AbstractVar[int | None]
+
+    @abc.abstractmethod
+    def first(self, problem: Problem, n: int, *, key: int) -> dict[str, Points]: ...
+
+    @abc.abstractmethod
+    def again(
+        self, problem: Problem, n: int, *, key: int, residuals: Callable[[dict[str, Points]], dict[str, Any]]
+    ) -> dict[str, Points]: ...
+
+
+class Fixed(AbstractCollocation):
+    """Low-discrepancy points that stay where they are. The network can be wrong between them."""
+
+    every: int | None = None
+
+    def first(self, problem: Problem, n: int, *, key: int) -> dict[str, Points]:
+        return problem.sample(n, key=key)
+
+    def again(self, problem: Problem, n: int, *, key: int, residuals: Any) -> dict[str, Points]:
+        return problem.sample(n, key=key)
+
+
+class Redrawn(AbstractCollocation):
+    """Fresh low-discrepancy points every `every` steps. The objective is the plain mean over the domain."""
+
+    every: int | None = 500
+
+    def first(self, problem: Problem, n: int, *, key: int) -> dict[str, Points]:
+        return problem.sample(n, key=key)
+
+    def again(self, problem: Problem, n: int, *, key: int, residuals: Any) -> dict[str, Points]:
+        return problem.sample(n, key=key)
+
+
+class ResidualAdaptive(AbstractCollocation):
+    """Interior points drawn where the residual is large; Wu et al. 2023 (10.1016/j.cma.2022.115671), RAD.
+
+        density(x) ~ |r(x)|^power / mean(|r|^power) + offset
+
+    drawn from `candidates` times as many low-discrepancy points, |r| being the largest of the scaled residuals.
+
+    What that does to the objective: with `unbiased=False` the loss becomes the mean of density x r^2, which counts large
+    residuals more than the mean square does (between mean square and maximum); with `unbiased=True` every point has the
+    quadrature weight 1/density, and the loss stays an estimate of the mean square over the domain, with less variance.
+    """
+
+    every: int | None = 500
+    candidates: int = 4
+    power: float = 1.0
+    offset: float = 1.0
+    unbiased: bool = False
+
+    def first(self, problem: Problem, n: int, *, key: int) -> dict[str, Points]:
+        return problem.sample(n, key=key)
+
+    def again(self, problem: Problem, n: int, *, key: int, residuals: Any) -> dict[str, Points]:
+        points = problem.sample({INTERIOR: self.candidates * n}, key=key)
+        fresh = problem.sample(n, key=key)
+        found = residuals(points)
+        blocks = next(g.blocks for g in problem.groups if g.name == INTERIOR)
+        size = np.max([np.abs(np.asarray(found[b.name])) / b.scale for b in blocks], axis=0)
+        if not np.all(np.isfinite(size)) or not size.any():
+            return fresh
+        size = size**self.power
+        density = size / size.mean() + self.offset
+        chosen = np.random.default_rng([key, 1]).choice(
+            len(density), n, replace=False, p=density / density.sum()
+        )
+        interior = jax.tree.map(lambda a: a[chosen], points[INTERIOR])
+        if self.unbiased:
+            weight = 1 / density[chosen]
+            interior = eqx.tree_at(lambda q: q.weight, interior, weight / weight.mean())
+        return {**fresh, INTERIOR: interior}

@@ -1,0 +1,207 @@
+"""The first attempt of the default: random waves and linear algebra.
+
+Where the solution is smooth, a layer of random waves whose amplitudes solve a least-squares problem is accurate to eight
+digits and more within seconds, and on a nonlinear equation Newton's method on the amplitudes is. Where it is not (fronts,
+corners), the residual on fresh points says so, and the network that is trained as a whole takes over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+from tqdm.auto import tqdm
+
+from ..nn import RandomFeatures, adapt
+from ..pde import Field, expand_fluxes
+from ._groups import Points
+from ._objective import Batch, make_objective
+from ._problem import INTERIOR, Problem
+from .methods import LeastSquares
+
+# Columns of the least-squares matrix, over all fields: QR of twice as many rows takes about two seconds at 1600.
+SIZES = (500, 1100, 2000)
+SCALES = (3.0, 7.0, 15.0)
+NEWTON_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A trained layer of random waves, and its relative residual on fresh points."""
+
+    problem: Problem
+    params: Any
+    residual: float
+    scale: tuple[float, ...]
+    features: int
+    history: list[dict[str, float]]
+
+
+class _Waves:
+    """`RandomFeatures` with its frequencies as an argument, so that another scale compiles nothing."""
+
+    angles = True
+
+    def apply(self, params: Any, z: Any) -> Any:
+        frequencies, phases, amplitudes = params
+        return jnp.sin(frequencies @ z + phases) @ amplitudes
+
+
+def is_linear(problem: Problem) -> bool:
+    """Whether every equation and condition is linear in the fields."""
+    for g in problem.groups:
+        for b in g.blocks:
+            expression = expand_fluxes(b.expression)
+            leaves = [n for n in sp.preorder_traversal(expression) if _is_leaf(n)]
+            dummies = {leaf: sp.Dummy() for leaf in sorted(set(leaves), key=sp.default_sort_key, reverse=True)}
+            replaced = _replace_leaves(expression, dummies)
+            symbols = [s for s in dummies.values() if s in replaced.free_symbols]
+            if any(replaced.diff(s).free_symbols & set(symbols) for s in symbols):
+                return False
+    return not problem.pde.parameters
+
+
+def _is_leaf(node: Any) -> bool:
+    return isinstance(node, Field) or (isinstance(node, sp.Derivative) and isinstance(node.expr, Field))
+
+
+def _replace_leaves(expression: Any, dummies: dict[Any, Any]) -> Any:
+    derivatives = {k: v for k, v in dummies.items() if isinstance(k, sp.Derivative)}
+    return expression.xreplace(derivatives).xreplace(dummies)
+
+
+class _Fit:
+    """Compiled least squares for one number of features: scales and keys are arguments."""
+
+    def __init__(self, problem: Problem, features: int, points: int, seed: int):
+        self.features, self.seed = features, seed
+        self.problem = replace(problem, trial=replace(problem.trial, network=_Waves(), angles=True))
+        d, m = len(problem.pde.coordinates), len(problem.pde.fields)
+        self.shape = (d, m)
+        start = jnp.zeros((features, m))
+        unknowns = {p.name: jnp.zeros(()) for p in problem.pde.parameters}
+        self.objective, self.start = make_objective(
+            self.problem,
+            start,
+            join=lambda amplitudes, waves: {"network": (*waves, amplitudes), "unknowns": unknowns},
+        )
+        method = LeastSquares()
+        self.step = jax.jit(lambda state, batch: method.step(self.objective, state, batch))
+        self.init = jax.jit(lambda p, batch: method.init(self.objective, p, batch))
+        self.loss = jax.jit(self.objective.loss)
+        weights = {k: jnp.asarray(v if v == 1.0 else 10 * v) for k, v in problem.weights.items()}
+        device: Callable[[dict[str, Points]], Any] = lambda q: jax.tree.map(jnp.asarray, q)  # noqa: E731
+        self.points = device(problem.sample(points, key=seed))
+        self.fresh = device(problem.sample(min(points, 1024), key=seed + 1))
+        self.weights = weights
+        self.total = sum(float(v) for v in weights.values())
+
+    def network(self, scale: tuple[float, ...]) -> RandomFeatures:
+        d, m = self.shape
+        return RandomFeatures(
+            d, m, features=self.features, scale=scale, periodic=self.problem.trial.periodic, key=self.seed
+        )
+
+    def run(self, scale: tuple[float, ...], steps: int, deadline: float) -> tuple[float, Any]:
+        """Relative residual on fresh points, and the amplitudes."""
+        waves = self.network(scale).waves.value
+        batch = Batch(self.points, self.weights, waves)
+        state = self.init(self.start, batch)
+        for _ in range(steps):
+            before = float(state.loss)
+            state = self.step(state, batch)
+            after = float(state.loss)
+            if bool(state.stalled) or after > 0.5 * before or time.monotonic() > deadline:
+                break
+        loss = float(self.loss(state.p, Batch(self.fresh, self.weights, waves)))
+        return (float(np.sqrt(loss / self.total)) if np.isfinite(loss) else np.inf), state.p
+
+
+def attempt(
+    problem: Problem, *, deadline: float, tolerance: float, seed: int, progress_bar: bool
+) -> Attempt | None:
+    """The best layer of random waves found before `deadline` (a `time.monotonic()`); None if nothing was finite.
+
+    Scales are tried on the smallest layer, first the same for every coordinate, then one coordinate at a time; the layer
+    grows until the residual on fresh points is below `tolerance` or no longer falls.
+    """
+    linear = is_linear(problem)
+    m, d = len(problem.pde.fields), len(problem.pde.coordinates)
+    equations = max(1, len(next(g for g in problem.groups if g.name == INTERIOR).blocks))
+    steps = 1 if linear else NEWTON_STEPS
+    best: tuple[float, tuple[float, ...], Any, _Fit] | None = None
+    history: list[dict[str, float]] = []
+    began = time.monotonic()
+    bar = tqdm(total=None, disable=not progress_bar, desc="random features", unit="fit")
+
+    def trying(fit: _Fit, scale: tuple[float, ...]) -> float:
+        nonlocal best
+        residual, p = fit.run(scale, steps, deadline)
+        bar.update(1)
+        if best is None or residual < best[0]:
+            best = (residual, scale, p, fit)
+        bar.set_postfix(residual=f"{best[0]:.2e}", refresh=False)
+        history.append({"step": float(len(history) + 1), "seconds": time.monotonic() - began, "residual": best[0]})
+        return residual
+
+    try:
+        for size in SIZES:
+            fit = _Fit(problem, max(20, size // m), int(2.2 * size / equations), seed)
+            previous = np.inf if best is None else best[0]
+            if best is None:
+                for scale in SCALES:
+                    trying(fit, (scale / d**0.5 if d > 3 else scale,) * d)
+                    if time.monotonic() > deadline or best is not None and best[0] < tolerance:
+                        break
+            else:
+                trying(fit, best[1])
+            if best is None or not np.isfinite(best[0]):
+                return None
+            _improve_scale(trying, fit, lambda: best, d if d <= 4 else 0, deadline, tolerance)
+            if best[0] < tolerance or time.monotonic() > deadline:
+                break
+            # A layer that does not see the solution at all does not see it when it is twice as large.
+            if best[0] > (0.3 if previous == np.inf else 0.5 * previous):
+                break
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+    finally:
+        bar.close()
+    assert best is not None
+    residual, scale, p, fit = best
+    network = fit.network(scale)
+    network = eqx.tree_at(lambda n: n.amplitudes, network, p.reshape(fit.features, m))
+    adapted = adapt(network, d, m, dtype=jnp.float64)
+    trial = replace(problem.trial, network=adapted, angles=True)
+    params = {"network": adapted.params, "unknowns": problem.params["unknowns"]}
+    return Attempt(
+        replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history
+    )
+
+
+def _improve_scale(
+    trying: Callable[[Any, Any], float], fit: _Fit, best: Callable[[], Any], axes: int, deadline: float,
+    tolerance: float,
+) -> None:
+    """Scales of single coordinates up and down by 1.7, as long as it helps."""
+    factor = 1.7
+    for axis in range(axes):
+        for direction in (factor, 1 / factor):
+            helped = False
+            while time.monotonic() < deadline and best()[0] > tolerance:
+                reached, scale = best()[0], list(best()[1])
+                scale[axis] *= direction
+                if not 0.3 < scale[axis] < 300 or trying(fit, tuple(scale)) > 0.8 * reached:
+                    break
+                helped = True
+            if helped:
+                break
+

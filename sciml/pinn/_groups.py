@@ -1,0 +1,194 @@
+"""Where residuals are evaluated: groups of points that share equations or conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+import sympy as sp
+from jaxtyping import Array, Float
+
+from ..derivatives import Plan, plan
+from ..geometry import AbstractSampler, Domain, Sobol
+from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Robin, lower
+
+
+class Points(eqx.Module):
+    """Points of one group: `x` `(n, d)`, outward normals `(n, space)`, quadrature weights `(n,)` of mean one, and
+    observed values `(n, blocks)`."""
+
+    x: Any
+    normals: Any
+    weight: Any
+    data: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A residual with a name: an equation, or a penalised condition. `scale` is its natural size."""
+
+    name: str
+    expression: Any
+    scale: float
+    kind: str  # "equation", "condition" or "data"
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Blocks on the same points. `draw(n, key)` gives fresh ones; `fixed` says that there are no others."""
+
+    name: str
+    blocks: tuple[Block, ...]
+    draw: Callable[..., Points]
+    dimension: int
+    fixed: int | None
+    lowered: Lowered
+    plan: Plan | None
+    names: tuple[str, ...] = field(default=())
+    space: tuple[str, ...] = field(default=())
+
+    def values(
+        self, trial: Callable[[Any], Any], unknowns: dict[str, Any], points: Points, fields: tuple[str, ...]
+    ) -> dict[Any, Any]:
+        """Every leaf of the expressions at the points."""
+        values: dict[Any, Any] = {name: points.x[:, i] for i, name in enumerate(self.names)}
+        values |= unknowns
+        values |= {("normal", name): points.normals[:, i] for i, name in enumerate(self.space)}
+        if self.plan is not None:
+            evaluate = self.plan
+            found = jax.vmap(lambda x: evaluate(trial, x))(points.x)
+            for name, index in self.lowered.derivatives:
+                values[name, index] = found[index][:, fields.index(name)]
+        return values
+
+    def residuals(
+        self, trial: Callable[[Any], Any], unknowns: dict[str, Any], points: Points, fields: tuple[str, ...]
+    ) -> list[Float[Array, " n"]]:
+        """The residual of each block at each point, in physical units."""
+        raw = self.lowered(self.values(trial, unknowns, points, fields))
+        out = []
+        for i, (block, value) in enumerate(zip(self.blocks, raw, strict=True)):
+            value = jax.numpy.broadcast_to(value, points.x.shape[:1])
+            out.append(value - points.data[:, i] if block.kind == "data" else value)
+        return out
+
+
+def make_group(name: str, blocks: list[Block], pde: PDE, draw: Callable[..., Points], fixed: int | None) -> Group:
+    lowered = lower([b.expression for b in blocks], coordinates=pde.coordinates)
+    requests = sorted({index for _, index in lowered.derivatives})
+    return Group(
+        name,
+        tuple(blocks),
+        draw,
+        len(pde.coordinates),
+        fixed,
+        lowered,
+        plan(requests, len(pde.coordinates)) if requests else None,
+        tuple(c.name for c in pde.coordinates),
+        tuple(c.name for c in pde.space),
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """How to sample the points of a condition. Columns in the order of the equation's coordinates."""
+
+    pde: PDE
+    domain: Domain
+
+    @property
+    def _order(self) -> list[int]:
+        return [self.domain.names.index(c.name) for c in self.pde.coordinates]
+
+    @property
+    def _space_order(self) -> list[int]:
+        names = self.domain.space.names if self.domain.space is not None else ()
+        return [names.index(c.name) for c in self.pde.space]
+
+    def _points(self, x: np.ndarray, normals: np.ndarray | None = None) -> Points:
+        normals = np.zeros((len(x), len(self.pde.space))) if normals is None else normals[:, self._space_order]
+        return Points(x[:, self._order], normals, np.ones(len(x)), np.zeros((len(x), 0)))
+
+    def interior(self, n: int, *, key: Any, sampler: AbstractSampler = Sobol()) -> Points:
+        return self._points(self.domain.sample(n, sampler=sampler, key=key))
+
+    def initial(self, n: int, *, key: Any, sampler: AbstractSampler = Sobol()) -> Points:
+        return self._points(self.domain.sample_initial(n, sampler=sampler, key=key))
+
+    def boundary(self, on: Any) -> Callable[..., Points]:
+        """The sampler of the points that `on` means."""
+        if isinstance(on, dict):
+            return lambda n, *, key, sampler=Sobol(): self._at_point(on, n, key, sampler)
+        if isinstance(on, sp.Basic):
+            part = self.domain.boundary.all.where(self._relation(on), name="relation")
+        else:
+            part = self.domain.boundary.select(on)
+        return lambda n, *, key, sampler=Sobol(): self._points(
+            *self.domain.sample_boundary(part, n, sampler=sampler, key=key)
+        )
+
+    def _relation(self, on: Any) -> Callable[[np.ndarray], np.ndarray]:
+        assert self.domain.space is not None
+        names = self.domain.space.names
+        used = {s.name for s in on.free_symbols}
+        if used - set(names):
+            raise ValueError(
+                f"on={on}: a part of the boundary is told by space coordinates; "
+                f"{', '.join(sorted(used - set(names)))} is none of {', '.join(names)}."
+            )
+        size = float(np.max(self.domain.space.upper - self.domain.space.lower))
+        # Equality means to within rounding: sampled points are not exactly on a plane.
+        relaxed = on.replace(
+            lambda e: isinstance(e, sp.Eq), lambda e: sp.Abs(e.lhs - e.rhs) <= 1e-9 * max(size, 1e-300)
+        )
+        symbols = {s.name: s for s in relaxed.free_symbols}
+        function = sp.lambdify([symbols.get(n, sp.Symbol(n)) for n in names], relaxed, "numpy")
+        return lambda x: np.broadcast_to(function(*x.T), (len(x),))
+
+    def _at_point(self, on: dict[str, float], n: int, key: Any, sampler: AbstractSampler) -> Points:
+        names = self.domain.names
+        unknown = set(on) - set(names)
+        if unknown:
+            raise ValueError(
+                f"on={on}: {', '.join(sorted(unknown))} is no coordinate of the domain, which has {', '.join(names)}."
+            )
+        x = self.domain.sample(n, sampler=sampler, key=key)
+        for name, value in on.items():
+            x[:, names.index(name)] = value
+        if not self.domain.contains(x, atol=1e-9 * float(np.max(self.domain.upper - self.domain.lower))).all():
+            raise ValueError(f"on={on}: this point is not in the domain {self.domain!r}.")
+        return self._points(x)
+
+    def observed(self, condition: Observed) -> Points:
+        mine = [c.name for c in condition.coordinates]
+        middle = (self.domain.lower + self.domain.upper) / 2
+        x = np.tile(middle[self._order], (len(condition.points), 1))
+        for i, c in enumerate(self.pde.coordinates):
+            if c.name in mine:
+                x[:, i] = condition.points[:, mine.index(c.name)]
+        full = np.empty_like(x)
+        full[:, self._order] = x
+        inside = self.domain.contains(full, atol=1e-9 * float(np.max(self.domain.upper - self.domain.lower)))
+        if not inside.all():
+            row = int(np.flatnonzero(~inside)[0])
+            raise ValueError(
+                f"{condition.name!r}: {int((~inside).sum())} observed points lie outside the domain "
+                f"{self.domain!r}; the first is row {row}: {condition.points[row].tolist()}."
+            )
+        weight = np.ones(len(x))
+        if isinstance(condition.noise, np.ndarray) and condition.noise.ndim:
+            weight = np.mean(condition.noise**2) / condition.noise**2
+        return Points(x, np.zeros((len(x), len(self.pde.space))), weight, np.asarray(condition.values, float)[:, None])
+
+
+def expression_of(condition: Any) -> Any:
+    """What must vanish on the points of a condition (for data: what is compared with them)."""
+    if isinstance(condition, Observed):
+        return condition.expression
+    if isinstance(condition, (Initial, Dirichlet, Neumann, Robin, Condition)):
+        return condition.residual
+    raise TypeError(f"no residual for {condition!r}")

@@ -1,0 +1,211 @@
+"""The training loop, written once for all methods.
+
+Steps run in compiled chunks of bounded time; between them the host redraws points, updates weights, moves the progress
+bar, writes the checkpoint and decides whether to stop. What happens when is counted in steps, never in seconds, so a
+resumed run repeats an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm.auto import tqdm
+
+from ._balance import AbstractBalancing, block_gradients
+from ._checkpoint import Checkpoint
+from ._collocation import AbstractCollocation
+from ._objective import Batch, make_objective
+from ._problem import Problem
+from .methods import AbstractMethod
+
+CHUNK_SECONDS = 0.7
+PLATEAU_DRAWS = 20
+
+
+@dataclass
+class Progress:
+    """Where the training stands; everything in it, and the method's state, goes into a checkpoint."""
+
+    method: int = 0
+    method_step: int = 0
+    step: int = 0
+    draw: int = 0
+    elapsed: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class Outcome:
+    """The parameters at the end, why it ended, and how it went."""
+
+    params: Any
+    weights: dict[str, float]
+    reason: str
+    converged: bool
+    progress: Progress
+    evaluations: int
+
+
+def train(
+    problem: Problem,
+    params: Any,
+    methods: tuple[AbstractMethod, ...],
+    *,
+    points: int,
+    collocation: AbstractCollocation,
+    balancing: AbstractBalancing | None,
+    deadline: float,
+    tolerance: float,
+    seed: int,
+    progress_bar: bool,
+    checkpoint: Checkpoint | None,
+    patience: int | None = PLATEAU_DRAWS,
+) -> Outcome:
+    """Minimises the loss of `problem` from `params` until tolerance, plateau, the last method's steps, or `deadline`
+    (a `time.monotonic()`)."""
+    began = time.monotonic()
+    objective, p = make_objective(problem, params)
+    residuals = jax.jit(lambda p, points: problem._residuals(objective.unravel(p), points))
+    gradients = block_gradients(problem, objective) if balancing else None
+    movable = {b.name for b in problem.blocks if b.kind != "equation"}
+    at = Progress()
+    batch = Batch(_device(collocation.first(problem, points, key=seed)), _scalars(problem.weights))
+    saved = checkpoint.load(problem) if checkpoint else None
+    total_weight = sum(problem.weights.values())
+    evaluations, reason, converged = 0, "", False
+    state: Any = None
+    if saved is not None:
+        at, batch = saved.progress, Batch(_device(saved.points), _scalars(saved.weights))
+    already = at.elapsed
+    bar = tqdm(total=None, disable=not progress_bar, desc="training", unit="step", initial=at.step)
+    try:
+        while at.method < len(methods) and not reason:
+            method = methods[at.method]
+            if state is None:
+                state = method.init(objective, p, batch)
+                if saved is not None:
+                    state = saved.into(state)
+                    saved = None
+            run = _runner(method, objective)
+            chunk, failures = 4, 0
+            while not reason:
+                if method.steps is not None and at.method_step >= method.steps:
+                    break
+                length = _until_event(at, method, collocation, balancing, chunk)
+                before, tick = state, time.monotonic()
+                state = jax.block_until_ready(run(state, batch, length))
+                took = time.monotonic() - tick
+                if not np.isfinite(float(state.loss)) or not bool(jnp.all(jnp.isfinite(state.p))):
+                    failures += 1
+                    state = method.init(objective, before.p, batch)
+                    if failures > 3 or not np.isfinite(float(state.loss)):
+                        state = before
+                        reason = (
+                            f"The loss became NaN or infinite at step {at.step}; the last good parameters are kept. "
+                            "Look at the equation for a division by zero or a root of a negative number."
+                        )
+                    continue
+                at.step += length
+                at.method_step += length
+                at.elapsed = already + time.monotonic() - began
+                chunk = int(np.clip(length * CHUNK_SECONDS / max(took, 1e-3), 1, max(2 * chunk, 8)))
+                loss = float(state.loss)
+                relative = float(np.sqrt(loss / total_weight))
+                at.history.append({"step": at.step, "seconds": at.elapsed, "loss": loss, "residual": relative})
+                bar.update(length)
+                bar.set_postfix(residual=f"{relative:.2e}", method=type(method).__name__, refresh=False)
+                if balancing and gradients and at.step % balancing.every == 0:
+                    norms, losses = gradients(state.p, batch)
+                    names = [b.name for b in problem.blocks]
+                    weights = balancing.update(
+                        {k: float(v) for k, v in batch.weights.items()},
+                        movable,
+                        dict(zip(names, np.asarray(norms).tolist(), strict=True)),
+                        dict(zip(names, np.asarray(losses).tolist(), strict=True)),
+                    )
+                    batch = Batch(batch.points, _scalars(weights))
+                    state = _refreshed(method, objective)(state, batch)
+                if collocation.every and at.step % collocation.every == 0:
+                    at.draw += 1
+                    here = state.p
+                    drawn = collocation.again(
+                        problem, points, key=seed + 7919 * at.draw, residuals=lambda q, here=here: residuals(here, q)
+                    )
+                    batch = Batch(_device(drawn), batch.weights)
+                    state = _refreshed(method, objective)(state, batch)
+                    at.history[-1]["fresh"] = float(np.sqrt(float(state.loss) / total_weight))
+                    if patience and _plateau(at.history, patience):
+                        reason, converged = "Plateau: fresh residuals no longer fall.", True
+                if relative <= tolerance:
+                    reason, converged = f"The residual fell below tolerance={tolerance:g}.", True
+                if time.monotonic() > deadline:
+                    reason = "max_time was reached; more time lowers the error further."
+                if checkpoint and checkpoint.due():
+                    checkpoint.save(at, state, batch)
+            if not reason:
+                evaluations += int(state.evaluations)
+                p, state = state.p, None
+                at.method, at.method_step = at.method + 1, 0
+    except KeyboardInterrupt:
+        reason = "Interrupted by the user; the parameters reached so far are returned."
+    finally:
+        bar.close()
+    if state is not None:
+        p = state.p
+        evaluations += int(state.evaluations)
+        if checkpoint:
+            checkpoint.save(at, state, batch)
+    weights = {k: float(v) for k, v in batch.weights.items()}
+    return Outcome(
+        objective.unravel(p), weights, reason or "All steps were taken.", converged, at, evaluations
+    )
+
+
+def _runner(method: AbstractMethod, objective: Any) -> Any:
+    @jax.jit
+    def run(state: Any, batch: Any, length: Any) -> Any:
+        return jax.lax.fori_loop(0, length, lambda _, s: method.step(objective, s, batch), state)
+
+    return run
+
+
+def _refreshed(method: AbstractMethod, objective: Any) -> Any:
+    cached = getattr(objective, "_refresh", None)
+    if cached is None or cached[0] is not method:
+        cached = (method, jax.jit(lambda state, batch: method.refresh(objective, state, batch)))
+        object.__setattr__(objective, "_refresh", cached)
+    return cached[1]
+
+
+def _until_event(
+    at: Progress, method: AbstractMethod, collocation: AbstractCollocation, balancing: Any, chunk: int
+) -> int:
+    """Steps until the next thing that is counted in steps, at most `chunk`."""
+    limits = [chunk]
+    if collocation.every:
+        limits.append(collocation.every - at.step % collocation.every)
+    if balancing:
+        limits.append(balancing.every - at.step % balancing.every)
+    if method.steps is not None:
+        limits.append(method.steps - at.method_step)
+    return max(1, min(limits))
+
+
+def _plateau(history: list[dict[str, float]], patience: int) -> bool:
+    fresh = [h["fresh"] for h in history if "fresh" in h]
+    if len(fresh) <= 2 * patience:
+        return False
+    return min(fresh[-patience:]) > 0.9 * min(fresh[:-patience])
+
+
+def _device(points: Any) -> Any:
+    return jax.tree.map(jnp.asarray, points)
+
+
+def _scalars(weights: dict[str, Any]) -> dict[str, Any]:
+    return {k: jnp.asarray(float(v)) for k, v in weights.items()}

@@ -1,0 +1,318 @@
+"""A compiled problem: residuals and loss as pure functions of parameters and points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from .._precision import float64, in_float64, is_traced, require_float64, to_numpy
+from ..derivatives import check as check_derivatives
+from ..geometry import Domain
+from ..nn import MLP, Adapted, RandomFeatures, adapt
+from ..pde import PDE, Initial, Observed, Periodic
+from ._check import resolve_domain, validate
+from ._exact import Exactness, decide
+from ._groups import Block, Group, Place, Points, expression_of, make_group
+from ._scales import equation_scale, field_scales
+from ._trial import Trial, exact_part, input_size
+
+INTERIOR = "interior"
+CONDITION_WEIGHT = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Equations, place and network as one least-squares problem. Made by `pinn.compile`.
+
+    Every equation and every penalised condition is a *block*; its rows are
+
+        r_i sqrt(weight_block q_i / n) / scale_block,       q_i the quadrature weight of point i (mean one),
+
+    so that the loss is the sum over blocks of weight x mean(q r^2) / scale^2. All functions are pure and go through
+    `jit`, `grad`, `vmap` and `scan`; inside these, and not with concrete numbers, JAX must compute in float64
+    (`with sciml.float64():` around the outermost one).
+
+    **Attributes:** `pde` (in real fields), `domain`, `trial`, `groups`, `blocks`, `exactness`, `weights` (of the
+    blocks), `params` (at the start: `{"network": ..., "unknowns": {...}}`).
+    """
+
+    original: PDE
+    pde: PDE
+    domain: Domain
+    trial: Trial
+    groups: tuple[Group, ...]
+    exactness: Exactness
+    params: Any
+    weights: dict[str, float]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(u.field_name for u in self.pde.fields)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return tuple(b for g in self.groups for b in g.blocks)
+
+    @property
+    def network(self) -> Adapted:
+        return self.trial.network
+
+    def sample(self, n: int | Mapping[str, int] = 2048, *, key: Any = 0) -> dict[str, Points]:
+        """Fresh points for every group, as NumPy float64.
+
+        **Arguments:** `n`, the number in the interior; every other group gets an eighth of it (data are as they are). Or
+        one number for each group by name. `key`, a whole number or a JAX key.
+        """
+        counts = dict(n) if isinstance(n, Mapping) else {INTERIOR: int(n)}
+        unknown = set(counts) - {g.name for g in self.groups}
+        if unknown:
+            raise ValueError(
+                f"sample: there is no group {', '.join(sorted(unknown))}; the groups are "
+                f"{', '.join(g.name for g in self.groups)}."
+            )
+        other = max(32, counts.get(INTERIOR, 2048) // 8)
+        return {
+            g.name: g.draw(g.fixed or counts.get(g.name, other), key=_fold(key, i))
+            for i, g in enumerate(self.groups)
+        }
+
+    def unknowns(self, params: PyTree) -> dict[str, Any]:
+        """The unknown parameters of the equations in physical units.
+
+        A positive one is initial x exp(raw); any other is initial + |initial| raw.
+        """
+        values = {}
+        for p in self.pde.parameters:
+            raw = params["unknowns"][p.name]
+            size = abs(p.initial) or 1.0
+            values[p.name] = p.initial * jnp.exp(raw) if p.is_positive else p.initial + size * raw
+        return values
+
+    def residuals(self, params: PyTree, points: Mapping[str, Points]) -> dict[str, Float[Array, " n"]]:
+        """The residual of every block at its points `(n,)`, in the units of the equation."""
+        return self._boundary("problem.residuals", self._residuals, params, points)
+
+    def rows(
+        self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
+    ) -> Float[Array, " rows"]:
+        """All rows of the least-squares problem; the loss is the sum of their squares."""
+        return self._boundary("problem.rows", self._rows, params, points, weights)
+
+    def loss(
+        self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
+    ) -> Float[Array, ""]:
+        """The sum over blocks of weight x mean(q r^2) / scale^2."""
+        return self._boundary("problem.loss", self._loss, params, points, weights)
+
+    def fields_at(self, params: PyTree, x: Float[Array, "n d"]) -> Float[Array, "n fields"]:
+        """The fields at points in the order of `pde.coordinates`."""
+        return jax.vmap(lambda x: self.trial(params["network"], x))(x)
+
+    def with_network(self, network: Any, *, key: Any = 0) -> Problem:
+        """The same problem with another network."""
+        trial, params = _trial(self.pde, self.domain, self.exactness, self.trial.scales, network, key)
+        return replace(self, trial=trial, params=params)
+
+    def _boundary(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        if is_traced(*args):
+            require_float64(name)
+            return function(*args)
+        if in_float64():
+            return function(*args)
+        with float64():
+            return to_numpy(function(*args))
+
+    def _residuals(self, params: PyTree, points: Mapping[str, Points]) -> dict[str, Any]:
+        missing = [g.name for g in self.groups if g.name not in points]
+        if missing:
+            raise ValueError(
+                f"No points for {', '.join(missing)}; expected what problem.sample() returns, with the groups "
+                f"{', '.join(g.name for g in self.groups)}."
+            )
+        found = {}
+        for g in self.groups:
+            given = jax.tree.map(jnp.asarray, points[g.name])
+            for block, r in zip(g.blocks, self.group_residuals(g, params, given), strict=True):
+                found[block.name] = r
+        return found
+
+    def group_residuals(self, group: Group, params: PyTree, points: Points) -> list[Float[Array, " n"]]:
+        """The residuals of one group's blocks, in physical units."""
+        trial = lambda x: self.trial(params["network"], x)  # noqa: E731
+        return group.residuals(trial, self.unknowns(params), points, self.fields)
+
+    def row_factor(self, block: Block, points: Points, weights: Mapping[str, Any]) -> Float[Array, " n"]:
+        """What a residual is multiplied with to become a row: sqrt(weight q / n) / scale."""
+        quadrature = jnp.asarray(points.weight)
+        return jnp.sqrt(weights[block.name] * quadrature / quadrature.shape[0]) / block.scale
+
+    def _rows(
+        self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
+    ) -> Any:
+        weights = self.weights if weights is None else weights
+        residuals = self._residuals(params, points)
+        rows = [
+            residuals[b.name] * self.row_factor(b, points[g.name], weights) for g in self.groups for b in g.blocks
+        ]
+        return jnp.concatenate(rows)
+
+    def _loss(
+        self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
+    ) -> Any:
+        return jnp.sum(self._rows(params, points, weights) ** 2)
+
+
+def compile(
+    pde: PDE, domain: Any, network: Any = None, *, exact: bool = True, weights: Mapping[str, float] | None = None,
+    key: Any = 0,
+) -> Problem:
+    """Puts equations, place and network together, after checking that they belong together.
+
+    **Arguments:**
+
+    - `pde`, `domain`: as for `solve`.
+    - `network`: anything that `sciml.nn.adapt` accepts, with as many inputs as there are coordinates (one more for each
+        periodic one, which enters as cos and sin) and as many outputs as there are fields. By default an `MLP`.
+    - `exact`: whether conditions are built into the trial function where they are compatible.
+    - `weights`: of equations and penalised conditions, by name; 1 for equations and 10 for conditions by default.
+
+    **Returns** a `Problem`. **Raises** `ValueError` or `TypeError` that says what does not fit.
+
+    >>> import jax, sciml
+    >>> from sciml import Box, Dirichlet, PDE, coordinates, field, pinn
+    >>> x = coordinates("x")
+    >>> u = field("u", x)
+    >>> problem = pinn.compile(PDE(u.xx + 1, Dirichlet(u, 0)), Box(x=(0, 1)))
+    >>> points = problem.sample(64)
+    >>> {name: r.shape for name, r in problem.residuals(problem.params, points).items()}
+    {'equation': (64,)}
+    >>> with sciml.float64():
+    ...     gradient = jax.jit(jax.grad(problem.loss))(problem.params, points)
+    """
+    resolved = resolve_domain(pde, domain)
+    validate(pde, resolved)
+    real = pde.real()
+    with float64():
+        exactness = decide(real, resolved, exact=exact)
+        order = _columns(real, resolved)
+        lengths = (resolved.upper - resolved.lower)[order] / 2
+        sizes = field_scales(real, resolved, lengths)
+        scales = np.array([sizes[u.field_name] for u in real.fields])
+        trial, params = _trial(real, resolved, exactness, scales, network, key)
+        groups = _groups(real, resolved, exactness, sizes, lengths)
+        block_weights = {
+            b.name: 1.0 if b.kind == "equation" else CONDITION_WEIGHT for g in groups for b in g.blocks
+        }
+        unknown = set(weights or {}) - set(block_weights)
+        if unknown:
+            raise ValueError(
+                f"weights: there is no penalised block {', '.join(map(repr, sorted(unknown)))}; the blocks are "
+                f"{', '.join(map(repr, block_weights))}. Conditions that hold exactly have no weight."
+            )
+        block_weights |= {k: float(v) for k, v in (weights or {}).items()}
+        problem = Problem(pde, real, resolved, trial, groups, exactness, params, block_weights)
+        _check_network(problem)
+    return problem
+
+
+def _trial(
+    pde: PDE, domain: Domain, exactness: Exactness, scales: np.ndarray, network: Any, key: Any
+) -> tuple[Trial, Any]:
+    order = _columns(pde, domain)
+    low, high = domain.lower[order], domain.upper[order]
+    angles = bool(getattr(network, "angles", False))
+    inputs = input_size(len(order), exactness.periodic, angles)
+    if network is None:
+        network = MLP(inputs, len(pde.fields), **default_size(pde), key=key)
+    elif isinstance(network, RandomFeatures) and set(network.periodic) != set(exactness.periodic):
+        raise ValueError(
+            f"RandomFeatures was built with periodic={network.periodic}; the equation is periodic along the coordinates "
+            f"{exactness.periodic}. Build it with periodic={exactness.periodic}."
+        )
+    adapted = network if isinstance(network, Adapted) else adapt(
+        network, inputs, len(pde.fields), key=key, dtype=jnp.float64
+    )
+    missing = tuple(
+        tuple(i for i, c in enumerate(pde.coordinates) if c not in u.coordinates) for u in pde.fields
+    )
+    trial = Trial(
+        adapted,
+        low,
+        high,
+        exactness.periodic,
+        angles,
+        tuple(c.name for c in pde.coordinates),
+        scales,
+        exact_part(pde, low, high, exactness),
+        missing,
+    )
+    params = {"network": adapted.params, "unknowns": {p.name: jnp.zeros(()) for p in pde.parameters}}
+    return trial, params
+
+
+def default_size(pde: PDE) -> dict[str, int]:
+    """Width and depth of the default network: a quasi-Newton method wants few parameters, several fields a few more."""
+    return {"width": 20 if len(pde.fields) == 1 and len(pde.coordinates) <= 2 else 30, "depth": 3}
+
+
+def _groups(
+    pde: PDE, domain: Domain, exactness: Exactness, sizes: dict[str, float], lengths: np.ndarray
+) -> tuple[Group, ...]:
+    place = Place(pde, domain)
+    scale = lambda e: equation_scale(pde, domain, e, sizes, lengths)  # noqa: E731
+    equations = [Block(e.name, e.expression, scale(e.expression), "equation") for e in pde.equations]
+    groups = [make_group(INTERIOR, equations, pde, place.interior, None)]
+    together: dict[Any, list[Any]] = {}
+    for condition in pde.conditions:
+        if condition.name in exactness.exact or isinstance(condition, Periodic):
+            continue
+        key = (
+            "initial" if isinstance(condition, Initial)
+            else condition.name if isinstance(condition, Observed) or not isinstance(condition.on, (str, type(None)))
+            else ("on", condition.on)
+        )
+        together.setdefault(key, []).append(condition)
+    for conditions in together.values():
+        first = conditions[0]
+        kind = "data" if isinstance(first, Observed) else "condition"
+        blocks = [Block(c.name, expression_of(c), scale(expression_of(c)), kind) for c in conditions]
+        fixed: int | None = None
+        if isinstance(first, Observed):
+            data = place.observed(first)
+            draw, fixed = (lambda n, *, key, data=data: data), len(data.x)
+        elif isinstance(first, Initial):
+            draw = place.initial
+        else:
+            draw = place.boundary(first.on)
+        groups.append(make_group(first.name, blocks, pde, draw, fixed))
+    return tuple(groups)
+
+
+def _check_network(problem: Problem) -> None:
+    """Every requested derivative of the network, at one point, before anything is compiled."""
+    trial = problem.trial
+    x = jnp.asarray(problem.domain.sample(1, key=7)[0][_columns(problem.pde, problem.domain)])
+    needed: dict[Any, set[int]] = {}
+    for g in problem.groups:
+        for name, index in g.lowered.derivatives:
+            needed.setdefault(index, set()).add(problem.fields.index(name))
+    if needed and not trial.angles:
+        check_derivatives(
+            lambda x: trial.network.apply(problem.params["network"], trial.inputs(x)),
+            {index: tuple(sorted(fields)) for index, fields in needed.items()},
+            x,
+        )
+
+
+def _columns(pde: PDE, domain: Domain) -> list[int]:
+    return [domain.names.index(c.name) for c in pde.coordinates]
+
+
+def _fold(key: Any, i: int) -> Any:
+    return key * 1000 + i if isinstance(key, (int, np.integer)) else jax.random.fold_in(key, i)
