@@ -1,20 +1,20 @@
 """Truncated Taylor polynomials in several variables, as tables of which coefficient multiplies which.
 
-Along x + s the network's value is u(x + s) = sum_a u_a s^a, with u_a = (d^a u) / a!. For the coefficients that are
-asked for and everything below them (a *lower set*), products and compositions close:
+Along x + s the network's value is u(x + s) = sum_a u_a s^a, with u_a = (d^a u) / a!. For the
+coefficients that are asked for and everything below them (a *lower set*), products and compositions close:
 
-    (u w)_a = sum_{b + c = a} u_b w_c                                                                     (product)
-    dy = w du   =>   y_a = sum_{b + c = a, b_i > 0} (b_i / a_i) u_b w_c   for any one i with a_i > 0        (chain)
+    (u w)_a = sum_{b + c = a} u_b w_c                                                                (product)
+    dy = w du   =>   y_a = sum_{b + c = a, b_i > 0} (b_i / a_i) u_b w_c  for any one i with a_i > 0    (chain)
 
-(Griewank & Walther, Evaluating Derivatives, 2nd ed., chapter 13, in several variables.) A mixed derivative is one
-coefficient among the others, so no interpolation along slanted directions is needed and nothing cancels.
+(Griewank & Walther, Evaluating Derivatives, 2nd ed., chapter 13, in several variables.) A mixed derivative is
+one coefficient among the others, so no interpolation along slanted directions is needed and nothing cancels.
 
 A Laplacian adds one *collapsed* coefficient l = sum_{i in A} u_{2 e_i}, half of the Laplacian, with
 
     (u w)_l = u_0 w_l + u_l w_0 + sum_i u_i w_i          dy = w du  =>  y_l = w_0 u_l + (1/2) sum_i u_i w_i
 
-and, in many dimensions, one *block* coefficient that holds all the u_i, i in A, along a trailing axis, so that
-a layer's product with it is one matrix product without transposes.
+and, in many dimensions, one *block* coefficient that holds all the u_i, i in A, along a trailing axis, so
+that a layer's product with it is one matrix product without transposes.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ class Algebra:
             firsts = [Block(key.axes)] if key.blocked else firsts
             self.product[key] = [(self.zero, key), (key, self.zero), *((first, first) for first in firsts)]
             self.chain[key] = [(1.0, key, self.zero), *((0.5, first, first) for first in firsts)]
-        # Weights of the chain rule of the highest order are never read; not computing them keeps traces small.
+        # Weights of the highest order are never read; not computing them keeps traces small.
         self.weights = frozenset(weight for terms in self.chain.values() for _, _, weight in terms)
 
     def derivative(self, axis: int) -> tuple[Algebra, list[MultiIndex]]:
-        """The algebra in which the derivative along `axis` is needed, and which coefficients are read from it."""
+        """The algebra in which the derivative along `axis` is needed, and what is read from it."""
         mine = [index for index in self.indices if chain_axis(index) == axis]
         lower = frozenset(_minus(index, unit(axis, self.dimension)) for index in mine)
         return algebra(lower, frozenset(), self.dimension), mine

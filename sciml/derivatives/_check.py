@@ -13,9 +13,7 @@ from ._plan import plan
 from ._requests import Laplacian, MultiIndex, Request, describe, normalise, unit
 from ._taylor import derivatives, extract, extract_all, subprograms
 
-_KINKED = frozenset(
-    {"max", "min", "abs", "sign", "clamp", "floor", "ceil", "round", "relu", "relu6", "select_n"}
-)
+_KINKED = frozenset({"max", "min", "abs", "sign", "clamp", "floor", "ceil", "round", "relu", "relu6", "select_n"})
 
 
 def check(
@@ -28,14 +26,16 @@ def check(
 ) -> tuple[str, ...]:
     """Whether `function` can give the requested derivatives.
 
-    Found from the traced program: outputs that are not floating point, operations that cannot be differentiated, and
-    derivatives that are identically zero (the second of a ReLU network, any along a coordinate that is not used).
-    Found from numbers, unless `numeric=False`: derivatives that are NaN or infinite, or exactly zero at every point.
+    Found from the traced program: outputs that are not floating point, operations that cannot be
+    differentiated, and derivatives that are identically zero (the second of a ReLU network, any along a
+    coordinate that is not used). Found from numbers, unless `numeric=False`: derivatives that are NaN or
+    infinite, or exactly zero at every point.
 
     **Arguments**
 
     - `function`: maps a point `(dimension,)` to an array or a pytree of arrays.
-    - `requests`: as for `plan`. A dict says in addition which components of the (flattened) output each is needed of;
+    - `requests`: as for `plan`. A dict says in addition which components of the (flattened) output each is
+      needed of;
       without it a derivative counts as zero only if it is zero of all of them.
     - `x`: one point `(dimension,)` or several `(n, dimension)`; exact zeros are judged from three points on.
 
@@ -49,14 +49,10 @@ def check(
     points = jnp.atleast_2d(jnp.asarray(x))
     dimension = points.shape[1]
     wanted = normalise(requests, dimension)
-    components = (
-        {request: tuple(requests[request]) for request in wanted} if isinstance(requests, Mapping) else {}
-    )
+    components = {request: tuple(requests[request]) for request in wanted} if isinstance(requests, Mapping) else {}
     findings = _findings(function, wanted, components, points, numeric)
     if findings and throw:
-        raise ValueError(
-            "The network cannot give the derivatives that the equations ask for. " + " ".join(findings)
-        )
+        raise ValueError("The network cannot give the derivatives that the equations ask for. " + " ".join(findings))
     return findings
 
 
@@ -66,19 +62,16 @@ def _findings(function, requests, components, points, numeric) -> tuple[str, ...
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(points[0])
     except Exception as error:
         raise ValueError(
-            f"The function cannot be traced at a point of shape ({dimension},): {type(error).__name__}: {error}"
+            f"The function cannot be traced at a point of shape ({dimension},), which it should accept. "
+            f"{type(error).__name__}: {error}"
         ) from error
     wrong = [leaf for leaf in jax.tree.leaves(shapes) if not jnp.issubdtype(leaf.dtype, jnp.floating)]
     if wrong:
-        return (
-            f"The output must be floating point; dtype {wrong[0].dtype} came. Remove the cast or comparison.",
-        )
+        return (f"The output must be floating point; dtype {wrong[0].dtype} came. Remove the cast or comparison.",)
 
     # Second derivatives one by one: that a collapsed Laplacian vanishes cannot be seen from the program.
     alg = plan([index for request in requests for index in _terms(request, dimension)], dimension).algebra
-    names = [
-        name for eqn in subprograms(closed.jaxpr) for name in (eqn.primitive.name, eqn.params.get("name", ""))
-    ]
+    names = [name for eqn in subprograms(closed.jaxpr) for name in (eqn.primitive.name, eqn.params.get("name", ""))]
     zero: dict[Request, list[bool]] = {}
 
     def trace(x):
@@ -92,9 +85,7 @@ def _findings(function, requests, components, points, numeric) -> tuple[str, ...
     try:
         jax.eval_shape(trace, points[0])
     except Exception as error:
-        custom = sorted(
-            {name for name in names if name.startswith(("custom_vjp", "pure_callback", "io_callback"))}
-        )
+        custom = sorted({name for name in names if name.startswith(("custom_vjp", "pure_callback", "io_callback"))})
         cause = f" The program contains {', '.join(custom)}; give it a custom_jvp rule." if custom else ""
         return (f"The function cannot be differentiated in its coordinates: {error}.{cause}",)
 
@@ -104,9 +95,7 @@ def _findings(function, requests, components, points, numeric) -> tuple[str, ...
         hits = [index for index in needed if zero[request][index]]
         if hits and (request in components or len(hits) == len(zero[request])):
             said.add(request)
-            findings.append(
-                _zero(request, hits if request in components else [], names, zero, alg, function, points)
-            )
+            findings.append(_zero(request, hits if request in components else [], names, zero, alg, function, points))
     if numeric:
         findings += _numbers(function, [r for r in requests if r not in said], components, points, names)
     return tuple(findings)
@@ -135,7 +124,7 @@ def _zero(request, hits, names, zero, alg, function, points) -> str:
             f"{describe(request)}{of} is identically zero: the function is piecewise linear along {along} "
             f"({', '.join(kinks)}). Use a smooth activation such as tanh."
         )
-    return f"{describe(request)}{of} is identically zero: the function is a polynomial of lower degree along {along}."
+    return f"{describe(request)}{of} is identically zero: the function is of lower degree along {along}."
 
 
 def _used(alg, outputs, axes) -> list[bool]:
@@ -164,8 +153,8 @@ def _numbers(function, requests, components, points, names) -> list[str]:
             row, column = np.argwhere(bad)[0]
             cause = "" if np.isfinite(result[value][row]).all() else " (so is the value itself)"
             findings.append(
-                f"{describe(request)} of output {needed[column]} is {values[row, needed[column]]} at the point "
-                f"{np.asarray(points[row]).tolist()}{cause}; look for sqrt, log, a power or a division there."
+                f"{describe(request)} of output {needed[column]} is {values[row, needed[column]]} at the "
+                f"point {np.asarray(points[row]).tolist()}{cause}; look for sqrt, log, a power or a division."
             )
         elif len(points) >= 3 and request != value:
             hits = [index for index in needed if not values[:, index].any()]

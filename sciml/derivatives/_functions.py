@@ -1,6 +1,7 @@
 """Rules for functions of one variable: each solves its differential equation order by order.
 
-The recurrences are those of Griewank & Walther (2008), table 13.2, in several variables: for tanh, dy = (1 - y^2) du.
+The recurrences are those of Griewank & Walther (2008), table 13.2, in several variables: for tanh, dy = (1
+- y^2) du.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ COMPOSED_UP_TO = 2
 def _lift(alg: Algebra, u: Series, out: Any, recurrence: Recurrence) -> Series:
     """f(u), from a recurrence for the series of f that starts at the value `out`.
 
-    Up to second order the recurrence runs once in one variable, and f', f'' are combined with the powers of u - u_0:
-    all coefficients share them, and no product with a block is kept for the backward pass. (Measured: see
-    benchmarks/derivatives.) Above, the recurrence itself needs fewer products.
+    Up to second order the recurrence runs once in one variable, and f', f'' are combined with the powers of
+    u - u_0: all coefficients share them, and no product with a block is kept for the backward pass.
+    (Measured: see benchmarks/derivatives.) Above, the recurrence itself needs fewer products.
     """
     if alg.order > COMPOSED_UP_TO:
         return recurrence(alg, u, out)
@@ -68,9 +69,7 @@ def _lift(alg: Algebra, u: Series, out: Any, recurrence: Recurrence) -> Series:
 def _unary(*names: str) -> Callable[[Recurrence], Recurrence]:
     def register(recurrence: Recurrence) -> Recurrence:
         for name in names:
-            RULES[name] = lambda alg, eqn, arguments: _lift(
-                alg, arguments[0], value(alg, eqn, arguments), recurrence
-            )
+            RULES[name] = lambda alg, eqn, arguments: _lift(alg, arguments[0], value(alg, eqn, arguments), recurrence)
         return recurrence
 
     return register
@@ -107,9 +106,7 @@ def _logarithm(alg: Algebra, u: Series, out: Any, argument: Any) -> Series:
     reciprocal = Term(1 / argument)
     y: Series = {alg.zero: Term(out)}
     for key in alg.keys[1:]:
-        known = total(
-            scale(f, times(y.get(b), u.get(c), b, c)) for f, b, c in alg.chain[key] if c != alg.zero
-        )
+        known = total(scale(f, times(y.get(b), u.get(c), b, c)) for f, b, c in alg.chain[key] if c != alg.zero)
         term = times(plus(u.get(key), scale(-1, known)), reciprocal, key, alg.zero)
         if term is not None:
             y[key] = term

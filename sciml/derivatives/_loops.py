@@ -13,10 +13,22 @@ from ._algebra import Algebra, Block, Key, Series, Term
 Run = Callable[[list[Any]], list[Any]]
 
 
-def scan(alg: Algebra, eqn: Any, arguments: list[Any], run: Run) -> list[Any]:
+def parts(eqn: Any) -> tuple[int, int] | None:
+    """How many arguments of a `scan` equation are fixed and how many are carried; None in an unknown
+    layout."""
+    if "num_consts" in eqn.params:
+        return eqn.params["num_consts"], eqn.params["num_carry"]
+    tree = eqn.params.get("ft_in")  # JAX 0.12
+    if not hasattr(tree, "unpack"):
+        return None
+    fixed, carried, _ = tree.unpack()
+    return len(fixed), len(carried)
+
+
+def scan(alg: Algebra, eqn: Any, arguments: list[Any], layout: tuple[int, int], run: Run) -> list[Any]:
     """The outputs of a `scan` equation. `run` propagates series through the body."""
     params = eqn.params
-    split, stop = params["num_consts"], params["num_consts"] + params["num_carry"]
+    split, stop = layout[0], layout[0] + layout[1]
     fixed, start, stepped = arguments[:split], arguments[split:stop], arguments[stop:]
     count = len(start)
     kept: list[tuple[Key, ...]] = [_keys(alg, item) for item in start]
@@ -49,7 +61,8 @@ def scan(alg: Algebra, eqn: Any, arguments: list[Any], run: Run) -> list[Any]:
             break
     options = {name: params[name] for name in ("length", "reverse", "unroll")}
     last, stacked = jax.lax.scan(body, carry, inputs, **options)
-    return [_pack(alg, keys, values) for keys, values in zip([*kept, *produced], [*last, *stacked], strict=True)]
+    results = zip([*kept, *produced], [*last, *stacked], strict=True)
+    return [_pack(alg, keys, values) for keys, values in results]
 
 
 def _keys(alg: Algebra, item: Any) -> tuple[Key, ...]:

@@ -1,4 +1,4 @@
-"""Plain nested autodiff: forward mode along coordinates, and the reference that everything else is compared with."""
+"""Plain nested autodiff: forward mode along coordinates, and the reference for everything else."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import numpy as np
 from ._requests import Laplacian, MultiIndex, Request, directions, normalise
 
 
-def nested_forward(
-    function: Callable[[Any], Any], requests: Iterable[Request], x: Any, *, loop: bool = True
-) -> dict:
+def nested_forward(function: Callable[[Any], Any], requests: Iterable[Request], x: Any, *, loop: bool = True) -> dict:
     """jvp of jvp along the coordinate directions. XLA merges the work that the requests share."""
     units = np.eye(x.shape[0], dtype=x.dtype)
     result: dict[Request, Any] = {}
@@ -44,9 +42,7 @@ def _laplacian_vmap(function: Callable[[Any], Any], units: Any, x: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.sum(axis=0), second)
 
 
-def reference(
-    function: Callable[[Any], Any], requests: Iterable[Request], x: Any, *, reverse: bool = False
-) -> dict:
+def reference(function: Callable[[Any], Any], requests: Iterable[Request], x: Any, *, reverse: bool = False) -> dict:
     """Every request by nested `jax.jacfwd` of a function of one coordinate: slow, and as plain as it can be.
 
     **Arguments**: `function` maps a point `(dimension,)` to an array or a pytree of arrays; `x` is one point;

@@ -20,7 +20,8 @@ class Taylor:
     """All derivatives at once as truncated Taylor series through the traced program.
 
     Laplacians are collapsed (forward Laplacian). Along `block_from` or more axes their first derivatives are
-    carried as one array, which keeps the compiled program small; below, as separate coefficients.
+    carried as one array; below, as separate coefficients, which runs as fast or faster on CPU while the compiled
+    program is still small (compilation in 100 dimensions, one by one: 13 s; as one array: 2 s).
     """
 
     block_from: int = 25
@@ -28,7 +29,7 @@ class Taylor:
 
 @dataclass(frozen=True)
 class NestedForward:
-    """jvp of jvp along the coordinate directions, one nest per request. `loop=False` uses vmap for Laplacians."""
+    """jvp of jvp along coordinate directions, one nest per request. `loop=False`: vmap for Laplacians."""
 
     loop: bool = True
 
@@ -67,7 +68,7 @@ class Plan:
         x = jnp.asarray(x)
         if x.shape != (self.dimension,):
             raise ValueError(
-                f"This plan evaluates derivatives at one point of shape ({self.dimension},); shape {x.shape} came. "
+                f"This plan takes one point of shape ({self.dimension},); shape {x.shape} came. "
                 "Batch with plan.batched(f, points) or jax.vmap."
             )
         if not jnp.issubdtype(x.dtype, jnp.floating):
@@ -89,19 +90,15 @@ class Plan:
         return jax.vmap(lambda x: self(function, x))(jnp.asarray(points))
 
     def explain(self, function: Callable[[Any], Any] | None = None, x: Any = None) -> str:
-        """How each derivative is evaluated and, given a network and a point, which operations needed a fallback."""
+        """How each derivative is evaluated and, given a network and a point, where a fallback is taken."""
         mode = self.mode
         if isinstance(mode, NestedForward | Reference):
-            how = (
-                "nested jvp" if isinstance(mode, NestedForward) else "nested jacfwd, one coordinate at a time"
-            )
-            return "\n".join(
-                [f"{len(self.requests)} derivatives by {how}:", *self._lines(lambda request: how)]
-            )
+            how = "nested jvp" if isinstance(mode, NestedForward) else "nested jacfwd, one coordinate at a time"
+            return "\n".join([f"{len(self.requests)} derivatives by {how}:", *self._lines(lambda request: how)])
         alg = self.algebra
         head = (
-            f"{len(self.requests)} derivatives in {self.dimension} coordinates, carried together through the network "
-            f"as {len(alg.keys)} Taylor coefficients:"
+            f"{len(self.requests)} derivatives in {self.dimension} coordinates, carried together through the "
+            f"network as {len(alg.keys)} Taylor coefficients:"
         )
         lines = [head, *self._lines(self._how)]
         if function is not None:
@@ -129,14 +126,12 @@ class Plan:
             found[name] = found.get(name, 0) + 1
 
         x = jnp.zeros(self.dimension) if x is None else jnp.asarray(x)
-        jax.eval_shape(
-            lambda x: extract_all(self.algebra, *derivatives(self.algebra, function, x, note), ()), x
-        )
+        jax.eval_shape(lambda x: extract_all(self.algebra, *derivatives(self.algebra, function, x, note), ()), x)
         if not found:
             return ["Every operation of the traced network has a Taylor rule."]
         return [
-            "Operations of the traced network without a Taylor rule (JAX differentiates them once, and the program "
-            "of the derivative is run on series of one order less): "
+            "Operations of the traced network without a Taylor rule (JAX differentiates them once, and the "
+            "program of the derivative is run on series of one order less): "
             + ", ".join(f"{name} x{n}" for name, n in found.items())
         ]
 
@@ -146,7 +141,8 @@ def plan(requests: Iterable[Request], dimension: int, *, mode: Mode | None = Non
 
     **Arguments**
 
-    - `requests`: multi-indices (tuples with the order of differentiation per coordinate; zeros are the value itself)
+    - `requests`: multi-indices (tuples with the order of differentiation per coordinate; zeros are the
+      value itself)
       and `Laplacian(axes)`.
     - `dimension`: the number of coordinates of a point.
     - `mode`: `Auto()` (the default), or how to evaluate: `Taylor()`, `NestedForward()`, `Reference()`.

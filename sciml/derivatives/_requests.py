@@ -51,9 +51,7 @@ def normalise(requests: Iterable[Request], dimension: int) -> tuple[Request, ...
         if isinstance(request, Laplacian):
             axes = request.axes
             if not axes or len(set(axes)) != len(axes) or axes[0] < 0 or axes[-1] >= dimension:
-                raise ValueError(
-                    f"{request} needs distinct axes from 0 to {dimension - 1} for points of dimension {dimension}."
-                )
+                raise ValueError(f"{request} needs distinct axes from 0 to {dimension - 1} in dimension {dimension}.")
             found[request] = None
             continue
         if not isinstance(request, tuple | list):

@@ -1,9 +1,9 @@
 """How the elementary operations of a traced program act on truncated Taylor series.
 
-A rule receives the algebra, the equation of the program, and its arguments: a `dict` where the argument is a series, an
-array where it is constant; it returns the series of the result. Values at the point itself come from the program's own
-primitive, so they, and their derivatives in the parameters, are those of the network. Here are the linear operations
-and products; functions of one variable are in `_functions.py`.
+A rule receives the algebra, the equation of the program, and its arguments: a `dict` where the argument is
+a series, an array where it is constant; it returns the series of the result. Values at the point itself
+come from the program's own primitive, so they, and their derivatives in the parameters, are those of the
+network. Here are the linear operations and products; functions of one variable are in `_functions.py`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _add(alg, eqn, arguments):
 
 
 def _linear(alg: Algebra, eqn: Any, arguments: list[Any], operands: range) -> Series:
-    """A primitive that is linear in the `operands` together: applied to each coefficient, zeros for missing ones."""
+    """A primitive that is linear in the `operands` together, applied to each coefficient."""
     mask_of = STRUCTURE.get(eqn.primitive.name)
     result: Series = {alg.zero: Term(value(alg, eqn, arguments))}
     for key in alg.keys[1:]:

@@ -1,8 +1,8 @@
 """Taylor mode: run a traced program on truncated Taylor series instead of numbers.
 
-Every wanted derivative travels through the program together with the values, so each layer's matrix product and
-activation is evaluated once. An operation without a rule of its own is differentiated once by JAX and its derivative's
-program is run on series of one order less: exact for whatever JAX can differentiate (loops, linear algebra, a
+Every wanted derivative travels through the program together with the values, so each layer's activation is
+evaluated once. An operation without a rule of its own is differentiated once by JAX, and the program of its
+derivative is run on series of one order less: exact for whatever JAX can differentiate (linear algebra, a
 `custom_jvp` with its own rule), and decided by looking at the program, never by trying.
 """
 
@@ -19,7 +19,7 @@ from jax.extend import core as jex_core
 
 from . import _functions as _functions  # registers its rules
 from ._algebra import Algebra, Block, Collapsed, Key, Series, Term, algebra, is_block, plus, scale, total
-from ._loops import scan
+from ._loops import parts, scan
 from ._requests import Laplacian, Request, unit
 from ._rules import CONSTANT, RULES, bind, primal
 
@@ -48,7 +48,7 @@ def seed(alg: Algebra, x: Any) -> Series:
 
 
 def run(alg: Algebra, jaxpr: Any, consts: Any, inputs: list[Any], note: Callable[[Any], None]) -> list[Any]:
-    """The outputs of `jaxpr`, each a series or, where it does not vary, an array. `note` hears of each fallback."""
+    """The outputs of `jaxpr`: series, or arrays where they do not vary. `note` hears of each fallback."""
     environment: dict[Any, Any] = {}
 
     def read(variable: Any) -> Any:
@@ -59,9 +59,7 @@ def run(alg: Algebra, jaxpr: Any, consts: Any, inputs: list[Any], note: Callable
     for eqn in jaxpr.eqns:
         arguments = [read(variable) for variable in eqn.invars]
         for variable, output in zip(eqn.outvars, _apply(alg, eqn, arguments, note), strict=True):
-            environment[variable] = (
-                _shaped(alg, output, variable.aval) if isinstance(output, dict) else output
-            )
+            environment[variable] = _shaped(alg, output, variable.aval) if isinstance(output, dict) else output
     return [read(variable) for variable in jaxpr.outvars]
 
 
@@ -76,9 +74,9 @@ def _apply(alg: Algebra, eqn: Any, arguments: list[Any], note: Callable[[Any], N
         inner = eqn.params[_INLINED[name]]
         body, consts = (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, ())
         return run(alg, body, consts, arguments, note)
-    if name == "scan":
+    if name == "scan" and (layout := parts(eqn)) is not None:
         body, consts = eqn.params["jaxpr"].jaxpr, eqn.params["jaxpr"].consts
-        return scan(alg, eqn, arguments, lambda inputs: run(alg, body, consts, inputs, note))
+        return scan(alg, eqn, arguments, layout, lambda inputs: run(alg, body, consts, inputs, note))
     rule = RULES.get(rule_name(eqn, arguments))
     if rule is None:
         note(eqn)
@@ -110,9 +108,7 @@ def _shaped(alg: Algebra, output: Series, aval: Any) -> Any:
     return output
 
 
-def _by_differentiation(
-    alg: Algebra, eqn: Any, arguments: list[Any], note: Callable[[Any], None]
-) -> list[Any]:
+def _by_differentiation(alg: Algebra, eqn: Any, arguments: list[Any], note: Callable[[Any], None]) -> list[Any]:
     """dy = f'(u) du along each axis, the right-hand side run as a program on series of one order less."""
     varying = [i for i, argument in enumerate(arguments) if isinstance(argument, dict)]
     points = [primal(alg, argument) for argument in arguments]
@@ -126,11 +122,7 @@ def _by_differentiation(
         return [out for out, keep in zip(outputs, smooth, strict=True) if keep]
 
     smooth = [jnp.issubdtype(variable.aval.dtype, jnp.inexact) for variable in eqn.outvars]
-    push = (
-        _pushforward_of_vjp(function)
-        if eqn.primitive.name.startswith("custom_vjp")
-        else _pushforward(function)
-    )
+    push = _pushforward_of_vjp(function) if eqn.primitive.name.startswith("custom_vjp") else _pushforward(function)
     moved = [arguments[i] for i in varying]
     base = tuple(points[i] for i in varying)
 
@@ -142,9 +134,7 @@ def _by_differentiation(
         found = [argument.get(key) for argument in moved]
         trail = (len(key.axes),) if isinstance(key, Block) else ()
         return tuple(
-            jnp.zeros(jnp.shape(point) + trail, jnp.result_type(point))
-            if term is None
-            else jnp.asarray(term.value)
+            jnp.zeros(jnp.shape(point) + trail, jnp.result_type(point)) if term is None else jnp.asarray(term.value)
             for term, point in zip(found, base, strict=True)
         )
 
@@ -160,29 +150,21 @@ def _by_differentiation(
         for rate, point in zip(rates, base, strict=True):
             rate.setdefault(lower.zero, Term(jnp.zeros_like(point)))
         inputs = [item if len(item) > 1 else item[lower.zero].value for item in restricted + rates]
-        for result, rate in zip(
-            results, run(lower, program.jaxpr, program.consts, inputs, note), strict=True
-        ):
+        for result, rate in zip(results, run(lower, program.jaxpr, program.consts, inputs, note), strict=True):
             for index in wanted:
                 below = tuple(k - (i == axis) for i, k in enumerate(index))
-                term = (
-                    rate.get(below) if isinstance(rate, dict) else (Term(rate) if sum(below) == 0 else None)
-                )
+                term = rate.get(below) if isinstance(rate, dict) else (Term(rate) if sum(below) == 0 else None)
                 if term is not None:
                     result[index] = Term(term.value / index[axis], term.mask)
 
     for key in alg.keys:
         if isinstance(key, Block):
-            for result, rate in zip(
-                results, jax.vmap(lambda v: push(base, v), -1, -1)(tangents(key)), strict=True
-            ):
+            for result, rate in zip(results, jax.vmap(lambda v: push(base, v), -1, -1)(tangents(key)), strict=True):
                 result[key] = Term(rate)
         elif isinstance(key, Collapsed):
             curve = lambda v: jax.jvp(lambda *p: push(p, v), base, v)[1]  # noqa: E731
             firsts = [Block(key.axes)] if key.blocked else [unit(axis, alg.dimension) for axis in key.axes]
-            bends = [
-                jax.vmap(curve, -1, -1)(tangents(k)) if is_block(k) else curve(tangents(k)) for k in firsts
-            ]
+            bends = [jax.vmap(curve, -1, -1)(tangents(k)) if is_block(k) else curve(tangents(k)) for k in firsts]
             straight = push(base, tangents(key))
             for i, result in enumerate(results):
                 bend = total(Term(b[i].sum(axis=-1) if key.blocked else b[i]) for b in bends)
@@ -252,19 +234,14 @@ def extract(alg: Algebra, output: Any, request: Request) -> Any:
     raise AssertionError(request)
 
 
-def extract_all(
-    alg: Algebra, outputs: list[Any], tree: Any, requests: tuple[Request, ...]
-) -> dict[Request, Any]:
+def extract_all(alg: Algebra, outputs: list[Any], tree: Any, requests: tuple[Request, ...]) -> dict[Request, Any]:
     """Each request in the structure of the function's value."""
 
     def leaf(output: Any, request: Request) -> Any:
         found = extract(alg, output, request)
         return jnp.zeros_like(primal(alg, output)) if found is None else jnp.asarray(found)
 
-    return {
-        request: jax.tree.unflatten(tree, [leaf(output, request) for output in outputs])
-        for request in requests
-    }
+    return {request: jax.tree.unflatten(tree, [leaf(output, request) for output in outputs]) for request in requests}
 
 
 def operation_name(eqn: Any) -> str:
@@ -287,7 +264,7 @@ def subprograms(jaxpr: Any) -> Iterator[Any]:
 
 
 def build(requests: tuple[Request, ...], dimension: int, *, block_from: int) -> Algebra:
-    """The smallest algebra that holds the requests. Laplacians along `block_from` or more axes carry a block."""
+    """The smallest algebra that holds the requests; Laplacians along `block_from` axes use a block."""
     indices = {request for request in requests if not isinstance(request, Laplacian)}
     collapsed = set()
     for request in requests:

@@ -89,9 +89,7 @@ class Boolean(AbstractGeometry):
     def _box(self) -> tuple[np.ndarray, np.ndarray]:
         """The bounding box: of the surviving curves in the plane, a cover of it in more dimensions."""
         if self.dim == 1:
-            ends = np.array(
-                [p.at(np.zeros((1, 0)))[0][0] for p in itertools.chain(*self._pieces_cached.values())]
-            )
+            ends = np.array([p.at(np.zeros((1, 0)))[0][0] for p in itertools.chain(*self._pieces_cached.values())])
             return ends.min(axis=0), ends.max(axis=0)
         if self.dim == 2:
             boxes = np.array([_planar.extent(c) for c in self._curves])
@@ -242,9 +240,7 @@ class Boolean(AbstractGeometry):
     def _from_json(data: Mapping[str, Any]) -> AbstractGeometry:
         from ._json import geometry_from_json
 
-        return Boolean(
-            data["operation"], geometry_from_json(data["first"]), geometry_from_json(data["second"])
-        )
+        return Boolean(data["operation"], geometry_from_json(data["first"]), geometry_from_json(data["second"]))
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,7 @@ class BoundaryPart:
         """Length of a curve, area of a surface, number of points in one dimension."""
         return float(sum(piece.measure for piece in self.pieces))
 
-    def sample(
-        self, n: int, *, sampler: AbstractSampler = Sobol(), key: Any = 0
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, n: int, *, sampler: AbstractSampler = Sobol(), key: Any = 0) -> tuple[np.ndarray, np.ndarray]:
         """`n` points (n, dim) uniform in the measure, and their outward unit normals (n, dim).
 
         On isolated points (the ends of an interval) the points are visited in turn.

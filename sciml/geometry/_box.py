@@ -42,8 +42,7 @@ class Box(AbstractGeometry):
     def __init__(self, bounds: Mapping[str, Any] | None = None, /, *, name: str = "", **axes: Any) -> None:
         if bounds is not None and not isinstance(bounds, Mapping):
             raise TypeError(
-                "Box takes its coordinates by name, Box(x=(0, 1), y=(0, 2)), or as a dictionary; "
-                f"got {bounds!r}."
+                f"Box takes its coordinates by name, Box(x=(0, 1), y=(0, 2)), or as a dictionary; got {bounds!r}."
             )
         given = dict(bounds or {})
         repeated = sorted(given.keys() & axes.keys())

@@ -27,9 +27,7 @@ def identifier(name: Any, what: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"{what} must be a string, got {name!r} of type {type(name).__name__}.")
     if not name.isidentifier() or keyword.iskeyword(name):
-        raise ValueError(
-            f"{what} must be a valid Python identifier (letters, digits, underscores), got {name!r}."
-        )
+        raise ValueError(f"{what} must be a valid Python identifier (letters, digits, underscores), got {name!r}.")
     return name
 
 
@@ -125,8 +123,6 @@ def index_table(value: Any, what: str, width: int, size: int) -> np.ndarray:
         raise TypeError(f"{what} must hold integers, got {raw.dtype}.")
     result = np.array(raw, int)
     if result.min() < 0 or result.max() >= size:
-        raise ValueError(
-            f"{what} must index the {size} vertices, got numbers from {result.min()} to {result.max()}."
-        )
+        raise ValueError(f"{what} must index the {size} vertices, got numbers from {result.min()} to {result.max()}.")
     result.setflags(write=False)
     return result

@@ -106,9 +106,7 @@ class PointCloud(AbstractGeometry):
         if measure is None:
             measure = float(np.prod(table.max(axis=0) - table.min(axis=0)))
             if measure == 0:
-                raise ValueError(
-                    "the points of PointCloud lie in a plane or on a line; give measure= of their region."
-                )
+                raise ValueError("the points of PointCloud lie in a plane or on a line; give measure= of their region.")
         parts = []
         for part, (where, normals) in (boundary or {}).items():
             identifier(part, "a boundary part of PointCloud")
@@ -116,9 +114,7 @@ class PointCloud(AbstractGeometry):
             normals = coordinate_table(normals, f"the normals of part {part!r}", dim)
             lengths = np.linalg.norm(normals, axis=1, keepdims=True)
             if len(normals) != len(where) or (lengths == 0).any():
-                raise ValueError(
-                    f"part {part!r} needs one normal, not zero, for each of its {len(where)} points."
-                )
+                raise ValueError(f"part {part!r} needs one normal, not zero, for each of its {len(where)} points.")
             # What is a unit vector already keeps its bits, so that storing and loading changes nothing.
             lengths[np.abs(lengths - 1) < 1e-14] = 1
             parts.append((part, CloudPiece(where, normals / lengths, float(len(where)))))
@@ -187,16 +183,12 @@ class PointCloud(AbstractGeometry):
             if rows.any():
                 boundary[part] = (piece.points[rows], piece.normals[rows])
         measure = self.region * float(mask.mean())
-        return PointCloud(
-            self.points[mask], boundary=boundary, measure=measure, names=self.names, name=self.name
-        )
+        return PointCloud(self.points[mask], boundary=boundary, measure=measure, names=self.names, name=self.name)
 
     def joined(self, other: PointCloud) -> PointCloud:
         """The points of both; parts of the same name are joined, measures are added."""
         if self.names != other.names:
-            raise ValueError(
-                f"clouds to be joined need the same coordinates, got {self.names} and {other.names}."
-            )
+            raise ValueError(f"clouds to be joined need the same coordinates, got {self.names} and {other.names}.")
         boundary = {part: (piece.points, piece.normals) for part, piece in self.parts}
         for part, piece in other.parts:
             before = boundary.get(part)

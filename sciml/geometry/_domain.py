@@ -206,8 +206,7 @@ class Domain:
         counts = dict(n) if isinstance(n, Mapping) else dict.fromkeys(self.names, n)
         if set(counts) != set(self.names):
             raise ValueError(
-                f"grid needs a count for each of {', '.join(self.names)}; "
-                f"got {', '.join(map(str, counts)) or 'none'}."
+                f"grid needs a count for each of {', '.join(self.names)}; got {', '.join(map(str, counts)) or 'none'}."
             )
         return {
             name: np.linspace(a, b, count(counts[name], f"the count of {name}"))
@@ -223,9 +222,7 @@ class Domain:
         lines = []
         if self.space:
             lines.append(f"space       {self.space!r}")
-            lines.append(
-                f"            coordinates {', '.join(self.space.names)}; measure {self.space.measure:.6g}"
-            )
+            lines.append(f"            coordinates {', '.join(self.space.names)}; measure {self.space.measure:.6g}")
             for part in self.boundary.parts:
                 lines.append(f"  boundary  {part.name}: measure {part.measure:.6g}")
         if self.time:
@@ -301,9 +298,7 @@ def resolve(
                 f"Add it, for instance Box({name}=(0, 1)), or remove it from the equation."
             )
     if time and roles.get(time.name, "time") != "time":
-        raise ValueError(
-            f"{time!r} is time in the domain, but {time.name!r} has the role {roles[time.name]!r}."
-        )
+        raise ValueError(f"{time!r} is time in the domain, but {time.name!r} has the role {roles[time.name]!r}.")
     for name in parameters:
         if roles.get(name, "parameter") != "parameter":
             raise ValueError(f"{name!r} is a parameter of the domain, but has the role {roles[name]!r}.")
@@ -313,9 +308,7 @@ def resolve(
         role_of = {n: roles.get(n, "time" if n == TIME else "space") for n in factor.names}
         moved = [n for n, role in role_of.items() if role != "space"]
         if TIME in role_of and role_of[TIME] != "time":
-            raise ValueError(
-                f"the coordinate 't' is time; it cannot have the role {role_of[TIME]!r}. Rename it."
-            )
+            raise ValueError(f"the coordinate 't' is time; it cannot have the role {role_of[TIME]!r}. Rename it.")
         if not moved:
             kept.append(factor)
             continue
@@ -331,9 +324,7 @@ def resolve(
             elif time is None:
                 time = Time(*bounds[name], name=name)
             else:
-                raise ValueError(
-                    f"a domain has one time, but both {time.name!r} and {name!r} have that role."
-                )
+                raise ValueError(f"a domain has one time, but both {time.name!r} and {name!r} have that role.")
         left = {n: b for n, b in bounds.items() if n not in moved}
         if left:
             kept.append(Box(left, name=factor.name))

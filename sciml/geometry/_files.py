@@ -37,9 +37,7 @@ def read_plane_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray, dict[str,
     points = np.asarray(mesh.points, float)
     if points.shape[1] == 3:
         if np.ptp(points[:, 2]) > 1e-12 * np.ptp(points, axis=0).max():
-            raise ValueError(
-                f"{path} is not plane: its z coordinates differ. For closed surfaces use Surface.load."
-            )
+            raise ValueError(f"{path} is not plane: its z coordinates differ. For closed surfaces use Surface.load.")
         points = points[:, :2]
     triangles = [np.asarray(block.data) for block in mesh.cells if block.type == "triangle"]
     for block in mesh.cells:

@@ -16,8 +16,7 @@ from ._product import Product
 from ._round import Annulus, Ball, Disk
 
 GEOMETRIES = {
-    cls.__name__: cls
-    for cls in (Annulus, Ball, Boolean, Box, Disk, Mesh, PointCloud, Polygon, Product, Surface)
+    cls.__name__: cls for cls in (Annulus, Ball, Boolean, Box, Disk, Mesh, PointCloud, Polygon, Product, Surface)
 }
 
 

@@ -195,17 +195,13 @@ def _outline_parts(
             if key not in outline:
                 raise ValueError(f"the edge {tuple(edge)} of part {part!r} is not on the outline of Mesh.")
             if key not in left:
-                raise ValueError(
-                    f"the edge {tuple(edge)} of part {part!r} stands twice among the parts of Mesh."
-                )
+                raise ValueError(f"the edge {tuple(edge)} of part {part!r} stands twice among the parts of Mesh.")
             chosen.append(left.pop(key))
         if chosen:
             result.append((part, tuple(chosen)))
     if left:
         if "boundary" in dict(result):
-            raise ValueError(
-                "the part name 'boundary' is kept for the edges of the outline that no part has."
-            )
+            raise ValueError("the part name 'boundary' is kept for the edges of the outline that no part has.")
         result.append(("boundary", tuple(left.values())))
     return tuple(result)
 
@@ -354,9 +350,7 @@ def _face_parts(faces: int, parts: Mapping[str, Any]) -> tuple[tuple[str, tuple[
         identifier(part, "a boundary part of Surface")
         chosen = tuple(int(r) for r in rows)
         if not set(chosen) <= left or len(set(chosen)) != len(chosen):
-            raise ValueError(
-                f"part {part!r} of Surface names a face that does not exist or is in a part already."
-            )
+            raise ValueError(f"part {part!r} of Surface names a face that does not exist or is in a part already.")
         left -= set(chosen)
         if chosen:
             result.append((part, chosen))

@@ -77,14 +77,10 @@ def _covers(outer: AbstractGeometry, inner: AbstractGeometry) -> bool:
 
 def _apart(first: AbstractGeometry, second: AbstractGeometry) -> bool:
     """Whether a ball is certainly outside of the other region."""
-    return isinstance(first, Ball) and bool(
-        second.signed_distance(np.array([first.center]))[0] >= first.radius
-    )
+    return isinstance(first, Ball) and bool(second.signed_distance(np.array([first.center]))[0] >= first.radius)
 
 
-def _estimate(
-    first: AbstractGeometry, second: AbstractGeometry, lower: np.ndarray, upper: np.ndarray
-) -> float:
+def _estimate(first: AbstractGeometry, second: AbstractGeometry, lower: np.ndarray, upper: np.ndarray) -> float:
     from ._samplers import box_proposal
 
     covers = [

@@ -110,9 +110,9 @@ def _position(curve: Curve, p: tuple[float, float]) -> float:
     angle = math.atan2(p[1] - curve.center[1], p[0] - curve.center[0])
     # Modulo with a little slack, so that a point just before the start is at 0 and not one turn later.
     slack = 1e-9
-    return (
-        math.fmod(math.fmod(angle - curve.start + slack, 2 * math.pi) + 2 * math.pi, 2 * math.pi) - slack
-    ) / (curve.end - curve.start)
+    return (math.fmod(math.fmod(angle - curve.start + slack, 2 * math.pi) + 2 * math.pi, 2 * math.pi) - slack) / (
+        curve.end - curve.start
+    )
 
 
 def _ends(curve: Curve) -> list[tuple[float, float]]:

@@ -53,13 +53,9 @@ class Polygon(AbstractGeometry):
     names: tuple[str, ...]
     name: str
 
-    def __init__(
-        self, vertices: Any, *, holes: Sequence[Any] = (), names: Any = ("x", "y"), name: str = ""
-    ) -> None:
+    def __init__(self, vertices: Any, *, holes: Sequence[Any] = (), names: Any = ("x", "y"), name: str = "") -> None:
         object.__setattr__(self, "vertices", _ring(vertices, "Polygon"))
-        object.__setattr__(
-            self, "holes", tuple(_ring(h, f"hole {k} of Polygon") for k, h in enumerate(holes))
-        )
+        object.__setattr__(self, "holes", tuple(_ring(h, f"hole {k} of Polygon") for k, h in enumerate(holes)))
         object.__setattr__(self, "names", coordinate_names(names, 2, "Polygon"))
         object.__setattr__(self, "name", label(name, "Polygon"))
         import shapely
@@ -67,17 +63,14 @@ class Polygon(AbstractGeometry):
         shape = self.to_shapely()
         if not shape.is_valid:
             raise ValueError(
-                "Polygon must not cross or touch itself, and holes must lie inside: "
-                f"{shapely.is_valid_reason(shape)}."
+                f"Polygon must not cross or touch itself, and holes must lie inside: {shapely.is_valid_reason(shape)}."
             )
 
     @staticmethod
     def from_shapely(shape: shapely.Polygon, *, names: Any = ("x", "y"), name: str = "") -> Polygon:
         """The polygon that shapely made, for instance `shapely.Point(0, 0).buffer(1)`."""
         if getattr(shape, "geom_type", None) != "Polygon":
-            raise TypeError(
-                f"expected one shapely Polygon, got {getattr(shape, 'geom_type', type(shape).__name__)}."
-            )
+            raise TypeError(f"expected one shapely Polygon, got {getattr(shape, 'geom_type', type(shape).__name__)}.")
         rings = [np.array(ring.coords)[:, :2].tolist() for ring in (shape.exterior, *shape.interiors)]
         return Polygon(rings[0], holes=rings[1:], names=names, name=name)
 
@@ -146,9 +139,7 @@ class Polygon(AbstractGeometry):
     def _convex(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         starts, ends = self._ends
         along = ends - starts
-        following = np.roll(
-            along, -1 if _planar.area([Segment(a, b) for a, b in self._sides]) > 0 else 1, axis=0
-        )
+        following = np.roll(along, -1 if _planar.area([Segment(a, b) for a, b in self._sides]) > 0 else 1, axis=0)
         turns = along[:, 0] * following[:, 1] - along[:, 1] * following[:, 0]
         return not self.holes and bool((turns >= 0).all())
 

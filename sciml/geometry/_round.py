@@ -104,9 +104,7 @@ class Annulus(AbstractGeometry):
     names: tuple[str, ...]
     name: str
 
-    def __init__(
-        self, center: Any, inner: float, outer: float, *, names: Any = ("x", "y"), name: str = ""
-    ) -> None:
+    def __init__(self, center: Any, inner: float, outer: float, *, names: Any = ("x", "y"), name: str = "") -> None:
         object.__setattr__(self, "center", point(center, "the center of Annulus", 2))
         object.__setattr__(self, "inner", positive(inner, "the inner radius of Annulus"))
         object.__setattr__(self, "outer", positive(outer, "the outer radius of Annulus"))
@@ -208,9 +206,7 @@ class Ball(AbstractGeometry):
         object.__setattr__(self, "name", label(name, "Ball"))
 
     def __repr__(self) -> str:
-        return (
-            f"Ball({_shown(self.center)}, {self.radius:g}{_options(self.names, ('x', 'y', 'z'), self.name)})"
-        )
+        return f"Ball({_shown(self.center)}, {self.radius:g}{_options(self.names, ('x', 'y', 'z'), self.name)})"
 
     @property
     def lower(self) -> np.ndarray:

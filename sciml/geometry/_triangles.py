@@ -119,9 +119,7 @@ class Triangles(AbstractPiece):
             candidates = tree.query_ball_point(p, (bound + radius) * (1 + 1e-12))
             counts = np.array([len(c) for c in candidates], int)
             owner, _ = pairs(counts)
-            found = (
-                np.concatenate([np.asarray(c, int) for c in candidates]) if len(owner) else np.zeros(0, int)
-            )
+            found = np.concatenate([np.asarray(c, int) for c in candidates]) if len(owner) else np.zeros(0, int)
             np.minimum.at(bound, owner, triangle_distance(p[owner], self.corners[found]))
             result[rows] = bound
         return result

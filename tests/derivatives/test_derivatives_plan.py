@@ -17,7 +17,7 @@ def float64():
 def initial(sizes=(2, 6, 6, 2)):
     keys = jax.random.split(jax.random.key(0), len(sizes) - 1)
     shapes = zip(keys, sizes[:-1], sizes[1:], strict=True)
-    return [(jax.random.normal(key, (n, m)) / np.sqrt(m), 0.1 * jax.random.normal(key, (n,))) for key, m, n in shapes]
+    return [(jax.random.normal(key, (n, m)) / np.sqrt(m), jnp.linspace(-0.1, 0.2, n)) for key, m, n in shapes]
 
 
 def network(params, x):

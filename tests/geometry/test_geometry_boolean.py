@@ -49,9 +49,7 @@ def as_shapely(shape):
 @given(straight, straight, st.sampled_from("|&-"))
 def test_straight_shapes_agree_with_shapely(a, b, operation):
     ours = combined(operation, a, b)
-    theirs = getattr(as_shapely(a), {"|": "union", "&": "intersection", "-": "difference"}[operation])(
-        as_shapely(b)
-    )
+    theirs = getattr(as_shapely(a), {"|": "union", "&": "intersection", "-": "difference"}[operation])(as_shapely(b))
     assert measure(ours) == pytest.approx(theirs.area, abs=1e-10)
     if ours is not None:
         regular = theirs.buffer(0)
@@ -90,9 +88,7 @@ def test_nested_combinations(a, b, c, first, second):
     assert shape.contains(where + 1e-6 * normals).mean() <= 0.02
 
 
-boxes = st.builds(
-    lambda x, y, z, w: Box(x=(x, x + w), y=(y, y + w), z=(z, z + 0.5)), number, number, number, width
-)
+boxes = st.builds(lambda x, y, z, w: Box(x=(x, x + w), y=(y, y + w), z=(z, z + 0.5)), number, number, number, width)
 balls = st.builds(lambda x, y, z, r: Ball((x, y, z), r), number, number, number, width)
 cylinders = st.builds(lambda d, z, h: d * Interval(z, z + h, names="z"), disks, number, width)
 solids = boxes | balls | cylinders
@@ -232,9 +228,7 @@ def test_parts_combine():
     with pytest.raises(ValueError, match="one geometry"):
         walls | Box(x=(0, 1)).boundary["x_min"]
     picked = channel.boundary.select(("x_min", channel.boundary["hole"]))
-    assert picked.labels == ("x_min", "hole") and channel.boundary.select(None).labels == tuple(
-        channel.boundary
-    )
+    assert picked.labels == ("x_min", "hole") and channel.boundary.select(None).labels == tuple(channel.boundary)
     with pytest.raises(TypeError, match="by its name"):
         channel.boundary.select(3)
 

@@ -35,9 +35,7 @@ def test_box_resolves_into_space_time_parameters():
     assert domain.names == ("x", "t", "nu") and domain.dim == 3
     assert list(domain.lower) == [-1, 0, 0.001] and list(domain.upper) == [1, 2, 0.1]
     assert domain.measure == pytest.approx(2 * 2 * 0.099)
-    assert list(domain.boundary) == ["x_min", "x_max"] and hash(domain) == hash(
-        box.resolve({"nu": "parameter"})
-    )
+    assert list(domain.boundary) == ["x_min", "x_max"] and hash(domain) == hash(box.resolve({"nu": "parameter"}))
     assert box.resolve().space == Box(nu=(0.001, 0.1), x=(-1, 1)) and box.resolve().time == Time(0, 2)
     assert domain.resolve({"x": "space", "nu": "parameter"}) == domain
     renamed = Box(x=(0, 1), tau=(0, 3)).resolve({"tau": "time"})
@@ -47,9 +45,7 @@ def test_box_resolves_into_space_time_parameters():
 
 def test_products():
     domain = Disk((0, 0), 1) * Box(z=(0, 2), nu=(1, 2)) * Time(0, 3)
-    assert domain.resolve({"nu": "parameter"}) == Domain(
-        Disk((0, 0), 1) * Box(z=(0, 2)), Time(0, 3), {"nu": (1, 2)}
-    )
+    assert domain.resolve({"nu": "parameter"}) == Domain(Disk((0, 0), 1) * Box(z=(0, 2)), Time(0, 3), {"nu": (1, 2)})
     assert domain.resolve({"nu": "parameter"}).boundary["circle"].measure == pytest.approx(4 * math.pi)
     assert Interval(0, 1) * Interval(0, 2, names="y") == Box(x=(0, 1), y=(0, 2))
     assert Time(0, 1) * Interval(0, 1) == Interval(0, 1) * Time(0, 1)
@@ -71,9 +67,7 @@ def test_products():
 
 def test_resolve_says_what_is_wrong():
     box = Box(x=(0, 1), t=(0, 1))
-    with pytest.raises(
-        ValueError, match=r"'y' is not in the domain, which has x, t\. Add it.*Box\(y=\(0, 1\)\)"
-    ):
+    with pytest.raises(ValueError, match=r"'y' is not in the domain, which has x, t\. Add it.*Box\(y=\(0, 1\)\)"):
         box.resolve({"y": "space"})
     with pytest.raises(ValueError, match="must be one of space, time, parameter"):
         box.resolve({"x": "place"})
@@ -92,9 +86,7 @@ def test_resolve_says_what_is_wrong():
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
-@pytest.mark.parametrize(
-    "space", [Interval(-1, 2), Disk((0, 0), 1), Rectangle((0, 0), (2, 1)) - Disk((1, 0.5), 0.3)]
-)
+@pytest.mark.parametrize("space", [Interval(-1, 2), Disk((0, 0), 1), Rectangle((0, 0), (2, 1)) - Disk((1, 0.5), 0.3)])
 def test_domain_samples(space, sampler):
     domain = Domain(space, Time(1, 3), {"nu": (-2, -1)})
     for n in (0, 1, 50, 333):
@@ -163,20 +155,14 @@ def test_time_alone():
 def test_grid_includes_the_ends():
     domain = Box(x=(-1, 1), t=(0, 2)).resolve()
     grid = domain.grid({"x": 5, "t": 3})
-    assert (
-        list(grid) == ["x", "t"]
-        and grid["x"].tolist() == [-1, -0.5, 0, 0.5, 1]
-        and grid["t"].tolist() == [0, 1, 2]
-    )
+    assert list(grid) == ["x", "t"] and grid["x"].tolist() == [-1, -0.5, 0, 0.5, 1] and grid["t"].tolist() == [0, 1, 2]
     assert {k: len(v) for k, v in domain.grid(4).items()} == {"x": 4, "t": 4}
     with pytest.raises(ValueError, match="count for each of x, t"):
         domain.grid({"x": 3})
 
 
 def test_texts_and_json():
-    domain = Domain(
-        Rectangle((0, 0), (2, 1)) - Disk((1, 0.5), 0.2, name="hole"), Time(0, 1), {"nu": (0.1, 1)}
-    )
+    domain = Domain(Rectangle((0, 0), (2, 1)) - Disk((1, 0.5), 0.2, name="hole"), Time(0, 1), {"nu": (0.1, 1)})
     assert repr(domain) == (
         "Domain(Box(x=(0, 2), y=(0, 1)) - Disk((1, 0.5), 0.2, name='hole') x Time(0, 1) x {nu: (0.1, 1)})"
     )
@@ -186,9 +172,9 @@ def test_texts_and_json():
     again = from_json(json.loads(json.dumps(domain.to_json(), sort_keys=True)))
     assert again == domain and hash(again) == hash(domain)
     timeless = Domain(Interval(0, 1))
-    assert from_json(timeless.to_json()) == timeless and from_json(
-        Domain(None, Time(0, 1)).to_json()
-    ) == Domain(None, Time(0, 1))
+    assert from_json(timeless.to_json()) == timeless and from_json(Domain(None, Time(0, 1)).to_json()) == Domain(
+        None, Time(0, 1)
+    )
     assert repr(Box({f"x{i}": (0, 1) for i in range(20)})).count("x") < 8
     assert repr(domain.boundary) == "Boundary(x_min: 1, x_max: 1, y_min: 2, y_max: 2, hole: 1.25664)"
     assert "pieces" not in repr(domain.boundary["hole"])

@@ -49,10 +49,7 @@ def cube(cells, size=1.0):
 def sphere(n=24):
     """A triangulated unit sphere from latitudes and longitudes."""
     rings = [
-        [
-            (math.sin(a) * math.cos(b), math.sin(a) * math.sin(b), math.cos(a))
-            for b in np.arange(n) * 2 * math.pi / n
-        ]
+        [(math.sin(a) * math.cos(b), math.sin(a) * math.sin(b), math.cos(a)) for b in np.arange(n) * 2 * math.pi / n]
         for a in np.arange(1, n) * math.pi / n
     ]
     vertices = [(0, 0, 1), *[p for ring in rings for p in ring], (0, 0, -1)]

@@ -284,9 +284,7 @@ def test_point_cloud():
     assert cloud.measure == 4.0 and list(cloud.boundary) == ["wall"] and cloud.boundary["wall"].measure == 40
     points = cloud.sample(64, key=1)
     assert cloud.contains(points).all() and len(np.unique(points, axis=0)) > 55
-    np.testing.assert_array_equal(
-        np.unique(cloud.sample(500, sampler=Grid()), axis=0), np.unique(where, axis=0)
-    )
+    np.testing.assert_array_equal(np.unique(cloud.sample(500, sampler=Grid()), axis=0), np.unique(where, axis=0))
     on, normals = cloud.boundary["wall"].sample(30)
     np.testing.assert_allclose(on, normals, atol=1e-15)
     inner = cloud & Disk((0, 0), 0.5)

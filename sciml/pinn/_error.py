@@ -1,0 +1,150 @@
+"""The error of a trained solution without a reference: the linearised equation is solved for the correction.
+
+If u solves F(u) = r with a small residual r, the error e = u_exact - u satisfies
+
+    F'(u) e = -r,        the penalised conditions likewise,
+
+to second order in e. It is solved by least squares in functions that the network cannot represent itself: the last
+hidden layer times Chebyshev polynomials of the coordinates (sharp where the solution is), or a new layer of random waves
+where the network is one of those or somebody else's. The size of the correction estimates the error; how much of the
+residual the correction takes away says whether to believe it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._precision import float64
+from ..nn import MLP, RandomFeatures
+from ..solution import Estimate, Solution
+from ._collocation import ResidualAdaptive
+from ._objective import Batch, make_objective
+from ._problem import Problem
+from .methods._least_squares import solve_least_squares
+
+MOST_FUNCTIONS = 900
+
+
+def estimate(problem: Problem, params: Any, weights: dict[str, float], solution: Solution) -> Estimate:
+    """An `Estimate` for `solution`, which was made from `problem` and `params`."""
+    with float64():
+        return _estimate(problem, jax.tree.map(jnp.asarray, params), weights, solution)
+
+
+def _estimate(problem: Problem, params: Any, weights: dict[str, float], solution: Solution) -> Estimate:
+    network = problem.network.network(params["network"])
+    d, m = len(problem.pde.coordinates), len(problem.pde.fields)
+    basis, constants, count = _basis(network, d, m, problem)
+    corrected = replace(problem, trial=replace(problem.trial, network=_Corrected(problem, basis)))  # pyright: ignore
+    unknowns = params["unknowns"]
+    trained = {"correction": jnp.zeros((count, m)), "unknowns": unknowns}
+    objective, p = make_objective(
+        corrected,
+        trained,
+        join=lambda t, extra: {
+            "network": {"base": extra["network"], "basis": extra["basis"], "correction": t["correction"]},
+            "unknowns": t["unknowns"],
+        },
+    )
+    extra = {"network": params["network"], "basis": constants}
+    equations = max(1, sum(b.kind == "equation" for b in problem.blocks))
+    n = int(2.5 * count * m / equations)
+    residuals = jax.jit(lambda params, points: problem._residuals(params, points))
+    points = ResidualAdaptive(unbiased=True).again(
+        problem, n, key=60_013, residuals=lambda q: residuals(params, jax.tree.map(jnp.asarray, q))
+    )
+    # Conditions are held firmly: the correction must not leave them to gain in the equation.
+    scaled = {b.name: weights[b.name] * (1.0 if b.kind == "equation" else 10.0) for b in problem.blocks}
+    device = lambda q: jax.tree.map(jnp.asarray, q)  # noqa: E731
+    batch = Batch(device(points), {k: jnp.asarray(v) for k, v in scaled.items()}, extra)
+    fresh = Batch(device(problem.sample(4096, key=60_017)), batch.weights, extra)
+    step = jax.jit(lambda p, batch: (lambda r, J: -solve_least_squares(J, r, 1e-11))(*objective.jacobian(p, batch)))
+    loss = jax.jit(objective.loss)
+    q = p + step(p, batch)
+    before, after = float(loss(p, fresh)), float(loss(q, fresh))
+    x = jnp.asarray(problem.sample(4096, key=60_019)["interior"].x)
+    fields = jax.jit(
+        lambda p: jax.vmap(lambda x: corrected.trial(_joined(objective.unravel(p), extra)["network"], x))(x)
+    )
+    old, new = np.asarray(fields(p)), np.asarray(fields(q))
+    if not np.all(np.isfinite(new)) or not np.isfinite(after):
+        return Estimate(None, {}, "the equation for the correction could not be solved")
+    left = float(np.sqrt(after / before)) if before > 0 else 0.0
+    size = np.linalg.norm(old, axis=0)
+    relative = np.linalg.norm(new - old, axis=0) / np.where(size > 0, size, 1.0)
+    if left > 0.9:
+        return Estimate(
+            None,
+            {},
+            f"the correction leaves {100 * left:.0f} % of the residual, so it says little about the error. Train longer, "
+            "or compare with another network",
+        )
+    # What the correction leaves of the residual is taken to hide as much error, in proportion.
+    relative = np.maximum(relative / (1 - left), 1e-15)
+    by_field = dict(zip(problem.fields, relative.tolist(), strict=True))
+    return Estimate(
+        float(max(by_field.values())),
+        by_field,
+        f"from the linearised equation; the correction takes away {100 * (1 - left):.0f} % of the residual",
+    )
+
+
+def _joined(trained: Any, extra: Any) -> Any:
+    return {
+        "network": {"base": extra["network"], "basis": extra["basis"], "correction": trained["correction"]},
+        "unknowns": trained["unknowns"],
+    }
+
+
+class _Corrected:
+    """The network plus a linear combination of the basis."""
+
+    def __init__(self, problem: Problem, basis: Any):
+        self.base, self.basis = problem.network, basis
+
+    def apply(self, params: Any, z: Any) -> Any:
+        functions = self.basis(params["base"], params["basis"], z)
+        return self.base.apply(params["base"], z) + functions @ params["correction"]
+
+
+def _basis(network: Any, d: int, m: int, problem: Problem) -> tuple[Any, Any, int]:
+    """The functions of the correction, (parameters, constants, z) -> (count,), their constants, and their number."""
+    most = MOST_FUNCTIONS // m if m > 1 else MOST_FUNCTIONS
+    if isinstance(network, MLP):
+        inputs, width = network.in_size, network.width
+        degree = 0
+        while len(_exponents(inputs, degree + 1)) * (width + 1) <= most:
+            degree += 1
+        exponents = np.array(_exponents(inputs, degree))
+
+        def products(params: Any, constants: Any, z: Any) -> Any:
+            trained = problem.network.network(params)
+            h = z
+            for layer in trained.layers[:-1]:
+                h = trained.activation(layer(h))
+            powers = [jnp.ones_like(z), z]
+            for _ in range(2, degree + 1):
+                powers.append(2 * z * powers[-1] - powers[-2])
+            table = jnp.stack(powers[: degree + 1])
+            polynomials = jnp.prod(table[exponents, np.arange(inputs)], axis=1)
+            return (jnp.concatenate([jnp.ones(1, h.dtype), h])[:, None] * polynomials).ravel()
+
+        return products, None, len(exponents) * (width + 1)
+    scale: Any = tuple(1.3 * s for s in network.scale) if isinstance(network, RandomFeatures) else 6.0
+    periodic = problem.trial.periodic if isinstance(network, RandomFeatures) else ()
+    inputs = problem.network.in_size
+    count = min(most, network.features) if isinstance(network, RandomFeatures) else most
+    waves = RandomFeatures(inputs, m, features=count, scale=scale, periodic=periodic, key=4243).waves.value
+    return (lambda params, constants, z: jnp.sin(constants[0] @ z + constants[1])), waves, count
+
+
+def _exponents(dimension: int, degree: int) -> list[tuple[int, ...]]:
+    """All multi-indices of total degree at most `degree`."""
+    if dimension == 1:
+        return [(k,) for k in range(degree + 1)]
+    return [(k, *rest) for k in range(degree + 1) for rest in _exponents(dimension - 1, degree - k)]

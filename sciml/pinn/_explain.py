@@ -1,0 +1,44 @@
+"""What `solve` will do with a problem, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._problem import Problem, compile
+
+
+def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -> str:
+    """Fields, how each derivative is evaluated, which conditions hold exactly, which are penalised and why, sizes.
+
+    >>> from sciml import Box, Dirichlet, PDE, coordinates, field, pinn
+    >>> x = coordinates("x")
+    >>> u = field("u", x)
+    >>> print(pinn.explain(PDE(u.xx + 1, Dirichlet(u, 0)), Box(x=(0, 1))).splitlines()[0])
+    u(x) of size 0.25
+    """
+    return describe(compile(pde, domain, network, exact=exact))
+
+
+def describe(problem: Problem) -> str:
+    trial, decided = problem.trial, problem.exactness
+    lines = [
+        f"{u.field_name}({', '.join(c.name for c in u.coordinates)}) of size {size:.3g}"
+        for u, size in zip(problem.pde.fields, trial.scales, strict=True)
+    ]
+    lines.append(f"network: {problem.network!r}"[:100])
+    lines.append("conditions:")
+    for name, how in decided.exact.items():
+        lines.append(f"  {name}: held exactly, {how}")
+    for name, why in decided.penalised.items():
+        lines.append(f"  {name}: penalised, {why}")
+    lines.append("residuals:")
+    for g in problem.groups:
+        for b in g.blocks:
+            lines.append(f"  {b.name}: natural size {b.scale:.3g}, weight {problem.weights[b.name]:.3g}")
+        if g.plan is not None:
+            lines += ["    " + line for line in g.plan.explain().splitlines()]
+    lines.append(
+        "points: drawn where the residual is large, with quadrature weights 1/density, so the loss stays the mean square "
+        "over the domain"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,68 @@
+"""A trained network as the final of a `Solution`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._precision import float64, to_numpy
+from ..derivatives import plan
+from ..nn import restore
+from ..pde import PDE
+from ..solution import AbstractFinal, Index
+from ._problem import Problem
+
+
+class NetworkFinal(AbstractFinal):
+    """`problem.trial` with trained parameters, kept as NumPy float64: nothing of it depends on JAX's settings."""
+
+    kind = "network"
+
+    def __init__(self, problem: Problem, params: Any):
+        self.problem, self.params = problem, to_numpy(params)
+
+    def derivatives(self, index: Index, x: Any) -> Any:
+        x = jnp.asarray(x)
+        params = jax.tree.map(lambda a: jnp.asarray(a, x.dtype), self.params["network"])
+        trial = self.problem.trial
+        if not any(index):
+            return jax.vmap(lambda x: trial(params, x))(x)
+        one = plan([index], x.shape[1])
+        return jax.vmap(lambda x: one(lambda x: trial(params, x), x)[index])(x)
+
+    def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        adapted = self.problem.network
+        with float64():
+            arrays = adapted.to_arrays(self.params["network"])
+        unknowns = {f"unknowns/{k}": np.asarray(v) for k, v in self.params["unknowns"].items()}
+        header = {
+            "network": adapted.to_json(),
+            "weights": self.problem.weights,
+            "exact": bool(self.problem.exactness.exact) or not self.problem.exactness.penalised,
+        }
+        return header, {**arrays, **unknowns}
+
+    @classmethod
+    def from_saved(
+        cls, pde: PDE, domain: Any, header: dict[str, Any], arrays: dict[str, np.ndarray], network: Any
+    ) -> NetworkFinal:
+        from ._problem import compile
+
+        with float64():
+            adapted = restore(
+                header["network"],
+                {k: v for k, v in arrays.items() if not k.startswith("unknowns/")},
+                network=network,
+            )
+            architecture = header["network"].get("architecture") or {}
+            problem = compile(pde, domain, exact=header["exact"])
+            angles = architecture.get("class") == "RandomFeatures"
+            problem = replace(
+                problem, trial=replace(problem.trial, network=adapted, angles=angles), weights=header["weights"]
+            )
+            unknowns = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("unknowns/")}
+            return cls(problem, {"network": adapted.params, "unknowns": unknowns})

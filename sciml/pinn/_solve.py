@@ -1,0 +1,240 @@
+"""`solve`: equations and a place in, an accurate solution out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._precision import float64, is_traced, to_numpy
+from ..pde import PDE
+from ..solution import Solution
+from ._balance import AbstractBalancing
+from ._checkpoint import Checkpoint
+from ._collocation import AbstractCollocation, ResidualAdaptive
+from ._error import estimate
+from ._features import Attempt, attempt
+from ._final import NetworkFinal
+from ._loop import Outcome, train
+from ._measure import measure_conditions, relative_residual
+from ._problem import Problem, compile
+from ._uncertainty import learned_parameters
+from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
+
+# Above this the dense inverse Hessian, and the copies an update makes, are not formed.
+DENSE_BYTES = 2 * 1024**3
+GOOD_ENOUGH = 1e-6
+
+
+def solve(
+    pde: PDE,
+    domain: Any,
+    method: AbstractMethod | Sequence[AbstractMethod] | None = None,
+    *,
+    network: Any = None,
+    max_time: float = 180.0,
+    tolerance: float = 1e-8,
+    points: int = 2048,
+    collocation: AbstractCollocation | None = None,
+    balancing: AbstractBalancing | None = None,
+    weights: Mapping[str, float] | None = None,
+    exact: bool = True,
+    key: Any = 0,
+    checkpoint: Any = None,
+    progress: bool = True,
+    throw: bool = True,
+) -> Solution:
+    """Solves a PDE with a neural network, in float64.
+
+    By default two things are tried. A layer of random waves whose amplitudes solve a least-squares problem
+    (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight digits and more in seconds.
+    Where its residual on fresh points stays above 1e-6, a small network is trained as a whole by `Adam` and `SSBroyden`,
+    with points drawn where the residual is large; the better of the two is returned. A `network` or `method` of your
+    own goes straight to the second.
+
+    **Arguments:**
+
+    - `pde`: the equations and their conditions. `domain`: where they hold.
+    - `method`: a method object or a sequence of them, each for its `steps`.
+    - `network`: anything that `sciml.nn.adapt` accepts.
+    - `max_time`: seconds from the call, compilation included; the best so far is returned.
+    - `tolerance`: on the root mean square of the residuals, relative to their natural size.
+    - `points`: collocation points in the interior; every penalised condition gets an eighth of that.
+    - `collocation`: `ResidualAdaptive(unbiased=True)`, `Redrawn()`, `Fixed()`.
+    - `balancing`: `GradientNorm()` or `SelfAdaptive()` change the weights of penalised conditions; None keeps them.
+    - `weights`: of blocks by name; 1 for equations, 10 for penalised conditions by default.
+    - `exact`: whether conditions are built into the trial function where they are compatible.
+    - `key`: a whole number or a JAX key.
+    - `checkpoint`: a file that the training state is written to; a call with the same arguments resumes from it.
+    - `progress`: a progress bar. `throw`: whether a failed training raises; otherwise `solution.result` says it.
+
+    **Returns** a `Solution`. **Raises** `ValueError` or `TypeError` where the problem is not well stated, before anything
+    is compiled; `FloatingPointError` where the training failed and `throw=True`. Ctrl-C returns the best so far.
+
+    >>> from sciml import Box, Dirichlet, PDE, coordinates, field, pinn
+    >>> x = coordinates("x")
+    >>> u = field("u", x)
+    >>> solution = pinn.solve(PDE(u.xx + 1, Dirichlet(u, 0)), Box(x=(0, 1)), progress=False)
+    >>> bool(abs(solution.u(0.5) - 0.125) < 1e-8)
+    True
+    """
+    began = time.monotonic()
+    _check_arguments(method, max_time, points, tolerance)
+    deadline = began + max_time
+    problem = compile(pde, domain, network, exact=exact, weights=weights, key=key)
+    seed = _seed(key)
+    with float64():
+        tried: Attempt | None = None
+        saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)
+        if method is None and network is None and not _has_data(problem) and not (saved and saved.path.exists()):
+            tried = attempt(
+                problem,
+                deadline=min(deadline, began + max_time / 3),
+                tolerance=tolerance,
+                seed=seed,
+                progress_bar=progress,
+            )
+            if tried is not None and (tried.residual < GOOD_ENOUGH or time.monotonic() > deadline):
+                return _from_attempt(tried, tolerance, began)
+        methods = _methods(method, problem, points)
+        outcome = train(
+            problem,
+            problem.params,
+            methods,
+            points=points,
+            collocation=collocation or ResidualAdaptive(unbiased=True),
+            balancing=balancing,
+            deadline=deadline,
+            tolerance=tolerance,
+            seed=seed,
+            progress_bar=progress,
+            checkpoint=saved,
+        )
+        if "NaN" in outcome.reason and throw:
+            raise FloatingPointError(outcome.reason)
+        reached = relative_residual(problem, outcome.params)
+        if tried is not None and tried.residual < reached:
+            return _from_attempt(tried, tolerance, began)
+        return _finish(problem, outcome, reached, began)
+
+
+def _finish(problem: Problem, outcome: Outcome, reached: float, began: float) -> Solution:
+    params = to_numpy(outcome.params)
+    problem = replace(problem, weights=outcome.weights)
+    history = outcome.progress.history
+    believed = history[-1]["residual"] if history else reached
+    result = outcome.reason
+    if np.isfinite(reached) and reached > 10 * max(believed, 1e-12):
+        result += (
+            f" On fresh points the residual is {reached:.1e}, but {believed:.1e} on those it was trained on: more "
+            "points (points=...) are needed."
+        )
+    stats = {
+        "residual": reached,
+        "steps": outcome.progress.step,
+        "evaluations": outcome.evaluations,
+        "parameters": problem.network.size,
+        "network": f"{problem.network.name} ({problem.network.kind})",
+    }
+    return _solution(problem, params, result, outcome.converged, stats, history, began)
+
+
+def _from_attempt(tried: Attempt, tolerance: float, began: float) -> Solution:
+    converged = tried.residual < GOOD_ENOUGH
+    result = (
+        f"Random waves and least squares: the residual on fresh points is {tried.residual:.1e} of its natural size."
+        if converged
+        else f"max_time was reached; the residual on fresh points is {tried.residual:.1e} of its natural size."
+    )
+    stats = {
+        "residual": tried.residual,
+        "steps": len(tried.history),
+        "evaluations": len(tried.history),
+        "parameters": tried.problem.network.size,
+        "network": f"RandomFeatures, {tried.features} waves, frequencies up to "
+        + ", ".join(f"{s:.3g}" for s in tried.scale),
+    }
+    return _solution(tried.problem, to_numpy(tried.params), result, converged, stats, tried.history, began)
+
+
+def _solution(
+    problem: Problem, params: Any, result: str, converged: bool, stats: dict[str, Any], history: Any, began: float
+) -> Solution:
+    solution = Solution(
+        problem.original,
+        problem.domain,
+        NetworkFinal(problem, params),
+        result,
+        converged,
+        stats,
+        history,
+        learned_parameters(problem, params),
+        measure_conditions(problem, params),
+        lambda solution: estimate(problem, params, problem.weights, solution),
+    )
+    solution.stats["seconds"] = time.monotonic() - began
+    return solution
+
+
+def _methods(method: Any, problem: Problem, points: int) -> tuple[AbstractMethod, ...]:
+    if method is None:
+        dense = SSBroyden()
+        rest = dense if dense.bytes(problem.network.size, points) <= DENSE_BYTES else LBFGS()
+        return (Adam(), rest)
+    return (method,) if isinstance(method, AbstractMethod) else tuple(method)
+
+
+def _has_data(problem: Problem) -> bool:
+    return bool(problem.pde.parameters) or any(b.kind == "data" for b in problem.blocks)
+
+
+def _check_arguments(method: Any, max_time: float, points: int, tolerance: float) -> None:
+    given = () if method is None else (method,) if isinstance(method, AbstractMethod) else method
+    if isinstance(given, (str, type)) or not isinstance(given, Sequence) or not all(
+        isinstance(m, AbstractMethod) for m in given
+    ):
+        raise TypeError(
+            f"method is a method object such as pinn.SSBroyden(), or a sequence of them; {method!r} came."
+        )
+    if is_traced(max_time, points, tolerance):
+        raise TypeError("solve cannot be called inside jit, vmap or grad; compose pinn.compile(...) instead.")
+    for name, value in (("max_time", max_time), ("points", points)):
+        if not value > 0:
+            raise ValueError(f"{name}={value!r}; expected a positive number.")
+    if tolerance < 0:
+        raise ValueError(f"tolerance={tolerance!r}; expected zero or a positive number.")
+
+
+def _seed(key: Any) -> int:
+    if isinstance(key, (int, np.integer)):
+        return int(key)
+    data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+    return int(np.asarray(data).ravel()[-1]) % (1 << 30)
+
+
+def _checkpoint(
+    path: Any, problem: Problem, method: Any, points: int, collocation: Any, balancing: Any, seed: int
+) -> Checkpoint | None:
+    if path is None:
+        return None
+    described = {
+        "pde": problem.original.to_json(),
+        "domain": problem.domain.to_json(),
+        "network": problem.network.to_json(),
+        "method": repr(method),
+        "collocation": repr(collocation),
+        "balancing": repr(balancing),
+        "points": points,
+        "seed": seed,
+    }
+    signature = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()
+    return Checkpoint(path, signature)
+
+

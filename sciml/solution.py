@@ -1,0 +1,548 @@
+"""Solution: call it, compare it, plot it, save it. One interface over two finals, a network's and a grid's."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+
+from ._precision import float64, is_traced
+from .geometry import Domain
+from .pde import PDE, derivatives_of, expand_fluxes, lower, multi_index
+
+Index = tuple[int, ...]
+
+
+class AbstractFinal(abc.ABC):
+    """What a solution is made of: anything that gives the (real) fields and their derivatives at points."""
+
+    kind: str
+
+    @abc.abstractmethod
+    def derivatives(self, index: Index, x: Any) -> Any:
+        """One derivative of all fields at `x` `(n, d)` (columns as `pde.coordinates`): `(n, fields)`, in the dtype of
+        `x`. Pure: may be traced."""
+
+    @abc.abstractmethod
+    def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """A header of plain JSON, and arrays."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A learned unknown: `value`, and its `standard_error` with the `noise` it follows from (None where not known)."""
+
+    name: str
+    value: float
+    standard_error: float | None = None
+    noise: str = ""
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        error = "" if self.standard_error is None else f" +- {self.standard_error:.2g}"
+        return f"{self.name} = {self.value:.8g}{error}"
+
+
+@dataclass(frozen=True)
+class Error:
+    """How far two solutions are apart: relative L2 norm and largest difference, overall and for each field."""
+
+    relative_l2: dict[str, float]
+    maximum: dict[str, float]
+
+    def __float__(self) -> float:
+        return max(self.relative_l2.values())
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{name}: relative L2 error {self.relative_l2[name]:.3e}, largest {self.maximum[name]:.3e}"
+            for name in self.relative_l2
+        ]
+        return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate of the relative L2 error without a reference: `value`, or None and the `reason` why there is none."""
+
+    value: float | None
+    fields: dict[str, float]
+    reason: str
+
+    def __float__(self) -> float:
+        if self.value is None:
+            raise ValueError(f"There is no error estimate: {self.reason}")
+        return self.value
+
+    def __repr__(self) -> str:
+        if self.value is None:
+            return f"no estimate: {self.reason}"
+        return f"about {self.value:.1e} ({self.reason})"
+
+
+@dataclass(eq=False, repr=False)
+class Solution:
+    """The fields that solve a `PDE` on a `Domain`.
+
+    `solution.u(x=0.5, t=0.3)` or `solution.u(x, t)` with NumPy broadcasting, in the order in which the field was
+    declared; `grid=True` evaluates on the outer product of 1D arrays. Derivatives have the names of the language:
+    `solution.u.xx(x, t)`. With concrete numbers float64 NumPy comes back; under `jit`, `grad` or `vmap` the dtype of
+    what comes in is followed.
+
+    **Attributes:** `pde`, `domain`, `parameters` (learned unknowns), `result` (a sentence), `converged`, `stats`,
+    `history` (a list of rows), `conditions` (the measured violation of every condition, the exact ones included).
+    """
+
+    pde: PDE
+    domain: Domain
+    final: AbstractFinal
+    result: str = ""
+    converged: bool = True
+    stats: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    conditions: dict[str, float] = field(default_factory=dict)
+    estimator: Any = None
+    _estimate: Estimate | None = None
+
+    def __getattr__(self, name: str) -> FieldFunction:
+        if not name.startswith("_") and "pde" in self.__dict__:
+            for u in self.pde.fields:
+                if u.field_name == name:
+                    return FieldFunction(self, u)
+            raise AttributeError(
+                f"{name!r} is no field of this solution; its fields are "
+                f"{', '.join(u.field_name for u in self.pde.fields)}."
+            )
+        raise AttributeError(name)
+
+    def __getitem__(self, name: str) -> FieldFunction:
+        return getattr(self, name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(u.field_name for u in self.pde.fields)]
+
+    # -- values ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _real(self) -> PDE:
+        return self.pde.real()
+
+    def _columns(self, x: np.ndarray) -> np.ndarray:
+        """Points of the domain with the columns of the equation."""
+        return x[:, [self.domain.names.index(c.name) for c in self.pde.coordinates]]
+
+    def values_of(self, expressions: Any, x: Any, normals: Any = None) -> list[Any]:
+        """Expressions in fields, derivatives, coordinates and unknowns at points `(n, d)` (columns as
+        `pde.coordinates`)."""
+        real, coordinates = self._real, self.pde.coordinates
+        expressions = [self._in_real_fields(e) for e in expressions]
+        lowered = lower(expressions, coordinates=coordinates)
+        names = [u.field_name for u in real.fields]
+        values: dict[Any, Any] = {c.name: x[:, i] for i, c in enumerate(coordinates)}
+        values |= {name: p.value for name, p in self.parameters.items()}
+        if normals is not None:
+            values |= {("normal", c.name): normals[:, i] for i, c in enumerate(self.pde.space)}
+        found = {index: self._evaluate(index, x) for index in sorted({i for _, i in lowered.derivatives})}
+        for name, index in lowered.derivatives:
+            values[name, index] = found[index][:, names.index(name)]
+        with float64():
+            return [np.broadcast_to(np.asarray(v), (len(x),)) for v in lowered(values)]
+
+    def _in_real_fields(self, expression: Any) -> Any:
+        expression = sp.sympify(expression)
+        if not self.pde.is_complex:
+            return expression
+        parts = self.pde.real_parts
+        fields = {u.field_name: u for u in self._real.fields}
+        for u in self.pde.fields:
+            if u.field_name in parts:
+                re, im = (fields[n] for n in parts[u.field_name])
+                expression = expression.subs(u, re + sp.I * im)
+        return expand_fluxes(expression.doit())
+
+    def _evaluate(self, index: Index, x: Any) -> Any:
+        """A derivative of all real fields: traced inputs go straight through, concrete ones in float64 blocks."""
+        if is_traced(x):
+            return self.final.derivatives(index, x)
+        x = np.asarray(x, float)
+        block = 1 << 15
+        out = []
+        with float64():
+            for i in range(0, max(len(x), 1), block):
+                part = x[i : i + block]
+                # Sizes are rounded up to powers of two, so that few are compiled.
+                padded = np.concatenate([part, np.repeat(part[-1:], _power_of_two(len(part)) - len(part), axis=0)])
+                out.append(np.asarray(self._compiled(index)(padded))[: len(part)])
+        return np.concatenate(out)
+
+    def _compiled(self, index: Index) -> Any:
+        cache = self.__dict__.setdefault("_jitted", {})
+        if index not in cache:
+            cache[index] = jax.jit(lambda x: self.final.derivatives(index, x))
+        return cache[index]
+
+    # -- quality --------------------------------------------------------------------------------------------------
+
+    def residual(self, n: int = 2048, *, points: Any = None) -> dict[str, np.ndarray]:
+        """The residual of every equation `(n,)` at fresh points of the domain, or at `points` `(n, d)` with the columns
+        of `domain.names`."""
+        x = self._columns(self.domain.sample(n, key=101) if points is None else np.asarray(points, float))
+        equations = self._real.equations
+        return dict(
+            zip([e.name for e in equations], self.values_of([e.expression for e in equations], x), strict=True)
+        )
+
+    def error(self, reference: Any, *, n: int = 4096) -> Error:
+        """The difference to a reference.
+
+        **Arguments:** `reference`: another `Solution`; a function of the coordinates (of one field, or a dict by
+        field); or `(grid of each coordinate, ..., values)`, as `to_xarray` gives it; an xarray Dataset is fine too.
+        For functions and solutions `n` low-discrepancy points are compared.
+        """
+        mine, theirs = {}, {}
+        if isinstance(reference, tuple):
+            *axes, values = reference
+            name = self.pde.fields[0].field_name
+            mine[name], theirs[name] = self[name](*axes, grid=True), np.asarray(values)
+            if mine[name].shape != theirs[name].shape:
+                raise ValueError(
+                    f"error: grids of {' x '.join(str(len(a)) for a in axes)} points need values of shape "
+                    f"{mine[name].shape}; {theirs[name].shape} came."
+                )
+        elif hasattr(reference, "data_vars"):
+            for name, array in reference.data_vars.items():
+                axes = {c: np.asarray(array[c]) for c in array.dims}
+                mine[name] = self[name](grid=True, **axes)
+                order = [c.name for c in self.pde[str(name)].coordinates]
+                theirs[name] = np.asarray(array.transpose(*order))
+        else:
+            x = self.domain.sample(n, key=1009)
+            columns = {name: x[:, i] for i, name in enumerate(self.domain.names)}
+            for u in self.pde.fields:
+                name = u.field_name
+                mine_at = {c.name: columns[c.name] for c in u.coordinates}
+                if isinstance(reference, Solution):
+                    value = reference[name](**mine_at)
+                elif isinstance(reference, Mapping):
+                    if name not in reference:
+                        continue
+                    value = reference[name](*mine_at.values())
+                elif callable(reference) and len(self.pde.fields) == 1:
+                    value = reference(*mine_at.values())
+                else:
+                    raise TypeError(
+                        "error: the reference is a Solution, a function of the coordinates "
+                        f"({'one for each field in a dict' if len(self.pde.fields) > 1 else 'as NumPy arrays'}), "
+                        f"(grid, ..., values) or an xarray Dataset; {type(reference).__name__} came."
+                    )
+                mine[name] = self[name](**mine_at)
+                theirs[name] = np.broadcast_to(np.asarray(value), np.shape(mine[name]))
+        relative, largest = {}, {}
+        for name, value in mine.items():
+            difference = np.abs(value - theirs[name])
+            size = np.linalg.norm(np.ravel(theirs[name]))
+            relative[name] = float(np.linalg.norm(difference.ravel()) / (size if size > 0 else 1.0))
+            largest[name] = float(difference.max())
+        return Error(relative, largest)
+
+    def estimate_error(self) -> Estimate:
+        """An estimate of the relative L2 error without a reference, or the reason why there is none."""
+        if self._estimate is None:
+            if self.estimator is None:
+                self._estimate = Estimate(None, {}, "this solution was loaded or made without an estimator")
+            else:
+                self._estimate = self.estimator(self)
+        return self._estimate
+
+    # -- integrals ------------------------------------------------------------------------------------------------
+
+    def integrate(self, expression: Any, *, on: Any = None, n: int = 1 << 14, **at: float) -> float:
+        """The integral of an expression in the fields over space, at the coordinates fixed in `at` (such as `t=0.5`).
+
+        **Arguments:** `on`: a part of the boundary instead of the interior (`"all"` for the whole); there the
+        expression may have `normal(x)`, so a flux is `integrate(-k * u.x * normal(x) - k * u.y * normal(y), on="hole")`.
+        Without `at`, time and parameters are integrated over too. Quasi-Monte Carlo with `n` points, whose relative
+        error is about 1e-4; on a `Box` of up to three dimensions Gauss-Legendre quadrature.
+        """
+        unknown = set(at) - set(self.domain.names)
+        if unknown:
+            raise ValueError(
+                f"integrate: {', '.join(sorted(unknown))} is no coordinate; these are {', '.join(self.domain.names)}."
+            )
+        names = self.domain.names
+        free = [i for i, name in enumerate(names) if name not in at]
+        lengths = self.domain.upper - self.domain.lower
+        space = self.domain.space
+        space_names = space.names if space is not None else ()
+        if on is not None:
+            part = self.domain.boundary.all if on == "all" else self.domain.boundary.select(on)
+            x, normals = self.domain.sample_boundary(part, n)
+            measure, normals = part.measure, normals[:, [space_names.index(c.name) for c in self.pde.space]]
+            weights = np.full(len(x), 1 / len(x))
+        else:
+            normals = None
+            from .geometry import Box
+
+            if isinstance(space, Box | None) and len(free) <= 3:
+                x, weights = _gauss(self.domain, free, at)
+                measure = float(np.prod([lengths[i] for i in free if names[i] in space_names]))
+            else:
+                x = self.domain.sample(n)
+                weights, measure = np.full(len(x), 1 / len(x)), float(space.measure) if space is not None else 1.0
+        for name, value in at.items():
+            x[:, names.index(name)] = value
+        rest = float(np.prod([lengths[i] for i in free if names[i] not in space_names]))
+        (values,) = self.values_of([expression], self._columns(x), normals)
+        return float(np.sum(weights * values) * measure * rest)
+
+    def flux(self, vector: Any, *, on: Any = "all", n: int = 1 << 14, **at: float) -> float:
+        """The integral of `vector . n` over a part of the boundary; the components in the order of `pde.space`."""
+        from .pde import normal
+
+        return self.integrate(
+            sum((normal(c) * v for c, v in zip(self.pde.space, vector, strict=True)), sp.Integer(0)),
+            on=on, n=n, **at,
+        )
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def to_xarray(self, n: int | Mapping[str, int] = 64) -> Any:
+        """All fields on an equally spaced grid as an `xarray.Dataset`; outside a curved domain NaN."""
+        import xarray as xr
+
+        grid = self.domain.grid(n)
+        data = {}
+        for u in self.pde.fields:
+            axes = {c.name: grid[c.name] for c in u.coordinates}
+            values = self[u.field_name](grid=True, **axes)
+            space = self.domain.space
+            if space is not None and set(space.names) <= set(axes):
+                mesh = np.meshgrid(*axes.values(), indexing="ij")
+                points = np.stack([mesh[list(axes).index(name)].ravel() for name in space.names], axis=1)
+                inside = space.contains(points, atol=1e-9 * space.size).reshape(values.shape)
+                values = np.where(inside, values, np.nan)
+            data[u.field_name] = (tuple(axes), values)
+        return xr.Dataset(data, coords=grid, attrs={"result": self.result})
+
+    def plot(self, *args: Any, **options: Any) -> Any:
+        """Draws the solution; see `sciml.plotting.plot`."""
+        from .plotting import plot
+
+        return plot(self, *args, **options)
+
+    def plot_history(self, **options: Any) -> Any:
+        """Draws the residual during training; see `sciml.plotting.plot_history`."""
+        from .plotting import plot_history
+
+        return plot_history(self, **options)
+
+    def animate(self, path: Any, **options: Any) -> Path:
+        """Writes an animation over time as GIF; see `sciml.plotting.animate`."""
+        from .plotting import animate
+
+        return animate(self, path, **options)
+
+    def save(self, path: Any) -> Path:
+        """Writes equations, domain, parameters and history into one file, without pickle; see `Solution.load`."""
+        from .pinn._checkpoint import write_arrays
+
+        header, arrays = self.final.to_saved()
+        estimate = None if self._estimate is None else [
+            self._estimate.value, self._estimate.fields, self._estimate.reason
+        ]
+        everything = {
+            "sciml": 1,
+            "pde": self.pde.to_json(),
+            "domain": self.domain.to_json(),
+            "result": self.result,
+            "converged": self.converged,
+            "stats": self.stats,
+            "history": self.history,
+            "conditions": self.conditions,
+            "parameters": [[p.name, p.value, p.standard_error, p.noise] for p in self.parameters.values()],
+            "estimate": estimate,
+            "kind": self.final.kind,
+            "final": header,
+        }
+        path = Path(path)
+        write_arrays(path, everything, arrays)
+        return path
+
+    @classmethod
+    def load(cls, path: Any, *, network: Any = None, functions: Mapping[str, Any] | None = None) -> Solution:
+        """Reads what `save` wrote; the parameters come back bit for bit. Nothing is unpickled or evaluated.
+
+        **Arguments:** `network`: a network of your own that was trained, built as before (sciml's own networks are
+        rebuilt from the file); `functions`: the JAX functions of the equations by name.
+        """
+        from .geometry import from_json
+        from .pinn._checkpoint import read_arrays
+
+        header, arrays = read_arrays(path)
+        if header.get("sciml") != 1:
+            raise ValueError(f"{path} is no saved Solution of this version of sciml.")
+        pde = PDE.from_json(header["pde"], functions=dict(functions or {}))
+        domain: Any = from_json(header["domain"])
+        if header["kind"] != "network":
+            raise ValueError(f"{path} holds a solution of the kind {header['kind']!r}, which this version does not know.")
+        from .pinn._final import NetworkFinal
+
+        final = NetworkFinal.from_saved(pde, domain, header["final"], arrays, network)
+        estimate = None if header["estimate"] is None else Estimate(*header["estimate"])
+        return cls(
+            pde, domain, final, header["result"], header["converged"], header["stats"], header["history"],
+            {row[0]: Parameter(*row) for row in header["parameters"]}, header["conditions"], None, estimate,
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name:<12}{line}" for name, line in self._summary())
+
+    def _summary(self) -> list[tuple[str, str]]:
+        names = ", ".join(f"{u.field_name}({', '.join(c.name for c in u.coordinates)})" for u in self.pde.fields)
+        rows = [("Solution", names), ("domain", repr(self.domain)), ("result", self.result)]
+        rows += [("parameter", repr(p)) for p in self.parameters.values()]
+        if self.estimator is not None or self._estimate is not None:
+            rows.append(("error", f"relative L2 {self.estimate_error()!r}"))
+        if "residual" in self.stats:
+            rows.append(("residual", f"{self.stats['residual']:.1e} of its natural size, on fresh points"))
+        if self.conditions:
+            worst = max(self.conditions, key=lambda k: self.conditions[k])
+            rows.append(("conditions", f"hold to {self.conditions[worst]:.1e} (worst: {worst})"))
+        if "seconds" in self.stats:
+            rows.append(("time", f"{self.stats['seconds']:.1f} s, {self.stats.get('steps', 0)} steps"))
+        return rows
+
+    def _repr_html_(self) -> str:
+        import html
+
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(a)}</th>"
+            f"<td style='text-align:left'>{html.escape(b)}</td></tr>"
+            for a, b in self._summary()
+        )
+        return f"<table>{rows}</table>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FieldFunction:
+    """A field of a solution, or a derivative of it: a function of its coordinates."""
+
+    solution: Solution
+    expression: Any
+
+    @property
+    def coordinates(self) -> tuple[Any, ...]:
+        u = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
+        return u.coordinates
+
+    def __getattr__(self, name: str) -> FieldFunction:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        u = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
+        extra = getattr(u, name)  # the field's own message where this is no derivative
+        if not isinstance(extra, sp.Derivative):
+            raise AttributeError(name)
+        index = multi_index(extra, u.coordinates)
+        expression = self.expression
+        for c, k in zip(u.coordinates, index, strict=True):
+            expression = expression.diff(c, k) if k else expression
+        return FieldFunction(self.solution, expression)
+
+    def __repr__(self) -> str:
+        names = ", ".join(c.name for c in self.coordinates)
+        return f"<{self.expression} of a Solution: call it with ({names})>"
+
+    def __call__(self, *args: Any, grid: bool = False, **kwargs: Any) -> Any:
+        names = [c.name for c in self.coordinates]
+        given = self._arguments(names, args, kwargs)
+        if grid:
+            axes = [jnp.asarray(a) if is_traced(a) else np.atleast_1d(np.asarray(a, float)) for a in given]
+            if any(a.ndim != 1 for a in axes):
+                raise ValueError("grid=True takes one 1D array for each coordinate.")
+            given = list((jnp if is_traced(axes) else np).meshgrid(*axes, indexing="ij"))
+        if is_traced(given):
+            return self._traced(names, given)
+        arrays = np.broadcast_arrays(*(np.asarray(a, float) for a in given))
+        x = self._points(names, [a.ravel() for a in arrays], np)
+        if not np.all(np.isfinite(x)):
+            raise ValueError(f"{self!r} was called with NaN or infinite coordinates.")
+        values = self._combine(lambda index: self.solution._evaluate(index, x))
+        values = values.reshape(arrays[0].shape)
+        return values if values.ndim else values[()]
+
+    def _traced(self, names: list[str], given: list[Any]) -> Any:
+        dtype = jnp.result_type(*[g for g in given if is_traced(g)])
+        dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+        arrays = jnp.broadcast_arrays(*(jnp.asarray(a, dtype) for a in given))
+        x = self._points(names, [a.ravel() for a in arrays], jnp)
+        return self._combine(lambda index: self.solution.final.derivatives(index, x)).reshape(arrays[0].shape)
+
+    def _points(self, names: list[str], columns: list[Any], xp: Any) -> Any:
+        domain = self.solution.domain
+        middle = dict(zip(domain.names, (domain.lower + domain.upper) / 2, strict=True))
+        given = dict(zip(names, columns, strict=True))
+        return xp.stack(
+            [
+                given[c.name] if c.name in given else xp.full_like(columns[0], middle[c.name])
+                for c in self.solution.pde.coordinates
+            ],
+            axis=1,
+        )
+
+    def _combine(self, evaluate: Any) -> Any:
+        pde = self.solution.pde
+        ((name, index),) = derivatives_of(self.expression, pde.coordinates)
+        found, real = evaluate(index), [u.field_name for u in pde.real().fields]
+        if name in pde.real_parts:
+            re, im = (found[:, real.index(part)] for part in pde.real_parts[name])
+            return re + 1j * im
+        return found[:, real.index(name)]
+
+    def _arguments(self, names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        if len(args) > len(names):
+            raise TypeError(f"{self!r}: {len(args)} arguments came for {len(names)} coordinates.")
+        given = dict(zip(names, args, strict=False))
+        twice = set(given) & set(kwargs)
+        unknown = set(kwargs) - set(names)
+        if twice or unknown:
+            raise TypeError(
+                f"{self!r}: {', '.join(sorted(twice or unknown))} "
+                f"{'was given twice' if twice else 'is no coordinate of it'}."
+            )
+        given |= kwargs
+        missing = [name for name in names if name not in given]
+        if missing:
+            raise TypeError(f"{self!r}: the coordinates {', '.join(missing)} are missing.")
+        return [given[name] for name in names]
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << max(n - 1, 0).bit_length()
+
+
+def _gauss(domain: Domain, free: list[int], at: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Composite Gauss-Legendre points over the free coordinates, and weights that sum to one."""
+    per_axis = {0: 1, 1: 64, 2: 16, 3: 5}[len(free)]
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    cells = (np.arange(per_axis)[:, None] + (nodes + 1) / 2).ravel() / per_axis
+    one = np.tile(weights / 2, per_axis) / per_axis
+    mesh = np.meshgrid(*([cells] * len(free)), indexing="ij")
+    x = np.tile((domain.lower + domain.upper) / 2, (len(cells) ** len(free), 1))
+    total = np.ones(len(x))
+    for axis, m in zip(free, mesh, strict=True):
+        x[:, axis] = domain.lower[axis] + m.ravel() * (domain.upper[axis] - domain.lower[axis])
+    for m in np.meshgrid(*([one] * len(free)), indexing="ij"):
+        total = total * m.ravel()
+    return x, total
+
+
