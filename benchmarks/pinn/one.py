@@ -2,9 +2,9 @@
 
     python one.py burgers 60 --out /tmp/burgers.json
 
-`seconds` is the mark: the wall time from the start of the process (import and compilation included) that must not
-be exceeded. `solve` counts its `max_time` from its own call, so it is given what is left when it is called, less a margin for
-stopping: that is the only thing it is given.
+`seconds` is the mark: the wall time from the start of the process (import and compilation included) that must
+not be exceeded. `solve` counts its `max_time` from its own call, so it is given what is left when it is called,
+less a margin for stopping: that is the only thing it is given.
 """
 
 import argparse

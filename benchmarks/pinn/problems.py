@@ -1,7 +1,8 @@
 """The problems of the benchmark: stated as in the paper, with nothing tuned, and what a solution is measured against.
 
-Each is a `Problem`; `PROBLEMS` holds them by name. `build()` gives what `sciml.pinn.solve` takes, `errors(solution)`
-the relative L2 error of each field (or what else the issue's table asks for), `marks` what has to be reached and when.
+Each is a `Problem`; `PROBLEMS` holds them by name. `build()` gives what `sciml.pinn.solve` takes,
+`errors(solution)` the relative L2 error of each field (or what else the issue's table asks for), `marks` what
+has to be reached and when.
 """
 
 from __future__ import annotations
@@ -301,7 +302,10 @@ def noisy_measure(draw: int) -> Callable[[Any], Errors]:
         x, t, _, sigma = scattered(draw, 0.01)
         bound = references.burgers_cramer_rao(x, t, sigma)
         ratio = {name: _standard_error(solution, name) / bound[name] for name in TRUTH}
-        return {f"standard error of {name}, as a factor of the bound": max(r, 1 / r if r else np.inf) for name, r in ratio.items()}
+        return {
+            f"standard error of {name}, as a factor of the bound": max(r, 1 / r if r else np.inf)
+            for name, r in ratio.items()
+        }
 
     return measure
 

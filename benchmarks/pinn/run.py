@@ -4,13 +4,14 @@
     python benchmarks/pinn/run.py burgers heat            these
     python benchmarks/pinn/run.py --seconds 10 burgers    a smoke test: every run this long, written to pinn_smoke.*
     python benchmarks/pinn/run.py --record                Burgers and Allen-Cahn for ten minutes each
-    python benchmarks/pinn/run.py --coverage 20 --seconds 90      how many noise draws are covered by two standard errors
+    python benchmarks/pinn/run.py --coverage 20 --seconds 90    how many noise draws two standard errors cover
     python benchmarks/pinn/run.py --table                 only writes pinn.md again from pinn.json
 
-Nothing but `max_time` is passed to `solve`. Wall time is the process's, from its start until `solve` has returned: import
-and compilation included. `solve` is told the mark less the start-up (measured) less a margin (--margin, 5 s) for stopping,
-so a run that goes to its limit ends below the mark; one that ends by itself is shown with what it took. Peak memory
-is the process's resident maximum when `solve` returns. Results merge by problem into the file.
+Nothing but `max_time` is passed to `solve`. Wall time is the process's, from its start until `solve` has
+returned: import and compilation included. `solve` is told the mark less the start-up (measured) less a margin
+(--margin, 5 s) for stopping, so a run that goes to its limit ends below the mark; one that ends by itself is
+shown with what it took. Peak memory is the process's resident maximum when `solve` returns. Results merge by
+problem into the file.
 """
 
 from __future__ import annotations
@@ -156,14 +157,17 @@ def table(path: Path) -> str:
             "",
             f"{last['cpu']}, {last['cores_allowed']} cores, {last['precision']}; Python {last['python']}, JAX "
             f"{versions['jax']}, NumPy {versions['numpy']}; {last['date'][:10]}. A fresh process each, import and "
-            "compilation included, nothing passed but `max_time`. Errors are relative L2 against the exact solution (Allen-"
-            "Cahn: a spectral one converged to 1e-11; cavity: the extrema of Marchi et al. 2009, and for the field a "
-            "finite-difference one good to 1e-3).",
+            "compilation included, nothing passed but `max_time`. Errors are relative L2 against the exact solution "
+            "(Allen-Cahn: a spectral one converged to 1e-11; cavity: the extrema of Marchi et al. 2009, and for the "
+            "field a finite-difference one good to 1e-3).",
         ]
     if "coverage" in found:
         c = found["coverage"]
         counts = ", ".join(f"{n} of {c['draws']} for {name}" for name, n in c["covered"].items())
-        lines += ["", f"Inverse Burgers, 1 % noise: two standard errors cover the truth in {counts} ({c['seconds']:g} s each)."]
+        lines += [
+            "",
+            f"Inverse Burgers, 1 % noise: two standard errors cover the truth in {counts} ({c['seconds']:g} s each).",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -20,8 +20,9 @@ class Taylor:
     """All derivatives at once as truncated Taylor series through the traced program.
 
     Laplacians are collapsed (forward Laplacian). Along `block_from` or more axes their first derivatives are
-    carried as one array; below, as separate coefficients, which runs as fast or faster on CPU while the compiled
-    program is still small (compilation in 100 dimensions, one by one: 13 s; as one array: 2 s).
+    carried as one array; below, as separate coefficients. Separate ones run two to three times faster in the
+    gradient on CPU, but the program grows with them: in 100 dimensions 5 s of compilation instead of 1 s, which
+    a long training repays with `Taylor(block_from=101)`. See `benchmarks/derivatives`.
     """
 
     block_from: int = 25

@@ -25,7 +25,6 @@ from ..solution import Estimate, Solution
 from ._collocation import ResidualAdaptive
 from ._objective import Batch, make_objective
 from ._problem import Problem
-from .methods._least_squares import solve_least_squares
 
 MOST_FUNCTIONS = 900
 
@@ -53,45 +52,69 @@ def _estimate(problem: Problem, params: Any, weights: dict[str, float], solution
     )
     extra = {"network": params["network"], "basis": constants}
     equations = max(1, sum(b.kind == "equation" for b in problem.blocks))
-    n = int(2.5 * count * m / equations)
+    n = int(4 * count * m / equations)
     residuals = jax.jit(lambda params, points: problem._residuals(params, points))
-    points = ResidualAdaptive(unbiased=True).again(
-        problem, n, key=60_013, residuals=lambda q: residuals(params, jax.tree.map(jnp.asarray, q))
-    )
     # Conditions are held firmly: the correction must not leave them to gain in the equation.
-    scaled = {b.name: weights[b.name] * (1.0 if b.kind == "equation" else 10.0) for b in problem.blocks}
-    device = lambda q: jax.tree.map(jnp.asarray, q)  # noqa: E731
-    batch = Batch(device(points), {k: jnp.asarray(v) for k, v in scaled.items()}, extra)
-    fresh = Batch(device(problem.sample(4096, key=60_017)), batch.weights, extra)
-    step = jax.jit(lambda p, batch: (lambda r, J: -solve_least_squares(J, r, 1e-11))(*objective.jacobian(p, batch)))
-    loss = jax.jit(objective.loss)
-    q = p + step(p, batch)
-    before, after = float(loss(p, fresh)), float(loss(q, fresh))
+    scaled = {b.name: jnp.asarray(weights[b.name] * (1.0 if b.kind == "equation" else 10.0)) for b in problem.blocks}
+
+    def drawn(seed: int, n: int) -> Batch:
+        points = ResidualAdaptive(unbiased=True).again(
+            problem, n, key=seed, residuals=lambda q: residuals(params, jax.tree.map(jnp.asarray, q))
+        )
+        return Batch(jax.tree.map(jnp.asarray, points), scaled, extra)
+
+    jacobian = jax.jit(objective.jacobian)
+    r, J = jacobian(p, drawn(60_013, n))
+    held_out, J_held_out = jacobian(p, drawn(60_017, n // 2))
+    q, left = _regularised(np.asarray(r), np.asarray(J), np.asarray(held_out), np.asarray(J_held_out))
+    q = p + jnp.asarray(q)
     x = jnp.asarray(problem.sample(4096, key=60_019)["interior"].x)
     fields = jax.jit(
         lambda p: jax.vmap(lambda x: corrected.trial(_joined(objective.unravel(p), extra)["network"], x))(x)
     )
     old, new = np.asarray(fields(p)), np.asarray(fields(q))
-    if not np.all(np.isfinite(new)) or not np.isfinite(after):
+    if not np.all(np.isfinite(new)):
         return Estimate(None, {}, "the equation for the correction could not be solved")
-    left = float(np.sqrt(after / before)) if before > 0 else 0.0
     size = np.linalg.norm(old, axis=0)
     relative = np.linalg.norm(new - old, axis=0) / np.where(size > 0, size, 1.0)
-    if left > 0.9:
+    if left > 0.95:
         return Estimate(
             None,
             {},
             f"the correction leaves {100 * left:.0f} % of the residual, so it says little about the error. Train longer, "
             "or compare with another network",
         )
-    # What the correction leaves of the residual is taken to hide as much error, in proportion.
-    relative = np.maximum(relative / (1 - left), 1e-15)
+    # What the correction leaves of the residual can hide as much error again.
+    relative = np.maximum(relative * (1 + left), 1e-15)
     by_field = dict(zip(problem.fields, relative.tolist(), strict=True))
     return Estimate(
         float(max(by_field.values())),
         by_field,
         f"from the linearised equation; the correction takes away {100 * (1 - left):.0f} % of the residual",
     )
+
+
+def _regularised(
+    r: np.ndarray, J: np.ndarray, held_out: np.ndarray, J_held_out: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """The correction, and which part of the residual it leaves on points that were held out.
+
+    Truncated least squares, with the truncation that leaves least on those points.
+    """
+    norms = np.linalg.norm(J, axis=0)
+    norms = np.where(norms > 0, norms, 1.0)
+    Q, R = np.linalg.qr(J / norms)
+    u, s, vt = np.linalg.svd(R)
+    projected, basis = u.T @ (Q.T @ r), vt.T / norms[:, None]
+    seen = J_held_out @ basis
+    best, correction = np.linalg.norm(held_out), np.zeros(J.shape[1])
+    before = best if best > 0 else 1.0
+    for cutoff in np.logspace(-13, -1, 13):
+        z = projected * s / (s**2 + (cutoff * s[0]) ** 2)
+        left = np.linalg.norm(held_out - seen @ z)
+        if np.isfinite(left) and left < best:
+            best, correction = left, -basis @ z
+    return correction, float(best / before)
 
 
 def _joined(trained: Any, extra: Any) -> Any:

@@ -30,6 +30,10 @@ from .methods import LeastSquares
 SIZES = (500, 1100, 2000)
 SCALES = (3.0, 7.0, 15.0)
 NEWTON_STEPS = 12
+# Random waves fill a space of few dimensions only.
+MOST_DIMENSIONS = 4
+# A nonlinear problem whose residual stays above this at every scale has a solution that waves do not resolve.
+HOPELESS = 0.2
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ def attempt(
     Scales are tried on the smallest layer, first the same for every coordinate, then one coordinate at a time; the layer
     grows until the residual on fresh points is below `tolerance` or no longer falls.
     """
+    if len(problem.pde.coordinates) > MOST_DIMENSIONS:
+        return None
     linear = is_linear(problem)
     m, d = len(problem.pde.fields), len(problem.pde.coordinates)
     equations = max(1, len(next(g for g in problem.groups if g.name == INTERIOR).blocks))
@@ -157,14 +163,16 @@ def attempt(
             previous = np.inf if best is None else best[0]
             if best is None:
                 for scale in SCALES:
-                    trying(fit, (scale / d**0.5 if d > 3 else scale,) * d)
+                    trying(fit, (scale,) * d)
                     if time.monotonic() > deadline or best is not None and best[0] < tolerance:
                         break
             else:
                 trying(fit, best[1])
             if best is None or not np.isfinite(best[0]):
                 return None
-            _improve_scale(trying, fit, lambda: best, d if d <= 4 else 0, deadline, tolerance)
+            if best[0] > HOPELESS and not linear:
+                break
+            _improve_scale(trying, fit, lambda: best, d, deadline, tolerance)
             if best[0] < tolerance or time.monotonic() > deadline:
                 break
             # A layer that does not see the solution at all does not see it when it is twice as large.

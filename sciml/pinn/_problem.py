@@ -66,7 +66,8 @@ class Problem:
     def sample(self, n: int | Mapping[str, int] = 2048, *, key: Any = 0) -> dict[str, Points]:
         """Fresh points for every group, as NumPy float64.
 
-        **Arguments:** `n`, the number in the interior; every other group gets an eighth of it (data are as they are). Or
+        **Arguments:** `n`, the number in the interior; every other group gets an eighth of it, half of it in
+        more than three dimensions (data are as they are). Or
         one number for each group by name. `key`, a whole number or a JAX key.
         """
         counts = dict(n) if isinstance(n, Mapping) else {INTERIOR: int(n)}
@@ -76,7 +77,9 @@ class Problem:
                 f"sample: there is no group {', '.join(sorted(unknown))}; the groups are "
                 f"{', '.join(g.name for g in self.groups)}."
             )
-        other = max(32, counts.get(INTERIOR, 2048) // 8)
+        # In many dimensions the boundary is most of the domain.
+        share = 8 if len(self.pde.space) <= 3 else 2
+        other = max(32, counts.get(INTERIOR, 2048) // share)
         return {
             g.name: g.draw(g.fixed or counts.get(g.name, other), key=_fold(key, i))
             for i, g in enumerate(self.groups)
@@ -302,6 +305,8 @@ def _check_network(problem: Problem) -> None:
     for g in problem.groups:
         for name, index in g.lowered.derivatives:
             needed.setdefault(index, set()).add(problem.fields.index(name))
+        for _, name, request in g.laplacians:
+            needed.setdefault(request, set()).add(problem.fields.index(name))
     if needed and not trial.angles:
         check_derivatives(
             lambda x: trial.network.apply(problem.params["network"], trial.inputs(x)),

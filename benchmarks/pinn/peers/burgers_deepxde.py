@@ -1,7 +1,7 @@
 """DeepXDE's published Burgers script (examples/pinn_forward/Burgers.py), on PyTorch, with a clock.
 
-Its own settings: network 2-20-20-20-1 of tanh, Glorot normal; 2,540 points inside, 80 on the walls, 160 initial; 15,000
-steps of Adam at 1e-3, then L-BFGS with DeepXDE's defaults; float32 (its default); t up to 0.99.
+Its own settings: network 2-20-20-20-1 of tanh, Glorot normal; 2,540 points inside, 80 on the walls, 160
+initial; 15,000 steps of Adam at 1e-3, then L-BFGS with DeepXDE's defaults; float32 (its default); t up to 0.99.
 
     /work/venvs/peer_deepxde/bin/python burgers_deepxde.py --out deepxde.json
 """
@@ -12,10 +12,12 @@ import common
 
 os.environ["DDE_BACKEND"] = "pytorch"
 
-import deepxde as dde  # noqa: E402
-import numpy as np  # noqa: E402
+import deepxde as dde
+import numpy as np
 
-args = common.arguments("DeepXDE on Burgers").parse_args()
+parser = common.arguments("DeepXDE on Burgers")
+parser.add_argument("--adam", type=int, default=15_000, help="steps of Adam before L-BFGS; the script's by default")
+args = parser.parse_args()
 log = common.Log(
     "DeepXDE",
     "its published script: 3 x 20 tanh, 2540 + 80 + 160 points, 15,000 Adam steps at 1e-3, then L-BFGS; float32",
@@ -54,7 +56,7 @@ net = dde.nn.FNN([2] + [20] * 3 + [1], "tanh", "Glorot normal")
 model = dde.Model(data, net)
 
 model.compile("adam", lr=1e-3)
-model.train(iterations=15000, callbacks=[Clock()])
+model.train(iterations=args.adam, callbacks=[Clock()])
 log.measure(predict, model.train_state.step, force=True)
 log.note("end of Adam")
 if not log.over:

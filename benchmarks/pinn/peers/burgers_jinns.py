@@ -1,9 +1,10 @@
 """jinns on Burgers as in its documentation's notebook 1D_non_stationary_Burgers, with a clock.
 
-Its own settings: network 2-16-16-16-1 of tanh, float64; 900 points inside, 2,000 initial and 2,000 on the walls; weights 1;
-natural gradient descent with its default line search, 300 iterations (then on, unchanged, until the limit: where
-the notebook ends is noted). The whole training is one compiled loop; jinns calls a validation module inside it, and ours
-does nothing but report the parameters to the clock and ask to stop at the limit.
+Its own settings: network 2-16-16-16-1 of tanh, float64; 900 points inside, 2,000 initial and 2,000 on the
+walls; weights 1; natural gradient descent with its default line search, 300 iterations (then on, unchanged,
+until the limit: where the notebook ends is noted). The whole training is one compiled loop; jinns calls a
+validation module inside it, and ours does nothing but report the parameters to the clock and ask to stop at the
+limit.
 
     /work/venvs/peer_jinns/bin/python burgers_jinns.py --out jinns.json
 """
@@ -102,4 +103,4 @@ found = jinns.solve(
     init_params=params, data=train_data, optimizer=vanilla_ngd(), loss=loss, n_iter=args.iterations,
     print_loss_every=100, validation=Clock(),
 )  # fmt: skip
-log.measure(lambda x, t: np.asarray(values(found[0])), len(found[1]), force=True)
+log.measure(lambda x, t: np.asarray(values(found[0])), log.data["pairs"][-1][2], force=True)

@@ -32,8 +32,8 @@ def arguments(description: str) -> argparse.ArgumentParser:
 class Log:
     """Pairs (wall time, relative L2 error on the 256 x 100 grid), written after every measurement.
 
-    Wall time runs from the start of the process, so import and compilation count. The measurements are the benchmark's, not
-    the library's, so the time that they take is taken off.
+    Wall time runs from the start of the process, so import and compilation count. The measurements are the
+    benchmark's, not the library's, so the time that they take is taken off.
     """
 
     def __init__(self, library: str, settings: str, args: argparse.Namespace, packages: tuple[str, ...]):
@@ -58,7 +58,9 @@ class Log:
     def over(self) -> bool:
         return self.wall() >= self.args.limit
 
-    def measure(self, predict: Callable[[np.ndarray, np.ndarray], np.ndarray], step: int, *, force: bool = False) -> None:
+    def measure(
+        self, predict: Callable[[np.ndarray, np.ndarray], np.ndarray], step: int, *, force: bool = False
+    ) -> None:
         """Adds a pair if it is time; `predict(x, t)` gives u at the points `(n,)`."""
         wall = self.wall()
         if not force and wall - self.last < self.args.every:
