@@ -2,7 +2,7 @@
 
     u_t + u u_x = 0.01/pi u_xx on [-1, 1],  u(x, 0) = -sin(pi x),  u(-1, t) = u(1, t) = 0
 
-`python examples/burgers.py` takes up to three minutes, `--quick` a quarter of one.
+`python examples/burgers.py` takes up to three minutes, `--quick` half a minute.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(quick: bool) -> None:
     x, t = coordinates("x t")
     u = field("u", x, t)
     burgers = PDE(u.t + u * u.x - NU * u.xx, Initial(u, -sp.sin(sp.pi * x)), Dirichlet(u, 0))
-    solution = pinn.solve(burgers, Box(x=(-1, 1), t=(0, 1)), max_time=15 if quick else 180)
+    solution = pinn.solve(burgers, Box(x=(-1, 1), t=(0, 1)), max_time=30 if quick else 180)
     print(solution)
 
     xs, ts = np.linspace(-1, 1, 256), np.linspace(0, 1, 101)
@@ -39,10 +39,10 @@ def main(quick: bool) -> None:
     path.parent.mkdir(exist_ok=True)
     solution.plot().savefig(path, dpi=150)
     print(f"saved {path}")
-    assert float(error) < (0.1 if quick else 1e-4)
+    assert float(error) < (0.2 if quick else 1e-4)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="15 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="30 seconds and a looser bound, for CI")
     main(parser.parse_args().quick)

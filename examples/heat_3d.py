@@ -1,6 +1,6 @@
 """Heat in a cube with cold walls: three space coordinates and time.
 
-    u_t = u_xx + u_yy + u_zz on [0, 1]^3,  u = 0 on the walls,  two modes at the start
+u_t = u_xx + u_yy + u_zz on [0, 1]^3,  u = 0 on the walls,  two modes at the start
 """
 
 import argparse

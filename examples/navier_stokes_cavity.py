@@ -1,7 +1,7 @@
 """The lid-driven cavity at Re 100: steady flow in a square box whose lid slides.
 
-Its velocity jumps in the two upper corners, so the conditions cannot all hold exactly. The extrema of the velocity on the
-centre lines are compared with Marchi, Suero and Araki (2009, doi:10.1590/S1678-58782009000300004).
+Its velocity jumps in the two upper corners, so the conditions cannot all hold exactly. The extrema of the velocity on
+the centre lines are compared with Marchi, Suero and Araki (2009, doi:10.1590/S1678-58782009000300004).
 """
 
 import argparse

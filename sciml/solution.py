@@ -155,7 +155,7 @@ class Solution:
         found = {index: self._evaluate(index, x) for index in sorted({i for _, i in lowered.derivatives})}
         for name, index in lowered.derivatives:
             values[name, index] = found[index][:, names.index(name)]
-        with float64():
+        with float64(), jax.ensure_compile_time_eval():
             return [np.broadcast_to(np.asarray(v), (len(x),)) for v in lowered(values)]
 
     def _in_real_fields(self, expression: Any) -> Any:
@@ -177,7 +177,8 @@ class Solution:
         x = np.asarray(x, float)
         block = 1 << 15
         out = []
-        with float64():
+        # Concrete numbers inside somebody's jit are computed now, not staged into it.
+        with float64(), jax.ensure_compile_time_eval():
             for i in range(0, max(len(x), 1), block):
                 part = x[i : i + block]
                 # Sizes are rounded up to powers of two, so that few are compiled.
@@ -247,11 +248,19 @@ class Solution:
                     )
                 mine[name] = self[name](**mine_at)
                 theirs[name] = np.broadcast_to(np.asarray(value), np.shape(mine[name]))
+        if not mine:
+            raise ValueError(
+                f"error: the reference has none of the fields {', '.join(u.field_name for u in self.pde.fields)}."
+            )
         relative, largest = {}, {}
         for name, value in mine.items():
-            difference = np.abs(value - theirs[name])
-            size = np.linalg.norm(np.ravel(theirs[name]))
-            relative[name] = float(np.linalg.norm(difference.ravel()) / (size if size > 0 else 1.0))
+            # NaN marks what is outside a curved domain, as in `to_xarray`.
+            known = ~np.isnan(theirs[name])
+            if not known.any():
+                raise ValueError(f"error: the reference for {name} is NaN everywhere.")
+            difference = np.abs(value - theirs[name])[known]
+            size = np.linalg.norm(theirs[name][known])
+            relative[name] = float(np.linalg.norm(difference) / (size if size > 0 else 1.0))
             largest[name] = float(difference.max())
         return Error(relative, largest)
 
@@ -284,6 +293,15 @@ class Solution:
         lengths = self.domain.upper - self.domain.lower
         space = self.domain.space
         space_names = space.names if space is not None else ()
+        from .geometry import Box
+
+        fixed = set(at) & set(space_names)
+        if fixed and (on is not None or not isinstance(space, Box)):
+            raise ValueError(
+                f"integrate: {', '.join(sorted(fixed))} is fixed, which leaves a slice of "
+                f"{'the boundary' if on is not None else repr(space)} whose measure is not known. Space coordinates "
+                "are fixed in the interior of a Box only; time and parameters everywhere."
+            )
         if on is not None:
             part = self.domain.boundary.all if on == "all" else self.domain.boundary.select(on)
             x, normals = self.domain.sample_boundary(part, n)
@@ -291,8 +309,6 @@ class Solution:
             weights = np.full(len(x), 1 / len(x))
         else:
             normals = None
-            from .geometry import Box
-
             if isinstance(space, Box | None) and len(free) <= 3:
                 x, weights = _gauss(self.domain, free, at)
                 measure = float(np.prod([lengths[i] for i in free if names[i] in space_names]))

@@ -13,9 +13,13 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sciml import Annulus, Box, Disk, PDE, Solution, Time, coordinates, field, fields
-from sciml.plotting import DIVERGING, SEQUENTIAL
+from sciml import PDE, Annulus, Box, Disk, Solution, Time, coordinates, field, fields
+from sciml.plotting._style import DIVERGING, SEQUENTIAL
 from sciml.solution import AbstractFinal
+
+
+def along(f, axis):
+    return lambda x: jax.jacfwd(f)(x)[:, axis]
 
 
 class Formula(AbstractFinal):
@@ -30,7 +34,7 @@ class Formula(AbstractFinal):
         one = lambda x: jnp.stack(self.formula(*x))  # noqa: E731
         for axis, order in enumerate(index):
             for _ in range(order):
-                one = (lambda f, axis: lambda x: jax.jacfwd(f)(x)[:, axis])(one, axis)
+                one = along(one, axis)
         return jax.vmap(one)(jnp.asarray(x))
 
     def to_saved(self):
@@ -115,7 +119,7 @@ def test_derivatives_and_expressions(by):
     asked = {"name": "u.xx", "language": u.xx, "solution": solution.u.xx, "expression": u.xx + 0 * u.t + u - u}[by]
     (ax,) = panels(solution.plot(asked, t=0.0, n=9))
     assert ax.get_ylabel() == "$u_{x x}$"
-    assert np.allclose(ax.lines[0].get_ydata(), -np.pi**2 * np.sin(np.pi * np.linspace(-1, 1, 9)))
+    assert np.allclose(ax.lines[0].get_ydata(), -(np.pi**2) * np.sin(np.pi * np.linspace(-1, 1, 9)))
 
 
 def test_an_expression_of_two_fields():
@@ -169,7 +173,7 @@ def test_three_dimensions_give_planes_through_the_middle():
 def test_many_dimensions_and_families_are_held_in_the_middle():
     axes = coordinates("a1 a2 a3 a4 a5")
     u = field("u", *axes)
-    box = Box(**{f"a{i}": (0, 1) for i in range(1, 6)})
+    box = Box({f"a{i}": (0, 1) for i in range(1, 6)})
     solution = made(PDE(sum(u.diff(a, 2) for a in axes)), box, lambda *a: [sum(a)])
     (ax,) = panels(solution.plot(n=4))
     assert ax.get_title() == "$u$ at $a_{3}$ = 0.5, $a_{4}$ = 0.5, $a_{5}$ = 0.5"

@@ -57,11 +57,14 @@ class ResidualAdaptive(AbstractCollocation):
 
         density(x) ~ |r(x)|^power / mean(|r|^power) + offset
 
-    drawn from `candidates` times as many low-discrepancy points, |r| being the largest of the scaled residuals.
+    drawn from `candidates` times as many low-discrepancy points, |r| being the largest of the scaled residuals. A
+    candidate is taken with the probability min(1, c density), c such that `n` are taken in the mean; systematic sampling
+    keeps these probabilities to rounding and takes exactly `n` (Madow 1949, 10.1214/aoms/1177729988).
 
     What that does to the objective: with `unbiased=False` the loss becomes the mean of density x r^2, which counts large
     residuals more than the mean square does (between mean square and maximum); with `unbiased=True` every point has the
-    quadrature weight 1/density, and the loss stays an estimate of the mean square over the domain, with less variance.
+    quadrature weight 1/probability, and the loss stays an estimate of the mean square over the domain (Horvitz &
+    Thompson 1952), with less variance.
     """
 
     every: int | None = 500
@@ -79,15 +82,33 @@ class ResidualAdaptive(AbstractCollocation):
         found = residuals(points)
         blocks = next(g.blocks for g in problem.groups if g.name == INTERIOR)
         size = np.max([np.abs(np.asarray(found[b.name])) / b.scale for b in blocks], axis=0)
+        size = size * np.sqrt(points[INTERIOR].weight)
         if not np.all(np.isfinite(size)) or not size.any():
             return fresh
         size = size**self.power
-        density = size / size.mean() + self.offset
-        chosen = np.random.default_rng([key, 1]).choice(
-            len(density), n, replace=False, p=density / density.sum()
-        )
+        density = np.maximum(size / size.mean() + self.offset, 1e-9)
+        probability = inclusion(density, n)
+        chosen = systematic(probability, float(np.random.default_rng([key, 1]).random()))
         interior = jax.tree.map(lambda a: a[chosen], points[INTERIOR])
         if self.unbiased:
-            weight = 1 / density[chosen]
-            interior = eqx.tree_at(lambda q: q.weight, interior, weight / weight.mean())
+            weight = 1 / probability[chosen]
+            interior = eqx.tree_at(lambda q: q.weight, interior, interior.weight * weight / weight.mean())
         return {**fresh, INTERIOR: interior}
+
+
+def inclusion(density: np.ndarray, n: int) -> np.ndarray:
+    """min(1, c density) with c such that the sum is `n` (at most as many as there are)."""
+    n = min(n, len(density))
+    # With the k largest taken for certain, c = (n - k) / (sum of the rest): the smallest k that leaves all others below 1.
+    largest = np.sort(density)[::-1]
+    rest = np.cumsum(density[np.argsort(density)])[::-1]
+    k = int(np.argmax((n - np.arange(n)) * largest[:n] <= rest[:n] * (1 + 1e-12)))
+    return np.minimum(1.0, density * ((n - k) / rest[k]))
+
+
+def systematic(probability: np.ndarray, start: float) -> np.ndarray:
+    """Indices of a sample that has each with its probability: those where the running sum passes start + 0, 1, 2, ..."""
+    steps = np.floor(np.cumsum(probability) - start)
+    n = round(float(probability.sum()))
+    steps[-1] = n - 1  # the sum is a whole number up to rounding
+    return np.flatnonzero(np.diff(steps, prepend=-1.0))

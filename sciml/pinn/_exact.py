@@ -45,7 +45,7 @@ class Exactness:
     periodic: tuple[int, ...]
     exact: dict[str, str]
     penalised: dict[str, str]
-    corners: list[tuple[tuple[int, float], ...]] = field(default_factory=list)
+    corners: list[tuple[tuple[int, float], ...]] = field(default_factory=list)  # where values contradict
 
 
 def decide(pde: PDE, domain: Domain, *, exact: bool = True) -> Exactness:
@@ -230,6 +230,7 @@ def _initial_conflict(
     assert pde.time is not None and domain.time is not None
     t_axis = pde.coordinates.index(pde.time)
     start = domain.time.start
+    conflict = ""
     for condition in conditions:
         value = sp.sympify(condition.value)
         size = max(_typical(pde, domain, value), 1e-300)
@@ -238,9 +239,11 @@ def _initial_conflict(
             gap = disagreement(pde, domain, value - data, {face.axis: face.value, t_axis: start}, size)
             if gap > 0:
                 result.corners.append(((face.axis, face.value), (t_axis, start)))
-                return (
+                conflict = conflict or (
                     f"it differs by {gap:.2g} from {face.condition!r} where {names[face.axis]} = {face.value:g}"
                 )
+        if conflict:
+            return conflict
         for axis in result.periodic:
             coordinate = pde.coordinates[axis]
             for k in range(max(pde.order(u, coordinate), 1)):
@@ -253,7 +256,8 @@ def _initial_conflict(
                 jump = slope.subs(coordinate, high) - slope.subs(coordinate, low)
                 gap = disagreement(pde, domain, jump, {t_axis: start}, size / (high - low) ** k)
                 if gap > 0:
-                    result.corners.append(((axis, low), (t_axis, start)))
+                    if k == 0:
+                        result.corners += [((axis, low), (t_axis, start)), ((axis, high), (t_axis, start))]
                     what = "its value" if k == 0 else f"its derivative of order {k}"
                     return f"{what} along {coordinate.name} jumps by {gap:.2g} across the period"
     return ""

@@ -17,6 +17,10 @@ from ..solution import AbstractFinal, Index
 from ._problem import Problem
 
 
+# The reason that `_exact.decide` gives for every condition when told exact=False.
+NOT_ASKED = "exact=False was asked for"
+
+
 class NetworkFinal(AbstractFinal):
     """`problem.trial` with trained parameters, kept as NumPy float64: nothing of it depends on JAX's settings."""
 
@@ -27,12 +31,16 @@ class NetworkFinal(AbstractFinal):
 
     def derivatives(self, index: Index, x: Any) -> Any:
         x = jnp.asarray(x)
-        params = jax.tree.map(lambda a: jnp.asarray(a, x.dtype), self.params["network"])
+        cast = lambda a: jnp.asarray(a, x.dtype)  # noqa: E731
+        params = jax.tree.map(cast, self.params["network"])
         trial = self.problem.trial
+        # NumPy float64 constants would lift a float32 argument.
+        trial = replace(trial, lower=cast(trial.lower), upper=cast(trial.upper), scales=cast(trial.scales))
+        fields = lambda x: trial(params, x).astype(x.dtype)  # noqa: E731
         if not any(index):
-            return jax.vmap(lambda x: trial(params, x))(x)
+            return jax.vmap(fields)(x)
         one = plan([index], x.shape[1])
-        return jax.vmap(lambda x: one(lambda x: trial(params, x), x)[index])(x)
+        return jax.vmap(lambda x: one(fields, x)[index])(x)
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         adapted = self.problem.network
@@ -42,7 +50,9 @@ class NetworkFinal(AbstractFinal):
         header = {
             "network": adapted.to_json(),
             "weights": self.problem.weights,
-            "exact": bool(self.problem.exactness.exact) or not self.problem.exactness.penalised,
+            "exact": NOT_ASKED not in self.problem.exactness.penalised.values(),
+            "angles": self.problem.trial.angles,
+            "scales": self.problem.trial.scales.tolist(),
         }
         return header, {**arrays, **unknowns}
 
@@ -58,11 +68,10 @@ class NetworkFinal(AbstractFinal):
                 {k: v for k, v in arrays.items() if not k.startswith("unknowns/")},
                 network=network,
             )
-            architecture = header["network"].get("architecture") or {}
             problem = compile(pde, domain, exact=header["exact"])
-            angles = architecture.get("class") == "RandomFeatures"
-            problem = replace(
-                problem, trial=replace(problem.trial, network=adapted, angles=angles), weights=header["weights"]
+            trial = replace(
+                problem.trial, network=adapted, angles=header["angles"], scales=np.array(header["scales"])
             )
+            problem = replace(problem, trial=trial, weights=header["weights"])
             unknowns = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("unknowns/")}
             return cls(problem, {"network": adapted.params, "unknowns": unknowns})

@@ -15,8 +15,9 @@ from .._precision import float64, in_float64, is_traced, require_float64, to_num
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
 from ..nn import MLP, Adapted, RandomFeatures, adapt
-from ..pde import PDE, Initial, Observed, Periodic
+from ..pde import PDE, Initial, Observed, Periodic, derivatives_of
 from ._check import resolve_domain, validate
+from ._corners import condition_weight, equation_weight
 from ._exact import Exactness, decide
 from ._groups import Block, Group, Place, Points, expression_of, make_group
 from ._scales import equation_scale, field_scales
@@ -270,7 +271,22 @@ def _groups(
     place = Place(pde, domain)
     scale = lambda e: equation_scale(pde, domain, e, sizes, lengths)  # noqa: E731
     equations = [Block(e.name, e.expression, scale(e.expression), "equation") for e in pde.equations]
-    groups = [make_group(INTERIOR, equations, pde, place.interior, None)]
+    corners = exactness.corners
+    order = max(sum(i) for e in pde.equations for _, i in derivatives_of(e.expression, pde.coordinates))
+
+    def weighted(draw: Callable[..., Points], equation: bool) -> Callable[..., Points]:
+        def drawn(n: int, *, key: Any, **options: Any) -> Points:
+            points = draw(n, key=key, **options)
+            weight = (
+                equation_weight(points.x, corners, lengths, order)
+                if equation
+                else condition_weight(points.x, corners, lengths)
+            )
+            return replace(points, weight=points.weight * weight)
+
+        return drawn if corners else draw
+
+    groups = [make_group(INTERIOR, equations, pde, weighted(place.interior, True), None)]
     together: dict[Any, list[Any]] = {}
     for condition in pde.conditions:
         if condition.name in exactness.exact or isinstance(condition, Periodic):
@@ -290,9 +306,9 @@ def _groups(
             data = place.observed(first)
             draw, fixed = (lambda n, *, key, data=data: data), len(data.x)
         elif isinstance(first, Initial):
-            draw = place.initial
+            draw = weighted(place.initial, False)
         else:
-            draw = place.boundary(first.on)
+            draw = weighted(place.boundary(first.on), False)
         groups.append(make_group(first.name, blocks, pde, draw, fixed))
     return tuple(groups)
 

@@ -11,6 +11,9 @@ import jax.numpy as jnp
 from ._base import AbstractMethod, Objective, State, start
 
 
+LARGEST_DAMPING = 1e8
+
+
 class Dense(eqx.Module):
     """Solves with J^T J + lambda I, an n x n matrix, by Cholesky."""
 
@@ -96,7 +99,13 @@ class LevenbergMarquardt(AbstractMethod):
         dampings = state.memory * jnp.asarray([0.1, 1.0, 10.0], state.p.dtype)
         candidates = state.p + solver.directions(objective, state.p, batch, dampings)
         return best_of(
-            objective, state, batch, candidates, lambda i: jnp.maximum(dampings[i], 1e-16), 100 * state.memory
+            objective,
+            state,
+            batch,
+            candidates,
+            lambda i: jnp.maximum(dampings[i], 1e-16),
+            # Not to infinity: after new points a step must be possible again.
+            jnp.minimum(100 * state.memory, LARGEST_DAMPING),
         )
 
     def bytes(self, size: int, rows: int) -> int:

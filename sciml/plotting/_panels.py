@@ -1,0 +1,98 @@
+"""The panels of a picture: curves, heat maps over space and time, heat maps over a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..solution import Solution
+from ._quantity import View, evaluate, grid_of, middle_of
+from ._style import at_text, color_limits, frame, heat, line_colors, plain, symbol, title_text
+
+SLICES = 5
+"""Curves beside a heat map over space and time."""
+PANELS = 4
+"""Instants of a plane field that are shown where none are asked for."""
+
+Panel = Callable[[Any], None]
+
+
+def panels_of(solution: Solution, view: View, n: int | None) -> Iterator[Panel]:
+    """The panels of one quantity, each drawing into the axes that it is given."""
+    if not view.axes or len(view.axes) == 1 and (view.time is None or view.times is not None):
+        yield lambda ax: curves(ax, solution, view, n or 400)
+    elif len(view.axes) == 1:
+        assert view.time is not None
+        yield lambda ax: course(ax, solution, view, n or 240)
+        time = solution.domain.time
+        assert time is not None
+        slices = np.linspace(time.start, time.end, SLICES)
+        yield lambda ax: curves(ax, solution, View(view.quantity, view.axes, view.time, slices, view.fixed), n or 400)
+    else:
+        yield from maps(solution, view, n or (160 if view.time or len(view.axes) == 3 else 240))
+
+
+def curves(ax: Any, solution: Solution, view: View, n: int) -> None:
+    along = view.axes[0] if view.axes else view.time
+    assert along is not None
+    axes = grid_of(solution, [along], n)
+    if view.axes and view.time is not None:
+        assert view.times is not None
+        colors = line_colors(len(view.times))
+        for time, color in zip(view.times, colors, strict=True):
+            values = evaluate(solution, view.quantity, axes, view.fixed | {view.time: float(time)})
+            ax.plot(axes[along], values, color=color, label=at_text({view.time: time}))
+        if len(view.times) > 1:
+            ax.legend(frameon=False, fontsize="small")
+    else:
+        ax.plot(axes[along], evaluate(solution, view.quantity, axes, view.fixed), color="C0")
+        if not view.axes and view.times is not None:
+            at = np.array([float(t) for t in view.times])
+            values = evaluate(solution, view.quantity, {along: at}, view.fixed)
+            ax.plot(at, values, "o", color="C0")
+    only = {}
+    if view.axes and view.time is not None and view.times is not None and len(view.times) == 1:
+        only = {view.time: float(view.times[0])}
+    ax.set(xlabel=symbol(along), ylabel=view.quantity.name, title=at_text({**view.fixed, **only}))
+    plain(ax)
+
+
+def course(ax: Any, solution: Solution, view: View, n: int) -> None:
+    """A heat map, time along the horizontal axis."""
+    (x,), time = view.axes, view.time
+    assert time is not None
+    axes = grid_of(solution, [time, x], n)
+    values = evaluate(solution, view.quantity, axes, view.fixed)
+    heat(ax, axes[time], axes[x], values.T, color_limits(values))
+    ax.set(xlabel=symbol(time), ylabel=symbol(x), title=title_text(view.quantity.name, view.fixed))
+    ax.locator_params(nbins=6)
+
+
+def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
+    """Heat maps over two space coordinates: at each time, and for three coordinates through the middle of each."""
+    times: list[dict[str, float]] = [{}]
+    if view.time is not None:
+        span = solution.domain.time
+        assert span is not None
+        count = PANELS if len(view.axes) == 2 else 1
+        default = np.linspace(span.start, span.end, count) if count > 1 else [span.end]
+        times = [{view.time: float(t)} for t in (default if view.times is None else view.times)]
+    middle = middle_of(solution, view.axes)
+    planes = (
+        [(view.axes, {})]
+        if len(view.axes) == 2
+        else [(tuple(name for name in view.axes if name != out), {out: middle[out]}) for out in reversed(view.axes)]
+    )
+    grids = [(axes, grid_of(solution, axes, n), time | plane) for time in times for axes, plane in planes]
+    drawn = [evaluate(solution, view.quantity, grid, view.fixed | held) for _, grid, held in grids]
+    limits = color_limits(np.concatenate([values.ravel() for values in drawn]))
+    for (axes, grid, held), values in zip(grids, drawn, strict=True):
+
+        def panel(ax: Any, axes: Any = axes, grid: Any = grid, held: Any = held, values: Any = values) -> None:
+            heat(ax, grid[axes[0]], grid[axes[1]], values.T, limits)
+            frame(ax, solution, axes)
+            ax.set(title=title_text(view.quantity.name, held | view.fixed))
+
+        yield panel
