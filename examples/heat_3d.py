@@ -29,7 +29,7 @@ def main(quick: bool) -> None:
 
     path = Path(__file__).parent / "output" / "heat_3d.png"
     path.parent.mkdir(exist_ok=True)
-    solution.plot(t=[0, 0.05]).savefig(path, dpi=150)
+    solution.plot(t=[0, 0.02]).savefig(path, dpi=150)
     print(f"saved {path}")
     assert np.isfinite(float(error)) and float(error) < (0.2 if quick else 1e-3)
 

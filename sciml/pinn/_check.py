@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from ..geometry import AbstractGeometry, Box, Domain
-from ..pde import PDE, Condition, Initial, Observed, Periodic
+from ..pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
+from ._evaluate import evaluate
 
 
 def resolve_domain(pde: PDE, domain: Any) -> Domain:
@@ -30,10 +34,11 @@ def resolve_domain(pde: PDE, domain: Any) -> Domain:
 
 
 def validate(pde: PDE, domain: Domain) -> None:
-    """Conditions: on parts that exist, none missing."""
+    """Conditions: on parts that exist, none missing, with values that are numbers and do not contradict each other."""
     _check_places(pde, domain)
     _check_initial(pde)
     _check_boundary(pde, domain)
+    _check_values(pde.real(), domain)
 
 
 def _check_places(pde: PDE, domain: Domain) -> None:
@@ -132,3 +137,53 @@ def _matters(domain: Domain, name: str, needs: list[str]) -> bool:
     if not isinstance(domain.space, Box) or part.axis is None:
         return True
     return part.names[part.axis] in needs
+
+
+def _check_values(pde: PDE, domain: Domain) -> None:
+    """Prescribed values are finite, and two conditions of one kind agree on the parts that they share."""
+    order = [domain.names.index(c.name) for c in pde.coordinates]
+    for condition in pde.conditions:
+        if isinstance(condition, Initial):
+            _require_finite(condition, pde, domain.sample_initial(64)[:, order])
+    prescribed = [
+        (c, _labels(c, domain)) for c in pde.conditions if isinstance(c, (Dirichlet, Neumann)) and _labels(c, domain)
+    ]
+    points: dict[str, np.ndarray] = {}
+    for condition, labels in prescribed:
+        for label in labels:
+            if label not in points:
+                points[label] = domain.sample_boundary(domain.boundary[label], 64)[0][:, order]
+            _require_finite(condition, pde, points[label])
+    for (a, mine), (b, theirs) in combinations(prescribed, 2):
+        if type(a) is not type(b) or a.field != b.field:
+            continue
+        for label in mine & theirs:
+            values = [evaluate(pde, c.value, points[label]) for c in (a, b)]
+            gap = float(np.max(np.abs(values[0] - values[1])))
+            if gap > 1e-8 * float(np.max(np.abs(values))):
+                raise ValueError(
+                    f"{a.name!r} and {b.name!r} contradict each other on {label!r}: they prescribe values that differ "
+                    f"by {gap:.2g}. Say with on=... where each holds, for instance "
+                    f"on={tuple(k for k in domain.boundary if k != label)!r} for one of them."
+                )
+
+
+def _labels(condition: Any, domain: Domain) -> set[str]:
+    """The named parts that a condition covers whole; none where it is told by a relation or at a point."""
+    on = condition.on
+    if on is None:
+        return set(domain.boundary)
+    if isinstance(on, (str, tuple)) or hasattr(on, "labels"):
+        return set(domain.boundary.select(on).labels) & set(domain.boundary)
+    return set()
+
+
+def _require_finite(condition: Any, pde: PDE, x: np.ndarray) -> None:
+    values = evaluate(pde, condition.value, x)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        where = ", ".join(f"{c.name} = {v:.4g}" for c, v in zip(pde.coordinates, x[bad[0]], strict=True))
+        raise ValueError(
+            f"{condition.name!r}: the value {condition.value} is {values[bad[0]]} at {where}; expected finite numbers. "
+            "Look for a division by zero or a root or logarithm of a negative number."
+        )

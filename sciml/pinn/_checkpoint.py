@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 FORMAT = 1
+PARTS = ("x", "normals", "weight", "data", "damping")
 
 
 @dataclasses.dataclass
@@ -55,7 +56,7 @@ class Checkpoint:
         }
         arrays = {f"state/{i}": np.asarray(a) for i, a in enumerate(jax.tree.leaves(state))}
         for name, points in batch.points.items():
-            for part in ("x", "normals", "weight", "data"):
+            for part in PARTS:
                 arrays[f"points/{name}/{part}"] = np.asarray(getattr(points, part))
         write_arrays(self.path, header, arrays)
         self._last = time.monotonic()
@@ -73,7 +74,7 @@ class Checkpoint:
                 "arguments as before, give another path, or remove the file."
             )
         points = {
-            name: Points(*(arrays[f"points/{name}/{part}"] for part in ("x", "normals", "weight", "data")))
+            name: Points(*(arrays[f"points/{name}/{part}"] for part in PARTS))
             for name in header["groups"]
         }
         leaves = [arrays[f"state/{i}"] for i in range(sum(k.startswith("state/") for k in arrays))]

@@ -81,8 +81,8 @@ class ResidualAdaptive(AbstractCollocation):
         fresh = problem.sample(n, key=key)
         found = residuals(points)
         blocks = next(g.blocks for g in problem.groups if g.name == INTERIOR)
-        size = np.max([np.abs(np.asarray(found[b.name])) / b.scale for b in blocks], axis=0)
-        size = size * np.sqrt(points[INTERIOR].weight)
+        damping = points[INTERIOR].damping
+        size = np.max([np.abs(np.asarray(found[b.name])) / b.scale * damping ** max(b.order - 1, 0) for b in blocks], axis=0)
         if not np.all(np.isfinite(size)) or not size.any():
             return fresh
         size = size**self.power

@@ -1,42 +1,28 @@
-"""Weights that vanish where prescribed values contradict each other.
+"""Corners where prescribed values contradict each other.
 
-At such a corner the solution itself jumps, its n-th derivatives grow like r^-n, and no smooth function has a small
-residual. Rows of the equations are therefore multiplied with (rho / (1 + rho))^n, rho = r / radius, where n is the order of the
-equation: the weighted residual of the exact solution's singular part stays bounded. Rows of conditions keep their
-weight but for the last hundredth next to the corner, where half-way between two values is as right as any.
+The solution itself jumps there, its n-th derivatives grow like r^-n, and no smooth function has a small residual. Rows of an
+equation of order n are therefore multiplied with [rho / (1 + rho)]^(n-1), rho = r / RADIUS: what is left grows like 1/r, whose
+square is all but integrable, and the corner does not crowd out the rest of the domain. An equation of first order keeps
+its weight: without it, mass would leak through the corner of a cavity.
+
+Distances are measured in half-widths of the domain.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-RADIUS = 0.1  # of the half-width of the domain
-BLUNT = 0.02
+RADIUS = 0.2
 
 Corner = tuple[tuple[int, float], ...]
 
 
-def corner_distance(x: np.ndarray, corners: list[Corner], half_widths: np.ndarray) -> np.ndarray:
-    """The distance of points `(n, d)` to the nearest corner, in half-widths of the domain, `(n,)`; inf without corners."""
-    nearest = np.full(len(x), np.inf)
+def damping(z: np.ndarray, corners: tuple[Corner, ...]) -> np.ndarray:
+    """rho / (1 + rho) at points `(n, d)` scaled to [-1, 1], for the nearest corner; one without corners."""
+    if not corners:
+        return np.ones(len(z))
+    nearest = np.full(len(z), np.inf)
     for corner in corners:
-        squares = [((x[:, axis] - value) / half_widths[axis]) ** 2 for axis, value in corner]
-        nearest = np.minimum(nearest, np.sqrt(np.sum(squares, axis=0)))
-    return nearest
-
-
-def equation_weight(x: np.ndarray, corners: list[Corner], half_widths: np.ndarray, order: int) -> Any:
-    """Quadrature weights: the square of (rho / (1 + rho))^order."""
-    if not corners:
-        return np.ones(len(x))
-    rho = corner_distance(x, corners, half_widths) / RADIUS
-    return (rho / (1 + rho)) ** (2 * order)
-
-
-def condition_weight(x: np.ndarray, corners: list[Corner], half_widths: np.ndarray) -> Any:
-    if not corners:
-        return np.ones(len(x))
-    rho = corner_distance(x, corners, half_widths) / BLUNT
-    return np.minimum(1.0, rho) ** 2
+        nearest = np.minimum(nearest, np.sqrt(sum((z[:, axis] - value) ** 2 for axis, value in corner)))
+    rho = nearest / RADIUS
+    return rho / (1 + rho)

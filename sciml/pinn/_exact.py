@@ -144,7 +144,7 @@ def _hold_faces(pde: PDE, domain: Domain, result: Exactness, names: list[str]) -
             result.exact[condition.name] = "by the trial function"
             continue
         a, b, gap = clash
-        result.corners.append(((a.axis, a.value), (b.axis, b.value)))
+        _corner(result, (a.axis, a.value), (b.axis, b.value))
         loser = condition.name
         if condition.value == 0 and sp.sympify(b.data) != 0 and b.condition != condition.name:
             loser = b.condition
@@ -161,9 +161,14 @@ def _hold_faces(pde: PDE, domain: Domain, result: Exactness, names: list[str]) -
             if "differs" in reason:
                 for a in _faces(other, domain, names, result.periodic):
                     for b in result.held[other.field.field_name].faces:
-                        pair = ((a.axis, a.value), (b.axis, b.value))
-                        if _gap(pde, domain, a, b) > 0 and pair not in result.corners:
-                            result.corners.append(pair)
+                        if _gap(pde, domain, a, b) > 0:
+                            _corner(result, (a.axis, a.value), (b.axis, b.value))
+
+
+def _corner(result: Exactness, *where: tuple[int, float]) -> None:
+    corner = tuple(sorted(where))
+    if corner not in result.corners:
+        result.corners.append(corner)
 
 
 def _faces(condition: Any, domain: Domain, names: list[str], periodic: tuple[int, ...]) -> list[Face]:
@@ -238,7 +243,7 @@ def _initial_conflict(
             data = face.data.diff(pde.time, condition.order) if condition.order else face.data
             gap = disagreement(pde, domain, value - data, {face.axis: face.value, t_axis: start}, size)
             if gap > 0:
-                result.corners.append(((face.axis, face.value), (t_axis, start)))
+                _corner(result, (face.axis, face.value), (t_axis, start))
                 conflict = conflict or (
                     f"it differs by {gap:.2g} from {face.condition!r} where {names[face.axis]} = {face.value:g}"
                 )
@@ -257,7 +262,8 @@ def _initial_conflict(
                 gap = disagreement(pde, domain, jump, {t_axis: start}, size / (high - low) ** k)
                 if gap > 0:
                     if k == 0:
-                        result.corners += [((axis, low), (t_axis, start)), ((axis, high), (t_axis, start))]
+                        _corner(result, (axis, low), (t_axis, start))
+                        _corner(result, (axis, high), (t_axis, start))
                     what = "its value" if k == 0 else f"its derivative of order {k}"
                     return f"{what} along {coordinate.name} jumps by {gap:.2g} across the period"
     return ""

@@ -16,7 +16,6 @@ from ..pde import PDE
 from ..solution import AbstractFinal, Index
 from ._problem import Problem
 
-
 # The reason that `_exact.decide` gives for every condition when told exact=False.
 NOT_ASKED = "exact=False was asked for"
 

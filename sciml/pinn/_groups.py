@@ -15,16 +15,18 @@ from jaxtyping import Array, Float
 from ..derivatives import Laplacian, Plan, plan
 from ..geometry import AbstractSampler, Domain, Sobol
 from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Parameter, Robin, expand_fluxes, lower
+from ._corners import Corner, damping
 
 
 class Points(eqx.Module):
-    """Points of one group: `x` `(n, d)`, outward normals `(n, space)`, quadrature weights `(n,)` of mean one, and
-    observed values `(n, blocks)`."""
+    """Points of one group: `x` `(n, d)`, outward normals `(n, space)`, quadrature weights `(n,)` of mean one, observed
+    values `(n, blocks)`, and what the rows of equations are damped with near contradictory corners `(n,)`."""
 
     x: Any
     normals: Any
     weight: Any
     data: Any
+    damping: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,7 @@ class Block:
     expression: Any
     scale: float
     kind: str  # "equation", "condition" or "data"
+    order: int = 0  # of an equation: the exponent of the damping near contradictory corners
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +139,8 @@ class Place:
 
     pde: PDE
     domain: Domain
+    lengths: Any = None
+    corners: tuple[Corner, ...] = ()
 
     @property
     def _order(self) -> list[int]:
@@ -148,7 +153,14 @@ class Place:
 
     def _points(self, x: np.ndarray, normals: np.ndarray | None = None) -> Points:
         normals = np.zeros((len(x), len(self.pde.space))) if normals is None else normals[:, self._space_order]
-        return Points(x[:, self._order], normals, np.ones(len(x)), np.zeros((len(x), 0)))
+        x = x[:, self._order]
+        return Points(x, normals, np.ones(len(x)), np.zeros((len(x), 0)), self._damping(x))
+
+    def _damping(self, x: np.ndarray) -> np.ndarray:
+        if not self.corners:
+            return np.ones(len(x))
+        middle = ((self.domain.lower + self.domain.upper) / 2)[self._order]
+        return damping((x - middle) / self.lengths, self.corners)
 
     def interior(self, n: int, *, key: Any, sampler: AbstractSampler = Sobol()) -> Points:
         return self._points(self.domain.sample(n, sampler=sampler, key=key))
@@ -219,7 +231,10 @@ class Place:
         weight = np.ones(len(x))
         if isinstance(condition.noise, np.ndarray) and condition.noise.ndim:
             weight = np.mean(condition.noise**2) / condition.noise**2
-        return Points(x, np.zeros((len(x), len(self.pde.space))), weight, np.asarray(condition.values, float)[:, None])
+        return Points(
+            x, np.zeros((len(x), len(self.pde.space))), weight, np.asarray(condition.values, float)[:, None],
+            np.ones(len(x)),
+        )
 
 
 def expression_of(condition: Any) -> Any:

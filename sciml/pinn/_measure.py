@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..pde import Observed, Periodic, multi_index
-from ._groups import Place, expression_of, make_group, Block
+from ..pde import Initial, Observed, Periodic, multi_index
+from ._groups import Block, Place, expression_of, make_group
 from ._problem import Problem
-from ..pde import Initial
 
 
 def relative_residual(problem: Problem, params: Any, *, n: int = 4096) -> float:

@@ -17,7 +17,6 @@ from ..geometry import Domain
 from ..nn import MLP, Adapted, RandomFeatures, adapt
 from ..pde import PDE, Initial, Observed, Periodic, derivatives_of
 from ._check import resolve_domain, validate
-from ._corners import condition_weight, equation_weight
 from ._exact import Exactness, decide
 from ._groups import Block, Group, Place, Points, expression_of, make_group
 from ._scales import equation_scale, field_scales
@@ -152,9 +151,11 @@ class Problem:
         return group.residuals(trial, self.unknowns(params), points, self.fields)
 
     def row_factor(self, block: Block, points: Points, weights: Mapping[str, Any]) -> Float[Array, " n"]:
-        """What a residual is multiplied with to become a row: sqrt(weight q / n) / scale."""
+        """What a residual is multiplied with to become a row: sqrt(weight q / n) / scale, damped near corners where
+        prescribed values contradict each other."""
         quadrature = jnp.asarray(points.weight)
-        return jnp.sqrt(weights[block.name] * quadrature / quadrature.shape[0]) / block.scale
+        factor = jnp.sqrt(weights[block.name] * quadrature / quadrature.shape[0]) / block.scale
+        return factor * jnp.asarray(points.damping) ** (block.order - 1) if block.order > 1 else factor
 
     def _rows(
         self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
@@ -268,25 +269,16 @@ def default_size(pde: PDE) -> dict[str, int]:
 def _groups(
     pde: PDE, domain: Domain, exactness: Exactness, sizes: dict[str, float], lengths: np.ndarray
 ) -> tuple[Group, ...]:
-    place = Place(pde, domain)
+    middle = (domain.lower + domain.upper)[_columns(pde, domain)] / 2
+    corners = tuple(
+        tuple((axis, float((v - middle[axis]) / lengths[axis])) for axis, v in corner) for corner in exactness.corners
+    )
+    place = Place(pde, domain, lengths, corners)
     scale = lambda e: equation_scale(pde, domain, e, sizes, lengths)  # noqa: E731
-    equations = [Block(e.name, e.expression, scale(e.expression), "equation") for e in pde.equations]
-    corners = exactness.corners
-    order = max(sum(i) for e in pde.equations for _, i in derivatives_of(e.expression, pde.coordinates))
-
-    def weighted(draw: Callable[..., Points], equation: bool) -> Callable[..., Points]:
-        def drawn(n: int, *, key: Any, **options: Any) -> Points:
-            points = draw(n, key=key, **options)
-            weight = (
-                equation_weight(points.x, corners, lengths, order)
-                if equation
-                else condition_weight(points.x, corners, lengths)
-            )
-            return replace(points, weight=points.weight * weight)
-
-        return drawn if corners else draw
-
-    groups = [make_group(INTERIOR, equations, pde, weighted(place.interior, True), None)]
+    equations = [
+        Block(e.name, e.expression, scale(e.expression), "equation", _order(pde, e.expression)) for e in pde.equations
+    ]
+    groups = [make_group(INTERIOR, equations, pde, place.interior, None)]
     together: dict[Any, list[Any]] = {}
     for condition in pde.conditions:
         if condition.name in exactness.exact or isinstance(condition, Periodic):
@@ -306,11 +298,15 @@ def _groups(
             data = place.observed(first)
             draw, fixed = (lambda n, *, key, data=data: data), len(data.x)
         elif isinstance(first, Initial):
-            draw = weighted(place.initial, False)
+            draw = place.initial
         else:
-            draw = weighted(place.boundary(first.on), False)
+            draw = place.boundary(first.on)
         groups.append(make_group(first.name, blocks, pde, draw, fixed))
     return tuple(groups)
+
+
+def _order(pde: PDE, expression: Any) -> int:
+    return max((sum(index) for _, index in derivatives_of(expression, pde.coordinates)), default=0)
 
 
 def _check_network(problem: Problem) -> None:

@@ -45,7 +45,8 @@ class Trial:
 
     def inputs(self, x: Float[Array, " d"]) -> Float[Array, " inputs"]:
         """What the network sees of a point."""
-        z = 2 * (x - self.lower) / (self.upper - self.lower) - 1
+        low, high = jnp.asarray(self.lower, x.dtype), jnp.asarray(self.upper, x.dtype)
+        z = 2 * (x - low) / (high - low) - 1
         if self.angles or not self.periodic:
             return z
         columns = []
@@ -61,17 +62,18 @@ class Trial:
         z = self.inputs(x)
         outputs = self.network.apply(params, z)
         if any(self.missing):
-            middle = (self.lower + self.upper) / 2
+            middle = jnp.asarray((self.lower + self.upper) / 2, x.dtype)
             for i, axes in enumerate(self.missing):
                 if axes:
                     fixed = x.at[np.array(axes)].set(middle[np.array(axes)])
                     outputs = outputs.at[i].set(self.network.apply(params, self.inputs(fixed))[i])
         exact = self.exact({name: x[axis] for axis, name in enumerate(self.names)})
         lifts, factors = jnp.stack(exact[0::2]), jnp.stack(exact[1::2])
-        return lifts + factors * (self.scales * outputs)
+        return lifts + factors * (jnp.asarray(self.scales, x.dtype) * outputs)
 
 
 def input_size(dimension: int, periodic: tuple[int, ...], angles: bool) -> int:
+    """Coordinates, and one more for each periodic one where it enters as cos and sin."""
     return dimension if angles else dimension + len(periodic)
 
 

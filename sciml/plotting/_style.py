@@ -35,6 +35,7 @@ def frame(ax: Any, solution: Solution, axes: Sequence[str]) -> None:
         ax.set_aspect("equal")
     if space is None or isinstance(space, Box) or tuple(space.names) != tuple(axes):
         return
+    ax.set_facecolor("0.9")  # white is a value of the diverging map
     from ..geometry._plot import _line
 
     for part in space.boundary.values():

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 
 from ._base import AbstractMethod, Objective, State, start
 
-
 LARGEST_DAMPING = 1e8
 
 
