@@ -15,9 +15,9 @@ import sympy as sp
 from sciml import PDE, Box, Initial, Periodic, coordinates, field, pinn
 
 
-def reference(n: int = 2048, steps: int = 2000):
+def reference(end: float, n: int = 2048, steps: int = 2000):
     """Strang splitting: both halves are exact, the reaction in closed form. Returns x (n,), t (11,), u (n, 11)."""
-    x, dt = -1 + 2 * np.arange(n) / n, 1 / steps
+    x, dt = -1 + 2 * np.arange(n) / n, end / steps
     u = x**2 * np.cos(np.pi * x)
     decay = np.exp(-1e-4 * (np.pi * np.arange(n // 2 + 1)) ** 2 * dt)
     react = lambda u: u / np.sqrt(u**2 + (1 - u**2) * np.exp(-5 * dt))  # over half a step # noqa: E731
@@ -26,29 +26,30 @@ def reference(n: int = 2048, steps: int = 2000):
         u = react(np.fft.irfft(decay * np.fft.rfft(react(u)), n))
         if i % (steps // 10) == 0:
             kept.append(u)
-    return x, np.linspace(0, 1, 11), np.stack(kept, axis=1)
+    return x, np.linspace(0, end, 11), np.stack(kept, axis=1)
 
 
 def main(quick: bool) -> None:
+    end = 0.25 if quick else 1.0
     x, t = coordinates("x t")
     u = field("u", x, t)
     allen_cahn = PDE(u.t - 1e-4 * u.xx + 5 * (u**3 - u), Initial(u, x**2 * sp.cos(sp.pi * x)), Periodic(x))
-    domain = Box(x=(-1, 1), t=(0, 1))
+    domain = Box(x=(-1, 1), t=(0, end))
     print(pinn.explain(allen_cahn, domain), "\n")
     solution = pinn.solve(allen_cahn, domain, max_time=30 if quick else 300)
     print(solution)
 
-    error = solution.error(reference())
+    error = solution.error(reference(end))
     print(f"relative L2 error against a spectral reference: {float(error):.2e}")
 
     path = Path(__file__).parent / "output" / "allen_cahn.png"
     path.parent.mkdir(exist_ok=True)
     solution.plot().savefig(path, dpi=150)
     print(f"saved {path}")
-    assert float(error) < (0.9 if quick else 1e-3)
+    assert float(error) < (0.3 if quick else 1e-3)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="30 seconds, to t = 0.25 only, for CI")
     main(parser.parse_args().quick)

@@ -13,12 +13,10 @@ import sympy as sp
 
 from sciml import Box, Initial, Periodic, catalogue, pinn
 
-END = np.pi / 2
 
-
-def reference(n: int = 1024, steps: int = 8000):
+def reference(end: float, n: int = 1024, steps: int = 8000):
     """Strang splitting: dispersion and the nonlinear phase are each exact. Returns x (n,), t (9,), psi (n, 9)."""
-    x, dt = -5 + 10 * np.arange(n) / n, END / steps
+    x, dt = -5 + 10 * np.arange(n) / n, end / steps
     psi = 2 / np.cosh(x) + 0j
     disperse = np.exp(-0.5j * (2 * np.pi * np.fft.fftfreq(n, 10 / n)) ** 2 * dt)
     turn = lambda psi: psi * np.exp(0.5j * dt * np.abs(psi) ** 2)  # noqa: E731
@@ -27,30 +25,31 @@ def reference(n: int = 1024, steps: int = 8000):
         psi = turn(np.fft.ifft(disperse * np.fft.fft(turn(psi))))
         if i % (steps // 8) == 0:
             kept.append(psi)
-    return x, np.linspace(0, END, 9), np.stack(kept, axis=1)
+    return x, np.linspace(0, end, 9), np.stack(kept, axis=1)
 
 
 def main(quick: bool) -> None:
+    end = np.pi / 8 if quick else np.pi / 2
     equation = catalogue.schroedinger()
     (psi,) = equation.fields
     x, t = equation.coordinates
     schroedinger = equation.with_conditions(Initial(psi, 2 / sp.cosh(x)), Periodic(x))
-    solution = pinn.solve(schroedinger, Box(x=(-5, 5), t=(0, END)), max_time=30 if quick else 300)
+    solution = pinn.solve(schroedinger, Box(x=(-5, 5), t=(0, end)), max_time=30 if quick else 300)
     print(solution)
 
-    error = solution.error(reference())
+    error = solution.error(reference(end))
     print(f"against a spectral reference: {error}")
-    norms = [solution.integrate(sp.Abs(psi) ** 2, t=time) for time in (0, END / 2, END)]
+    norms = [solution.integrate(sp.Abs(psi) ** 2, t=time) for time in (0, end / 2, end)]
     print("the norm is conserved:", ", ".join(f"{norm:.5f}" for norm in norms))
 
     path = Path(__file__).parent / "output" / "schroedinger.png"
     path.parent.mkdir(exist_ok=True)
     solution.plot().savefig(path, dpi=150)
     print(f"saved {path}")
-    assert float(error) < (1.0 if quick else 1e-2)
+    assert float(error) < (0.3 if quick else 1e-2)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="30 seconds, to t = pi / 8 only, for CI")
     main(parser.parse_args().quick)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -25,6 +26,24 @@ def float64() -> Iterator[None]:
     """
     with jax.enable_x64(True):
         yield
+
+
+@contextmanager
+def computing_in(precision: Any) -> Iterator[None]:
+    """Computes in float64 or float32 inside the `with` block."""
+    with jax.enable_x64(np.dtype(precision) == np.float64):
+        yield
+
+
+def check_precision(precision: Any) -> Any:
+    """float64 or float32 as a NumPy dtype; raises `ValueError` on anything else."""
+    try:
+        dtype = np.dtype(precision)
+    except TypeError:
+        dtype = None
+    if dtype not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise ValueError(f"precision={precision!r}; expected numpy.float64 or numpy.float32.")
+    return dtype
 
 
 def is_traced(*trees: Any) -> bool:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
+from ._files import read_arrays, write_arrays
 from ._precision import float64, is_traced
 from .geometry import Domain
 from .pde import PDE, derivatives_of, expand_fluxes, lower, multi_index
@@ -199,9 +200,7 @@ class Solution:
         of `domain.names`."""
         x = self._columns(self.domain.sample(n, key=101) if points is None else np.asarray(points, float))
         equations = self._real.equations
-        return dict(
-            zip([e.name for e in equations], self.values_of([e.expression for e in equations], x), strict=True)
-        )
+        return dict(zip([e.name for e in equations], self.values_of([e.expression for e in equations], x), strict=True))
 
     def error(self, reference: Any, *, n: int = 4096) -> Error:
         """The difference to a reference.
@@ -231,7 +230,7 @@ class Solution:
             columns = {name: x[:, i] for i, name in enumerate(self.domain.names)}
             for u in self.pde.fields:
                 name = u.field_name
-                mine_at = {c.name: columns[c.name] for c in u.coordinates}
+                mine_at: dict[str, Any] = {c.name: columns[c.name] for c in u.coordinates}
                 if isinstance(reference, Solution):
                     value = reference[name](**mine_at)
                 elif isinstance(reference, Mapping):
@@ -266,12 +265,13 @@ class Solution:
 
     def estimate_error(self) -> Estimate:
         """An estimate of the relative L2 error without a reference, or the reason why there is none."""
-        if self._estimate is None:
-            if self.estimator is None:
-                self._estimate = Estimate(None, {}, "this solution was loaded or made without an estimator")
-            else:
-                self._estimate = self.estimator(self)
-        return self._estimate
+        if self._estimate is not None:
+            return self._estimate
+        found: Estimate = Estimate(None, {}, "this solution was loaded or made without an estimator")
+        if self.estimator is not None:
+            found = self.estimator(self)
+        self._estimate = found
+        return found
 
     # -- integrals ------------------------------------------------------------------------------------------------
 
@@ -327,7 +327,9 @@ class Solution:
 
         return self.integrate(
             sum((normal(c) * v for c, v in zip(self.pde.space, vector, strict=True)), sp.Integer(0)),
-            on=on, n=n, **at,
+            on=on,
+            n=n,
+            **at,
         )
 
     # -- out ------------------------------------------------------------------------------------------------------
@@ -370,12 +372,10 @@ class Solution:
 
     def save(self, path: Any) -> Path:
         """Writes equations, domain, parameters and history into one file, without pickle; see `Solution.load`."""
-        from .pinn._checkpoint import write_arrays
-
         header, arrays = self.final.to_saved()
-        estimate = None if self._estimate is None else [
-            self._estimate.value, self._estimate.fields, self._estimate.reason
-        ]
+        estimate = (
+            None if self._estimate is None else [self._estimate.value, self._estimate.fields, self._estimate.reason]
+        )
         everything = {
             "sciml": 1,
             "pde": self.pde.to_json(),
@@ -402,7 +402,6 @@ class Solution:
         rebuilt from the file); `functions`: the JAX functions of the equations by name.
         """
         from .geometry import from_json
-        from .pinn._checkpoint import read_arrays
 
         header, arrays = read_arrays(path)
         if header.get("sciml") != 1:
@@ -410,14 +409,25 @@ class Solution:
         pde = PDE.from_json(header["pde"], functions=dict(functions or {}))
         domain: Any = from_json(header["domain"])
         if header["kind"] != "network":
-            raise ValueError(f"{path} holds a solution of the kind {header['kind']!r}, which this version does not know.")
+            raise ValueError(
+                f"{path} holds a solution of the kind {header['kind']!r}, which this version does not know."
+            )
         from .pinn._final import NetworkFinal
 
         final = NetworkFinal.from_saved(pde, domain, header["final"], arrays, network)
         estimate = None if header["estimate"] is None else Estimate(*header["estimate"])
         return cls(
-            pde, domain, final, header["result"], header["converged"], header["stats"], header["history"],
-            {row[0]: Parameter(*row) for row in header["parameters"]}, header["conditions"], None, estimate,
+            pde,
+            domain,
+            final,
+            header["result"],
+            header["converged"],
+            header["stats"],
+            header["history"],
+            {row[0]: Parameter(*row) for row in header["parameters"]},
+            header["conditions"],
+            None,
+            estimate,
         )
 
     def __repr__(self) -> str:
@@ -458,13 +468,13 @@ class FieldFunction:
 
     @property
     def coordinates(self) -> tuple[Any, ...]:
-        u = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
+        u: Any = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
         return u.coordinates
 
     def __getattr__(self, name: str) -> FieldFunction:
         if name.startswith("_"):
             raise AttributeError(name)
-        u = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
+        u: Any = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
         extra = getattr(u, name)  # the field's own message where this is no derivative
         if not isinstance(extra, sp.Derivative):
             raise AttributeError(name)
@@ -560,5 +570,3 @@ def _gauss(domain: Domain, free: list[int], at: Mapping[str, float]) -> tuple[np
     for m in np.meshgrid(*([one] * len(free)), indexing="ij"):
         total = total * m.ravel()
     return x, total
-
-

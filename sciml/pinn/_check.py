@@ -89,8 +89,10 @@ def _check_initial(pde: PDE) -> None:
             )
         missing = [k for k in range(wanted) if k not in orders]
         if missing and u.field_name not in data:
-            how = f"Initial({u.field_name}, ...)" if missing[0] == 0 else (
-                f"Initial({u.field_name}, ..., order={missing[0]})"
+            how = (
+                f"Initial({u.field_name}, ...)"
+                if missing[0] == 0
+                else (f"Initial({u.field_name}, ..., order={missing[0]})")
             )
             raise ValueError(
                 f"The initial {'value' if missing[0] == 0 else f'time derivative of order {missing[0]}'} of "
@@ -110,9 +112,7 @@ def _check_boundary(pde: PDE, domain: Domain) -> None:
             if not isinstance(c, (Initial, Observed, Periodic)) and (u in c.fields or isinstance(c, Condition))
         ]
         orders = [pde.order(u, c) for c in pde.space]
-        periodic = {
-            c.name for c in pde.space for p in pde.conditions if isinstance(p, Periodic) and p.covers(u, c)
-        }
+        periodic = {c.name for c in pde.space for p in pde.conditions if isinstance(p, Periodic) and p.covers(u, c)}
         needs = [c.name for c, k in zip(pde.space, orders, strict=True) if k >= 2 and c.name not in periodic]
         if u.field_name in data or not needs:
             continue
@@ -121,9 +121,7 @@ def _check_boundary(pde: PDE, domain: Domain) -> None:
         covered: set[str] = set()
         for c in mine:
             covered |= set(domain.boundary) if c.on is None else set(domain.boundary.select(c.on).labels)
-        bare = [
-            name for name in domain.boundary if name not in covered and _matters(domain, name, needs)
-        ]
+        bare = [name for name in domain.boundary if name not in covered and _matters(domain, name, needs)]
         if bare:
             raise ValueError(
                 f"No boundary condition for {u.field_name} on {', '.join(bare)}: the equations have second or higher "

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from .._files import read_arrays, write_arrays
 
 FORMAT = 1
 PARTS = ("x", "normals", "weight", "data", "damping")
@@ -73,29 +73,6 @@ class Checkpoint:
                 f"The checkpoint {self.path} belongs to another problem or other settings. Call solve with the same "
                 "arguments as before, give another path, or remove the file."
             )
-        points = {
-            name: Points(*(arrays[f"points/{name}/{part}"] for part in PARTS))
-            for name in header["groups"]
-        }
+        points = {name: Points(*(arrays[f"points/{name}/{part}"] for part in PARTS)) for name in header["groups"]}
         leaves = [arrays[f"state/{i}"] for i in range(sum(k.startswith("state/") for k in arrays))]
         return Saved(Progress(**header["progress"]), points, header["weights"], leaves)
-
-
-def write_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """A header of plain JSON and arrays in one `.npz`, put in place only when complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + f".{os.getpid()}.part")
-    with open(temporary, "wb") as file:
-        np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # pyright: ignore
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def read_arrays(path: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What `write_arrays` wrote. Nothing is unpickled or evaluated."""
-    with np.load(path, allow_pickle=False) as file:
-        if "header" not in file:
-            raise ValueError(f"{path} was not written by sciml: it has no header.")
-        header = json.loads(file["header"].tobytes().decode())
-        return header, {k: file[k] for k in file.files if k != "header"}

@@ -82,7 +82,9 @@ class ResidualAdaptive(AbstractCollocation):
         found = residuals(points)
         blocks = next(g.blocks for g in problem.groups if g.name == INTERIOR)
         damping = points[INTERIOR].damping
-        size = np.max([np.abs(np.asarray(found[b.name])) / b.scale * damping ** max(b.order - 1, 0) for b in blocks], axis=0)
+        size = np.max(
+            [np.abs(np.asarray(found[b.name])) / b.scale * damping ** max(b.order - 1, 0) for b in blocks], axis=0
+        )
         if not np.all(np.isfinite(size)) or not size.any():
             return fresh
         size = size**self.power

@@ -43,4 +43,3 @@ def evaluate(pde: PDE, expression: Any, x: np.ndarray, leaves: Mapping[Any, floa
     with np.errstate(all="ignore"):
         value = function(*columns.values())
     return np.broadcast_to(np.asarray(value, float), (len(x),))
-

@@ -88,9 +88,7 @@ def _decide_periodic(pde: PDE, result: Exactness, box: bool) -> None:
         if all(any(c.covers(u, coordinate) for c in covering) for u in pde.fields):
             axes.append(axis)
         else:
-            missing = [
-                u.field_name for u in pde.fields if not any(c.covers(u, coordinate) for c in covering)
-            ]
+            missing = [u.field_name for u in pde.fields if not any(c.covers(u, coordinate) for c in covering)]
             raise ValueError(
                 f"{covering[0].name!r} makes some fields periodic in {coordinate.name} but not "
                 f"{', '.join(missing)}. A coordinate is periodic for every field or for none: write "
@@ -196,9 +194,7 @@ def _size(expression: Any) -> float:
     return float(abs(expression)) if sp.sympify(expression).is_number else 1.0
 
 
-def disagreement(
-    pde: PDE, domain: Domain, expression: Any, fixed: dict[int, float], scale: float = 1.0
-) -> float:
+def disagreement(pde: PDE, domain: Domain, expression: Any, fixed: dict[int, float], scale: float = 1.0) -> float:
     """max |expression| over the domain with some coordinates fixed; 0 if below 1e-8 of the scale."""
     x = domain.sample(64)
     x = x[:, [domain.names.index(c.name) for c in pde.coordinates]]
@@ -255,8 +251,9 @@ def _initial_conflict(
                 slope = value.diff(coordinate, k) if k else value
                 if slope.atoms(Opaque) and k > 4:
                     break
-                low, high = float(domain.lower[domain.names.index(coordinate.name)]), float(
-                    domain.upper[domain.names.index(coordinate.name)]
+                low, high = (
+                    float(domain.lower[domain.names.index(coordinate.name)]),
+                    float(domain.upper[domain.names.index(coordinate.name)]),
                 )
                 jump = slope.subs(coordinate, high) - slope.subs(coordinate, low)
                 gap = disagreement(pde, domain, jump, {t_axis: start}, size / (high - low) ** k)

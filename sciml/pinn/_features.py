@@ -128,9 +128,7 @@ class _Fit:
         return (float(np.sqrt(loss / self.total)) if np.isfinite(loss) else np.inf), state.p
 
 
-def attempt(
-    problem: Problem, *, deadline: float, tolerance: float, seed: int, progress_bar: bool
-) -> Attempt | None:
+def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, progress_bar: bool) -> Attempt | None:
     """The best layer of random waves found before `deadline` (a `time.monotonic()`); None if nothing was finite.
 
     Scales are tried on the smallest layer, first the same for every coordinate, then one coordinate at a time; the layer
@@ -190,13 +188,15 @@ def attempt(
     adapted = adapt(network, d, m, dtype=jnp.float64)
     trial = replace(problem.trial, network=adapted, angles=True)
     params = {"network": adapted.params, "unknowns": problem.params["unknowns"]}
-    return Attempt(
-        replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history
-    )
+    return Attempt(replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history)
 
 
 def _improve_scale(
-    trying: Callable[[Any, Any], float], fit: _Fit, best: Callable[[], Any], axes: int, deadline: float,
+    trying: Callable[[Any, Any], float],
+    fit: _Fit,
+    best: Callable[[], Any],
+    axes: int,
+    deadline: float,
     tolerance: float,
 ) -> None:
     """Scales of single coordinates up and down by 1.7, as long as it helps."""
@@ -212,4 +212,3 @@ def _improve_scale(
                 helped = True
             if helped:
                 break
-

@@ -68,9 +68,7 @@ class NetworkFinal(AbstractFinal):
                 network=network,
             )
             problem = compile(pde, domain, exact=header["exact"])
-            trial = replace(
-                problem.trial, network=adapted, angles=header["angles"], scales=np.array(header["scales"])
-            )
+            trial = replace(problem.trial, network=adapted, angles=header["angles"], scales=np.array(header["scales"]))
             problem = replace(problem, trial=trial, weights=header["weights"])
             unknowns = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("unknowns/")}
             return cls(problem, {"network": adapted.params, "unknowns": unknowns})

@@ -85,7 +85,7 @@ class Group:
 
 def make_group(name: str, blocks: list[Block], pde: PDE, draw: Callable[..., Points], fixed: int | None) -> Group:
     expressions, laplacians = collapse_laplacians([b.expression for b in blocks], pde)
-    lowered = lower(expressions, coordinates=pde.coordinates)
+    lowered: Any = lower(expressions, coordinates=pde.coordinates)
     requests = [*sorted({index for _, index in lowered.derivatives}), *{request for _, _, request in laplacians}]
     return Group(
         name,
@@ -101,9 +101,7 @@ def make_group(name: str, blocks: list[Block], pde: PDE, draw: Callable[..., Poi
     )
 
 
-def collapse_laplacians(
-    expressions: list[Any], pde: PDE
-) -> tuple[list[Any], list[tuple[str, str, Laplacian]]]:
+def collapse_laplacians(expressions: list[Any], pde: PDE) -> tuple[list[Any], list[tuple[str, str, Laplacian]]]:
     """Sums of second derivatives over three or more coordinates become one symbol, carried through the network as one
     number per neuron instead of one per coordinate.
 
@@ -232,7 +230,10 @@ class Place:
         if isinstance(condition.noise, np.ndarray) and condition.noise.ndim:
             weight = np.mean(condition.noise**2) / condition.noise**2
         return Points(
-            x, np.zeros((len(x), len(self.pde.space))), weight, np.asarray(condition.values, float)[:, None],
+            x,
+            np.zeros((len(x), len(self.pde.space))),
+            weight,
+            np.asarray(condition.values, float)[:, None],
             np.ones(len(x)),
         )
 

@@ -161,9 +161,7 @@ def train(
         if checkpoint:
             checkpoint.save(at, state, batch)
     weights = {k: float(v) for k, v in batch.weights.items()}
-    return Outcome(
-        objective.unravel(p), weights, reason or "All steps were taken.", converged, at, evaluations
-    )
+    return Outcome(objective.unravel(p), weights, reason or "All steps were taken.", converged, at, evaluations)
 
 
 def _runner(method: AbstractMethod, objective: Any) -> Any:

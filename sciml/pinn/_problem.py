@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._precision import float64, in_float64, is_traced, require_float64, to_numpy
+from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
 from ..nn import MLP, Adapted, RandomFeatures, adapt
@@ -50,6 +50,7 @@ class Problem:
     exactness: Exactness
     params: Any
     weights: dict[str, float]
+    precision: Any = np.dtype(np.float64)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -81,8 +82,7 @@ class Problem:
         share = 8 if len(self.pde.space) <= 3 else 2
         other = max(32, counts.get(INTERIOR, 2048) // share)
         return {
-            g.name: g.draw(g.fixed or counts.get(g.name, other), key=_fold(key, i))
-            for i, g in enumerate(self.groups)
+            g.name: g.draw(g.fixed or counts.get(g.name, other), key=_fold(key, i)) for i, g in enumerate(self.groups)
         }
 
     def unknowns(self, params: PyTree) -> dict[str, Any]:
@@ -124,11 +124,12 @@ class Problem:
 
     def _boundary(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
         if is_traced(*args):
-            require_float64(name)
+            if self.precision == np.float64:
+                require_float64(name)
             return function(*args)
-        if in_float64():
+        if in_float64() and self.precision == np.float64:
             return function(*args)
-        with float64():
+        with computing_in(self.precision):
             return to_numpy(function(*args))
 
     def _residuals(self, params: PyTree, points: Mapping[str, Points]) -> dict[str, Any]:
@@ -157,24 +158,24 @@ class Problem:
         factor = jnp.sqrt(weights[block.name] * quadrature / quadrature.shape[0]) / block.scale
         return factor * jnp.asarray(points.damping) ** (block.order - 1) if block.order > 1 else factor
 
-    def _rows(
-        self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
-    ) -> Any:
+    def _rows(self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None) -> Any:
         weights = self.weights if weights is None else weights
         residuals = self._residuals(params, points)
-        rows = [
-            residuals[b.name] * self.row_factor(b, points[g.name], weights) for g in self.groups for b in g.blocks
-        ]
+        rows = [residuals[b.name] * self.row_factor(b, points[g.name], weights) for g in self.groups for b in g.blocks]
         return jnp.concatenate(rows)
 
-    def _loss(
-        self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
-    ) -> Any:
+    def _loss(self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None) -> Any:
         return jnp.sum(self._rows(params, points, weights) ** 2)
 
 
 def compile(
-    pde: PDE, domain: Any, network: Any = None, *, exact: bool = True, weights: Mapping[str, float] | None = None,
+    pde: PDE,
+    domain: Any,
+    network: Any = None,
+    *,
+    exact: bool = True,
+    weights: Mapping[str, float] | None = None,
+    precision: Any = np.float64,
     key: Any = 0,
 ) -> Problem:
     """Puts equations, place and network together, after checking that they belong together.
@@ -186,6 +187,8 @@ def compile(
         periodic one, which enters as cos and sin) and as many outputs as there are fields. By default an `MLP`.
     - `exact`: whether conditions are built into the trial function where they are compatible.
     - `weights`: of equations and penalised conditions, by name; 1 for equations and 10 for conditions by default.
+    - `precision`: `numpy.float32` compiles for 32 bits: about twice as fast on a CPU and more on a GPU, but residuals stop
+        falling near 1e-4 of their natural size, and quasi-Newton methods stall there.
 
     **Returns** a `Problem`. **Raises** `ValueError` or `TypeError` that says what does not fit.
 
@@ -200,6 +203,7 @@ def compile(
     >>> with sciml.float64():
     ...     gradient = jax.jit(jax.grad(problem.loss))(problem.params, points)
     """
+    precision = check_precision(precision)
     resolved = resolve_domain(pde, domain)
     validate(pde, resolved)
     real = pde.real()
@@ -211,9 +215,7 @@ def compile(
         scales = np.array([sizes[u.field_name] for u in real.fields])
         trial, params = _trial(real, resolved, exactness, scales, network, key)
         groups = _groups(real, resolved, exactness, sizes, lengths)
-        block_weights = {
-            b.name: 1.0 if b.kind == "equation" else CONDITION_WEIGHT for g in groups for b in g.blocks
-        }
+        block_weights = {b.name: 1.0 if b.kind == "equation" else CONDITION_WEIGHT for g in groups for b in g.blocks}
         unknown = set(weights or {}) - set(block_weights)
         if unknown:
             raise ValueError(
@@ -221,7 +223,8 @@ def compile(
                 f"{', '.join(map(repr, block_weights))}. Conditions that hold exactly have no weight."
             )
         block_weights |= {k: float(v) for k, v in (weights or {}).items()}
-        problem = Problem(pde, real, resolved, trial, groups, exactness, params, block_weights)
+        params = jax.tree.map(lambda a: np.asarray(a, precision), params)
+        problem = Problem(pde, real, resolved, trial, groups, exactness, params, block_weights, precision)
         _check_network(problem)
     return problem
 
@@ -240,12 +243,10 @@ def _trial(
             f"RandomFeatures was built with periodic={network.periodic}; the equation is periodic along the coordinates "
             f"{exactness.periodic}. Build it with periodic={exactness.periodic}."
         )
-    adapted = network if isinstance(network, Adapted) else adapt(
-        network, inputs, len(pde.fields), key=key, dtype=jnp.float64
+    adapted = (
+        network if isinstance(network, Adapted) else adapt(network, inputs, len(pde.fields), key=key, dtype=jnp.float64)
     )
-    missing = tuple(
-        tuple(i for i, c in enumerate(pde.coordinates) if c not in u.coordinates) for u in pde.fields
-    )
+    missing = tuple(tuple(i for i, c in enumerate(pde.coordinates) if c not in u.coordinates) for u in pde.fields)
     trial = Trial(
         adapted,
         low,
@@ -261,7 +262,7 @@ def _trial(
     return trial, params
 
 
-def default_size(pde: PDE) -> dict[str, int]:
+def default_size(pde: PDE) -> dict[str, Any]:
     """Width and depth of the default network: a quasi-Newton method wants few parameters, several fields a few more."""
     return {"width": 20 if len(pde.fields) == 1 and len(pde.coordinates) <= 2 else 30, "depth": 3}
 
@@ -284,8 +285,10 @@ def _groups(
         if condition.name in exactness.exact or isinstance(condition, Periodic):
             continue
         key = (
-            "initial" if isinstance(condition, Initial)
-            else condition.name if isinstance(condition, Observed) or not isinstance(condition.on, (str, type(None)))
+            "initial"
+            if isinstance(condition, Initial)
+            else condition.name
+            if isinstance(condition, Observed) or not isinstance(condition.on, (str, type(None)))
             else ("on", condition.on)
         )
         together.setdefault(key, []).append(condition)

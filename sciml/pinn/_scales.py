@@ -44,9 +44,7 @@ def field_scales(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, flo
     return {u.field_name: known.get(u.field_name, rest) for u in pde.fields}
 
 
-def equation_scale(
-    pde: PDE, domain: Domain, expression: Any, scales: dict[str, float], lengths: np.ndarray
-) -> float:
+def equation_scale(pde: PDE, domain: Domain, expression: Any, scales: dict[str, float], lengths: np.ndarray) -> float:
     """The natural size of a residual: its largest additive term for fields of their size varying over `lengths`."""
     x = _points(pde, domain, 256)
     sizes = [_size(pde, term, scales, x, lengths) for term in additive_terms(expression)]

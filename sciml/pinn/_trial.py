@@ -82,7 +82,8 @@ def exact_part(pde: PDE, lower_: np.ndarray, upper: np.ndarray, decided: Exactne
     expressions: list[Any] = []
     for u in pde.fields:
         expressions += lift_and_factor(pde, lower_, upper, decided.held[u.field_name])
-    return lower(expressions, coordinates=pde.coordinates)
+    lowered: Any = lower(expressions, coordinates=pde.coordinates)
+    return lowered
 
 
 def lift_and_factor(pde: PDE, lower_: np.ndarray, upper: np.ndarray, held: Held) -> tuple[Any, Any]:

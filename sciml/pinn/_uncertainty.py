@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from .._precision import float64
 from ..pde import Observed
@@ -62,7 +63,7 @@ def _standard_errors(problem: Problem, params: Any) -> tuple[dict[str, float], s
         weights[b.name] = n * b.scale**2 / variance if variance > 0 else 0.0
     J = np.asarray(jax.jit(objective.jacobian)(p, Batch(points, weights))[1])
     position = np.asarray(
-        jax.flatten_util.ravel_pytree(
+        ravel_pytree(
             {
                 "network": jax.tree.map(jnp.zeros_like, params["network"]),
                 "unknowns": {k: jnp.asarray(i + 1.0) for i, k in enumerate(params["unknowns"])},

@@ -100,7 +100,7 @@ def _write_gif(path: Path, pictures: list[np.ndarray], seconds: float) -> None:
     some = pictures[:: max(1, len(pictures) // 6)]
     palette = Image.fromarray(np.concatenate(some)).quantize(256, Image.Quantize.MAXCOVERAGE)
     colors = np.reshape(palette.getpalette() or [], (-1, 3))
-    colors[np.argmax(colors.sum(axis=1))] = 255  # the paper stays white
+    colors[(colors > 247).all(axis=1)] = 255  # the paper stays white
     palette.putpalette(colors.ravel().tolist())
     first, *rest = [Image.fromarray(p).quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
     first.save(path, format="GIF", save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)

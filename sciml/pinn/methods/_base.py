@@ -69,9 +69,7 @@ class AbstractMethod(eqx.Module):
 
     def refresh(self, objective: Objective, state: State, batch: Any) -> State:
         loss, gradient = objective.value_and_grad(state.p, batch)
-        return State(
-            state.p, loss, gradient, state.memory, state.evaluations + 1, jnp.zeros_like(state.stalled)
-        )
+        return State(state.p, loss, gradient, state.memory, state.evaluations + 1, jnp.zeros_like(state.stalled))
 
     def bytes(self, size: int, rows: int) -> int:
         """Memory of the dense matrices for `size` parameters and `rows` rows."""

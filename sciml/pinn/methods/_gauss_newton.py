@@ -34,7 +34,7 @@ class Dense(eqx.Module):
 class Woodbury(eqx.Module):
     """Solves with J J^T + lambda I, a rows x rows matrix: the same step, cheaper where rows < parameters.
 
-        (J^T J + lambda I)^-1 J^T r = J^T (J J^T + lambda I)^-1 r
+    (J^T J + lambda I)^-1 J^T r = J^T (J J^T + lambda I)^-1 r
     """
 
     def directions(self, objective: Objective, p: Any, batch: Any, dampings: Any) -> Any:
@@ -173,9 +173,7 @@ def choose_solver(solver: Any, objective: Objective, p: Any, batch: Any) -> Any:
     return smaller(objective.size, jax.eval_shape(objective.rows, p, batch).shape[0])
 
 
-def best_of(
-    objective: Objective, state: State, batch: Any, candidates: Any, memory: Any, otherwise: Any
-) -> State:
+def best_of(objective: Objective, state: State, batch: Any, candidates: Any, memory: Any, otherwise: Any) -> State:
     """The candidate with the lowest loss, if it is lower than the present one."""
     losses = jax.lax.map(lambda q: objective.loss(q, batch), candidates)
     losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)

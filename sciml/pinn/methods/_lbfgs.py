@@ -38,7 +38,11 @@ class LBFGS(AbstractMethod):
         push = lambda rows, row: jnp.where(keep, jnp.roll(rows, -1, axis=0).at[-1].set(row), rows)  # noqa: E731
         memory = (push(S, s), push(Y, y), push(rho, jnp.where(keep, 1 / jnp.where(keep, ys, 1.0), 0.0)))
         return State(
-            state.p + s, found.loss, found.gradient, memory, state.evaluations + found.evaluations,
+            state.p + s,
+            found.loss,
+            found.gradient,
+            memory,
+            state.evaluations + found.evaluations,
             found.alpha == 0,
         )
 

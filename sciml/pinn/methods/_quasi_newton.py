@@ -111,7 +111,5 @@ class SSBroyden(_DenseQuasiNewton):
         sigma = 1 + a * theta
         tau1 = jnp.minimum(1, 1 / b)
         root = jnp.abs(sigma) ** (-1 / max(n - 1, 1))
-        tau = jnp.where(
-            theta > 0, tau1 * jnp.minimum(root, 1 / theta), jnp.minimum(tau1 * root, sigma)
-        )
+        tau = jnp.where(theta > 0, tau1 * jnp.minimum(root, 1 / theta), jnp.minimum(tau1 * root, sigma))
         return tau, (1 - theta) / (1 + a * theta)
