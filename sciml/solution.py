@@ -281,7 +281,7 @@ class Solution:
         **Arguments:** `on`: a part of the boundary instead of the interior (`"all"` for the whole); there the
         expression may have `normal(x)`, so a flux is `integrate(-k * u.x * normal(x) - k * u.y * normal(y), on="hole")`.
         Without `at`, time and parameters are integrated over too. Quasi-Monte Carlo with `n` points, whose relative
-        error is about 1e-4; on a `Box` of up to three dimensions Gauss-Legendre quadrature.
+        error is 1e-3 to 1e-4; on a `Box` of up to three dimensions Gauss-Legendre quadrature.
         """
         unknown = set(at) - set(self.domain.names)
         if unknown:

@@ -253,7 +253,7 @@ def test_animation(make, tmp_path):
 def test_a_figure_is_shown_once_in_a_notebook(monkeypatch):
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
     figure = line_in_time().plot(t=0, n=5)
-    assert isinstance(figure, Figure) and figure._ipython_display_() is None  # pyright: ignore
-    plt.close(figure)
+    assert isinstance(figure, Figure) and plt.fignum_exists(figure.number)  # pyright: ignore
     with pytest.raises(NotImplementedError):
         figure._ipython_display_()  # pyright: ignore
+    assert not plt.fignum_exists(figure.number)  # pyright: ignore

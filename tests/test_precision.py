@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sciml
-from sciml import Box, Dirichlet, Initial, PDE, Solution, coordinates, field, nn, pinn
+from sciml import PDE, Box, Dirichlet, Initial, Solution, coordinates, field, nn, pinn
 from sciml.pinn._final import NetworkFinal
 
 x, t = coordinates("x t")
@@ -78,7 +78,12 @@ def test_values_do_not_depend_on_the_setting(solution):
 
 @pytest.mark.parametrize(
     ("x64", "given", "expected"),
-    [(False, "float32", "float32"), (True, "float32", "float32"), (True, "float64", "float64"), (False, "float32", "float32")],
+    [
+        (False, "float32", "float32"),
+        (True, "float32", "float32"),
+        (True, "float64", "float64"),
+        (False, "float32", "float32"),
+    ],
 )
 def test_under_transformations_the_dtype_of_the_input_is_followed(solution, x64, given, expected):
     with jax.enable_x64(x64):

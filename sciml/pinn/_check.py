@@ -53,7 +53,10 @@ def _check_places(pde: PDE, domain: Domain) -> None:
                 )
             continue
         on = getattr(condition, "on", None)
-        if isinstance(condition, (Initial, Observed)) or isinstance(on, dict):
+        if isinstance(on, dict):
+            _check_point(condition, domain)
+            continue
+        if isinstance(condition, (Initial, Observed)):
             continue
         if not boundary:
             raise ValueError(
@@ -68,6 +71,20 @@ def _check_places(pde: PDE, domain: Domain) -> None:
                     f"{condition.name!r}: the boundary has no part {', '.join(map(repr, unknown))}; its parts are "
                     f"{', '.join(map(repr, boundary))}."
                 )
+
+
+def _check_point(condition: Any, domain: Domain) -> None:
+    for name in condition.on:
+        if name not in domain.names:
+            raise ValueError(
+                f"{condition.name!r}: {name} is no coordinate of the domain, which has {', '.join(domain.names)}."
+            )
+    x = domain.sample(1)
+    for name, value in condition.on.items():
+        x[:, domain.names.index(name)] = float(value)
+    if not domain.contains(x, atol=1e-9 * float(np.max(domain.upper - domain.lower))).all():
+        place = ", ".join(f"{k} = {float(v):g}" for k, v in condition.on.items())
+        raise ValueError(f"{condition.name!r}: the point {place} is not in the domain {domain!r}.")
 
 
 def _observed(pde: PDE) -> set[str]:

@@ -36,8 +36,13 @@ def plot(
     **Returns** the matplotlib figure. **Raises** `ValueError` on an unknown coordinate or a value outside the domain,
     and where several panels do not fit into `ax`.
 
-    >>> figure = solution.plot(t=[0, 0.5, 1])                        # doctest: +SKIP
-    >>> figure = solution.plot(v.x - u.y, t=1.0)                     # doctest: +SKIP
+    >>> from sciml import Box, Dirichlet, PDE, coordinates, field, pinn
+    >>> x = coordinates("x")
+    >>> u = field("u", x)
+    >>> solution = pinn.solve(PDE(u.xx + 1, Dirichlet(u, 0)), Box(x=(0, 1)), progress=False)
+    >>> figure = solution.plot([u, u.x])
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['$u$', '$u_{x}$']
     """
     import matplotlib.pyplot as plt
 

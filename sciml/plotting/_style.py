@@ -117,7 +117,8 @@ def title_text(name: str, values: Mapping[str, float]) -> str:
 
 
 def shown_once(figure: Any) -> Any:
-    """In a notebook pyplot shows the figure at the end of the cell; as the cell's value it would be shown again."""
+    """In a notebook a figure is shown as the value of a cell, and pyplot shows what is open at the cell's end: whichever
+    comes first closes it, so that it is shown once."""
     import matplotlib
     import matplotlib.pyplot as plt
 
@@ -125,8 +126,8 @@ def shown_once(figure: Any) -> Any:
         return figure
 
     def display() -> None:
-        if not plt.fignum_exists(figure.number):
-            raise NotImplementedError  # IPython then displays it as it does any figure
+        plt.close(figure)
+        raise NotImplementedError  # IPython goes on as with any figure
 
     figure._ipython_display_ = display
     return figure

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sciml
-from sciml import Box, Dirichlet, Disk, Initial, PDE, coordinates, field, laplacian, nn, pinn
+from sciml import PDE, Box, Dirichlet, Disk, coordinates, field, laplacian, nn, pinn
 from sciml.pinn._balance import block_gradients
 from sciml.pinn._collocation import inclusion, systematic
 from sciml.pinn._objective import Batch, make_objective
@@ -17,7 +17,9 @@ x, y, t = coordinates("x y t")
 @pytest.fixture(scope="module")
 def square():
     u = field("u", x, y)
-    return pinn.compile(PDE(laplacian(u) + 1, Dirichlet(u, 0)), Box(x=(0, 1), y=(0, 1)), nn.MLP(2, 1, width=4, depth=1, key=0))
+    return pinn.compile(
+        PDE(laplacian(u) + 1, Dirichlet(u, 0)), Box(x=(0, 1), y=(0, 1)), nn.MLP(2, 1, width=4, depth=1, key=0)
+    )
 
 
 def peak(points):
@@ -117,7 +119,9 @@ def test_updates_of_the_weights():
     assert new == {"equation": 1.0, "wall": pytest.approx((10 + 4.0 / 0.2) / 2)}
     new = pinn.SelfAdaptive(rate=0.5).update(weights, movable, {}, losses)
     assert new == {"equation": 1.0, "wall": pytest.approx(10 * np.exp(0.5 * 3 / 3.1))}
-    capped = pinn.GradientNorm(memory=0.0, largest=50.0).update(weights, movable, {"equation": 4.0, "wall": 1e-9}, losses)
+    capped = pinn.GradientNorm(memory=0.0, largest=50.0).update(
+        weights, movable, {"equation": 4.0, "wall": 1e-9}, losses
+    )
     assert capped["wall"] == 50.0
     assert pinn.GradientNorm().update(weights, movable, {"equation": 4.0, "wall": float("nan")}, losses) == weights
 
@@ -127,10 +131,20 @@ def test_balancing_changes_the_weights_and_the_result(disk):
     found = {}
     for balancing in (None, pinn.GradientNorm(every=20), pinn.SelfAdaptive(every=20)):
         s = pinn.solve(
-            disk.original, disk.domain, pinn.Adam(steps=100), network=nn.MLP(2, 1, width=6, depth=1, key=2), points=64,
-            balancing=balancing, collocation=pinn.Fixed(), progress=False,
+            disk.original,
+            disk.domain,
+            pinn.Adam(steps=100),
+            network=nn.MLP(2, 1, width=6, depth=1, key=2),
+            points=64,
+            balancing=balancing,
+            collocation=pinn.Fixed(),
+            progress=False,
         )
-        found[type(balancing).__name__] = (s.final.problem.weights["dirichlet u"], s.u(0.3, 0.1), s.conditions["dirichlet u"])
+        found[type(balancing).__name__] = (
+            s.final.problem.weights["dirichlet u"],
+            s.u(0.3, 0.1),
+            s.conditions["dirichlet u"],
+        )
     weights = {k: v[0] for k, v in found.items()}
     assert weights["NoneType"] == 10.0 and len(set(weights.values())) == 3
     assert len({v[1] for v in found.values()}) == 3

@@ -6,10 +6,22 @@ import numpy as np
 import pytest
 import sympy as sp
 
-import sciml
 from sciml import (
-    Box, Condition, Dirichlet, Disk, Domain, Initial, Neumann, Observed, PDE, Periodic, Robin, coordinates, field, fields,
-    laplacian, nn, pinn,
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Disk,
+    Initial,
+    Neumann,
+    Observed,
+    Periodic,
+    coordinates,
+    field,
+    fields,
+    laplacian,
+    nn,
+    pinn,
 )
 
 x, y, t = coordinates("x y t")
@@ -54,7 +66,9 @@ def test_unknown_coordinate():
 
 
 def test_a_part_that_does_not_exist():
-    with refused(ValueError, "'dirichlet w on hole'", "no part 'hole'", "its parts are 'x_min', 'x_max', 'y_min', 'y_max'"):
+    with refused(
+        ValueError, "'dirichlet w on hole'", "no part 'hole'", "its parts are 'x_min', 'x_max', 'y_min', 'y_max'"
+    ):
         solve(laplacian(w), Dirichlet(w, 0, on="hole"), on=square)
     with refused(ValueError, "'dirichlet u on x_min and t_min'", "no part 't_min'", "'x_min', 'x_max'"):
         solve(heat, start, Dirichlet(u, 0, on=("x_min", "t_min")))
@@ -70,7 +84,9 @@ def test_missing_initial_condition():
 
 
 def test_missing_boundary_condition():
-    with refused(ValueError, "No boundary condition for u on x_min, x_max", "derivatives of u along x", "Add Dirichlet"):
+    with refused(
+        ValueError, "No boundary condition for u on x_min, x_max", "derivatives of u along x", "Add Dirichlet"
+    ):
         solve(heat, start)
     with refused(ValueError, "No boundary condition for w on y_max", r"Dirichlet\(w, 0, on='y_max'\)"):
         solve(laplacian(w), Dirichlet(w, 0, on=("x_min", "x_max", "y_min")), on=square)
@@ -120,7 +136,9 @@ def test_wrong_network_sizes():
 def test_nan_in_data():
     points = np.array([[0.1, 0.2], [0.3, 0.4]])
     for bad_points, values, noise in (
-        (points, [1.0, np.nan], None), (np.where(points == 0.3, np.inf, points), [1.0, 2.0], None), (points, [1.0, 2.0], np.nan),
+        (points, [1.0, np.nan], None),
+        (np.where(points == 0.3, np.inf, points), [1.0, 2.0], None),
+        (points, [1.0, 2.0], np.nan),
     ):
         with refused(ValueError, "(NaN|nan|finite|inf)"):
             solve(heat, start, walls, Observed(u, bad_points, values, noise=noise))
@@ -200,6 +218,4 @@ def test_conditions_where_there_is_no_boundary():
 def test_periodicity_of_one_field_only():
     a, b = fields("a b", x, t)
     with refused(ValueError, "makes some fields periodic in x but not b", r"Periodic\(x\)"):
-        pinn.solve(
-            PDE(a.t - b.x, b.t - a.x, Initial(a, 0), Initial(b, 0), Periodic(a, x)), place, progress=False
-        )
+        pinn.solve(PDE(a.t - b.x, b.t - a.x, Initial(a, 0), Initial(b, 0), Periodic(a, x)), place, progress=False)

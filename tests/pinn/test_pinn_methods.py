@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 
 import sciml
-from sciml import Box, Dirichlet, PDE, coordinates, field, nn, pinn
+from sciml import PDE, Box, Dirichlet, coordinates, field, nn, pinn
 from sciml.pinn._objective import Batch, make_objective
 from sciml.pinn.methods import Objective
 from sciml.pinn.methods._gauss_newton import Dense, MatrixFree, Woodbury
@@ -38,9 +38,7 @@ def run(method, problem, steps):
     objective, p, batch = problem
     with sciml.float64():
         first = method.init(objective, p, batch)
-        last = jax.jit(
-            lambda s: jax.lax.fori_loop(0, steps, lambda _, s: method.step(objective, s, batch), s)
-        )(first)
+        last = jax.jit(lambda s: jax.lax.fori_loop(0, steps, lambda _, s: method.step(objective, s, batch), s))(first)
         loss, gradient = objective.value_and_grad(last.p, batch)
         np.testing.assert_allclose(last.loss, loss, rtol=1e-4, atol=1e-18)
         # Near the minimum the gradient is a small difference of large numbers.
@@ -67,7 +65,11 @@ def run(method, problem, steps):
         (pinn.GaussNewton(), 30, 1e-5),
         (pinn.EnergyNaturalGradient(), 30, 1e-5),
     ],
-    ids=lambda v: type(v).__name__ + getattr(type(getattr(v, "solver", None)), "__name__", "") if not isinstance(v, (int, float)) else "",
+    ids=lambda v: (
+        type(v).__name__ + getattr(type(getattr(v, "solver", None)), "__name__", "")
+        if not isinstance(v, (int, float))
+        else ""
+    ),
 )
 def test_the_loss_falls(small, method, steps, factor):
     first, last = run(method, small, steps)
@@ -147,7 +149,7 @@ def test_ssbroyden_follows_the_reference_in_both_branches():
     rng = np.random.default_rng(1)
     thetas = []
     with sciml.float64():
-        for trial in range(40):
+        for _ in range(40):
             n = 7
             A, B = rng.normal(size=(2, n, n))
             H = A @ A.T + 0.1 * np.eye(n)

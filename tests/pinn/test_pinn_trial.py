@@ -7,7 +7,22 @@ import pytest
 import sympy as sp
 
 import sciml
-from sciml import Box, Dirichlet, Disk, Initial, Neumann, PDE, Periodic, Time, coordinates, field, fields, laplacian, nn, pinn
+from sciml import (
+    PDE,
+    Box,
+    Dirichlet,
+    Disk,
+    Initial,
+    Neumann,
+    Periodic,
+    Time,
+    coordinates,
+    field,
+    fields,
+    laplacian,
+    nn,
+    pinn,
+)
 from sciml.pinn._evaluate import evaluate
 
 x, y, z, t = coordinates("x y z t")
@@ -99,7 +114,13 @@ def test_three_dimensions_and_time():
 
 def test_systems_hold_each_field_by_itself():
     u, v = fields("u v", x, y)
-    pde = PDE(laplacian(u) + v, laplacian(v) - u, Dirichlet(u, x * y), Dirichlet(v, 3, on="x_min"), Neumann(v, 0, on=("x_max", "y_min", "y_max")))
+    pde = PDE(
+        laplacian(u) + v,
+        laplacian(v) - u,
+        Dirichlet(u, x * y),
+        Dirichlet(v, 3, on="x_min"),
+        Neumann(v, 0, on=("x_max", "y_min", "y_max")),
+    )
     problem = compiled(pde, Box(x=(0, 1), y=(0, 1)))
     assert held(problem, pde.conditions[0]) < 1e-14 and held(problem, pde.conditions[1]) < 1e-14
 
