@@ -27,6 +27,7 @@ from ._objective import Batch, make_objective
 from ._problem import Problem
 
 MOST_FUNCTIONS = 900
+MOST_DEGREE = 10
 
 
 def estimate(problem: Problem, params: Any, weights: dict[str, float], solution: Solution) -> Estimate:
@@ -141,7 +142,7 @@ def _basis(network: Any, d: int, m: int, problem: Problem) -> tuple[Any, Any, in
     if isinstance(network, MLP):
         inputs, width = network.in_size, network.width
         degree = 0
-        while len(_exponents(inputs, degree + 1)) * (width + 1) <= most:
+        while degree < MOST_DEGREE and len(_exponents(inputs, degree + 1)) * (width + 1) <= most:
             degree += 1
         exponents = np.array(_exponents(inputs, degree))
 

@@ -46,6 +46,7 @@ class Attempt:
     scale: tuple[float, ...]
     features: int
     history: list[dict[str, float]]
+    interrupted: bool
 
 
 class _Waves:
@@ -143,6 +144,7 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
     best: tuple[float, tuple[float, ...], Any, _Fit] | None = None
     history: list[dict[str, float]] = []
     began = time.monotonic()
+    interrupted = False
     bar = tqdm(total=None, disable=not progress_bar, desc="random features", unit="fit")
 
     def trying(fit: _Fit, scale: tuple[float, ...]) -> float:
@@ -179,6 +181,7 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
     except KeyboardInterrupt:
         if best is None:
             raise
+        interrupted = True
     finally:
         bar.close()
     assert best is not None
@@ -188,7 +191,7 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
     adapted = adapt(network, d, m, dtype=jnp.float64)
     trial = replace(problem.trial, network=adapted, angles=True)
     params = {"network": adapted.params, "unknowns": problem.params["unknowns"]}
-    return Attempt(replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history)
+    return Attempt(replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history, interrupted)
 
 
 def _improve_scale(

@@ -102,6 +102,7 @@ def train(
                 took = time.monotonic() - tick
                 if not np.isfinite(float(state.loss)) or not bool(jnp.all(jnp.isfinite(state.p))):
                     failures += 1
+                    chunk = max(1, length // 2)
                     state = method.init(objective, before.p, batch)
                     if failures > 3 or not np.isfinite(float(state.loss)):
                         state = before

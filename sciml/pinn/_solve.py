@@ -70,7 +70,7 @@ def solve(
     - `points`: collocation points in the interior; every penalised condition gets an eighth of that.
     - `collocation`: `ResidualAdaptive(unbiased=True)`, `Redrawn()`, `Fixed()`.
     - `balancing`: `GradientNorm()` or `SelfAdaptive()` change the weights of penalised conditions; None keeps them.
-    - `weights`: of blocks by name; 1 for equations, 10 for penalised conditions by default.
+    - `weights`: of blocks by name; by default 1 for equations, 10 for penalised conditions, 0.1 for data.
     - `exact`: whether conditions are built into the trial function where they are compatible.
     - `precision`: `numpy.float32` trains in 32 bits: faster, above all on a GPU, but residuals stop falling near 1e-4 of
         their natural size.
@@ -90,7 +90,8 @@ def solve(
     """
     began = time.monotonic()
     _check_arguments(method, max_time, points, tolerance)
-    deadline = began + max_time
+    # What is measured afterwards takes seconds, the standard errors of unknown parameters more.
+    deadline = began + max_time - min(0.1 * max_time, 6.0 if pde.parameters else 2.0)
     problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     seed = _seed(key)
     with computing_in(problem.precision):
@@ -104,7 +105,9 @@ def solve(
                 seed=seed,
                 progress_bar=progress,
             )
-            if tried is not None and (tried.residual < GOOD_ENOUGH or time.monotonic() > deadline):
+            if tried is not None and (
+                tried.interrupted or tried.residual < GOOD_ENOUGH or time.monotonic() > deadline
+            ):
                 return _from_attempt(tried, tolerance, began)
         methods = _methods(method, problem, points)
         outcome = train(
@@ -154,7 +157,7 @@ def _from_attempt(tried: Attempt, tolerance: float, began: float) -> Solution:
     result = (
         f"Random waves and least squares: the residual on fresh points is {tried.residual:.1e} of its natural size."
         if converged
-        else f"max_time was reached; the residual on fresh points is {tried.residual:.1e} of its natural size."
+        else f"{'Interrupted by the user' if tried.interrupted else 'max_time was reached'}; the residual on fresh points is {tried.residual:.1e} of its natural size."
     )
     stats = {
         "residual": tried.residual,
@@ -242,6 +245,9 @@ def _checkpoint(
         "collocation": repr(collocation),
         "balancing": repr(balancing),
         "points": points,
+        "weights": problem.weights,
+        "exact": sorted(problem.exactness.exact),
+        "precision": str(problem.precision),
         "seed": seed,
     }
     signature = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()

@@ -21,10 +21,13 @@ from jax.flatten_util import ravel_pytree
 from .._precision import float64
 from ..pde import Observed
 from ..solution import Parameter
+from ._collocation import ResidualAdaptive
 from ._objective import Batch, make_objective
 from ._problem import Problem
 
 KAPPA = 1e6
+# More than the network has parameters, or it could absorb the data between the points.
+POINTS = 8192
 
 
 def learned_parameters(problem: Problem, params: Any) -> dict[str, Parameter]:
@@ -42,8 +45,11 @@ def _standard_errors(problem: Problem, params: Any) -> tuple[dict[str, float], s
     data = [b for b in problem.blocks if b.kind == "data"]
     if not data:
         return {}, "no data, so no standard error"
-    points = jax.tree.map(jnp.asarray, problem.sample(1024, key=80_021))
     objective, p = make_objective(problem, params)
+    drawn = ResidualAdaptive(unbiased=True).again(
+        problem, POINTS, key=80_021, residuals=jax.jit(lambda q: problem._residuals(params, q))
+    )
+    points = jax.tree.map(jnp.asarray, drawn)
     residuals = problem._residuals(params, points)
     observed = {c.name: c for c in problem.pde.conditions if isinstance(c, Observed)}
     weights, stated = {}, True
