@@ -109,7 +109,7 @@ def _why_not(condition: Any, pde: PDE, domain: Domain, box: bool) -> str:
             return "the field does not depend on every coordinate"
         return ""
     if not box:
-        return "the boundary is curved; only values on the faces of a Box are held exactly"
+        return "only values on the faces of a Box are held exactly, and the space is none"
     if domain.space is not None and domain.space.dim > _MOST_AXES:
         return f"in more than {_MOST_AXES} space dimensions boundary values are penalised"
     if len(condition.field.coordinates) < len(pde.coordinates):

@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
-from tqdm.auto import tqdm
 
 from ..nn import RandomFeatures, adapt
 from ..pde import Field, expand_fluxes
+from ._bar import progress_bar_of
 from ._groups import Points
 from ._objective import Batch, make_objective
 from ._problem import INTERIOR, Problem
@@ -145,7 +145,7 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
     history: list[dict[str, float]] = []
     began = time.monotonic()
     interrupted = False
-    bar = tqdm(total=None, disable=not progress_bar, desc="random features", unit="fit")
+    bar = progress_bar_of("random waves", "fit", shown=progress_bar)
 
     def trying(fit: _Fit, scale: tuple[float, ...]) -> float:
         nonlocal best
@@ -191,7 +191,9 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
     adapted = adapt(network, d, m, dtype=jnp.float64)
     trial = replace(problem.trial, network=adapted, angles=True)
     params = {"network": adapted.params, "unknowns": problem.params["unknowns"]}
-    return Attempt(replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history, interrupted)
+    return Attempt(
+        replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history, interrupted
+    )
 
 
 def _improve_scale(

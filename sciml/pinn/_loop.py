@@ -14,9 +14,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm.auto import tqdm
 
 from ._balance import AbstractBalancing, block_gradients
+from ._bar import progress_bar_of
 from ._checkpoint import Checkpoint
 from ._collocation import AbstractCollocation
 from ._objective import Batch, make_objective
@@ -25,6 +25,8 @@ from .methods import AbstractMethod
 
 CHUNK_SECONDS = 0.7
 PLATEAU_DRAWS = 20
+# The methods before the last end by then even if their steps are not all taken: a start must leave time for the rest.
+FIRST_SHARE = 0.4
 
 
 @dataclass
@@ -82,7 +84,7 @@ def train(
     if saved is not None:
         at, batch = saved.progress, Batch(_device(saved.points), _scalars(saved.weights))
     already = at.elapsed
-    bar = tqdm(total=None, disable=not progress_bar, desc="training", unit="step", initial=at.step)
+    bar = progress_bar_of("training", "step", shown=progress_bar, initial=at.step)
     try:
         while at.method < len(methods) and not reason:
             method = methods[at.method]
@@ -144,6 +146,8 @@ def train(
                         reason, converged = "Plateau: fresh residuals no longer fall.", True
                 if relative <= tolerance:
                     reason, converged = f"The residual fell below tolerance={tolerance:g}.", True
+                if at.method + 1 < len(methods) and time.monotonic() > began + FIRST_SHARE * (deadline - began):
+                    break
                 if time.monotonic() > deadline:
                     reason = "max_time was reached; more time lowers the error further."
                 if checkpoint and checkpoint.due():

@@ -90,9 +90,9 @@ def solve(
     """
     began = time.monotonic()
     _check_arguments(method, max_time, points, tolerance)
+    problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     # What is measured afterwards takes seconds, the standard errors of unknown parameters more.
     deadline = began + max_time - min(0.1 * max_time, 6.0 if pde.parameters else 2.0)
-    problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     seed = _seed(key)
     with computing_in(problem.precision):
         tried: Attempt | None = None
@@ -105,9 +105,7 @@ def solve(
                 seed=seed,
                 progress_bar=progress,
             )
-            if tried is not None and (
-                tried.interrupted or tried.residual < GOOD_ENOUGH or time.monotonic() > deadline
-            ):
+            if tried is not None and (tried.interrupted or tried.residual < GOOD_ENOUGH or time.monotonic() > deadline):
                 return _from_attempt(tried, tolerance, began)
         methods = _methods(method, problem, points)
         outcome = train(
@@ -137,7 +135,7 @@ def _finish(problem: Problem, outcome: Outcome, reached: float, began: float) ->
     history = outcome.progress.history
     believed = history[-1]["residual"] if history else reached
     result = outcome.reason
-    if np.isfinite(reached) and reached > 10 * max(believed, 1e-12):
+    if np.isfinite(reached) and reached > max(30 * believed, 1e-4):
         result += (
             f" On fresh points the residual is {reached:.1e}, but {believed:.1e} on those it was trained on: more "
             "points (points=...) are needed."
@@ -157,7 +155,8 @@ def _from_attempt(tried: Attempt, tolerance: float, began: float) -> Solution:
     result = (
         f"Random waves and least squares: the residual on fresh points is {tried.residual:.1e} of its natural size."
         if converged
-        else f"{'Interrupted by the user' if tried.interrupted else 'max_time was reached'}; the residual on fresh points is {tried.residual:.1e} of its natural size."
+        else f"{'Interrupted by the user' if tried.interrupted else 'max_time was reached'}; the residual on fresh points is "
+        f"{tried.residual:.1e} of its natural size."
     )
     stats = {
         "residual": tried.residual,

@@ -145,7 +145,6 @@ def test_checkpoints_of_other_problems_are_refused(tmp_path, often):
             pinn.solve(pde, domain, method, checkpoint=path, **{**options, **more})
 
 
-@pytest.mark.xfail(strict=True, reason="the signature of a checkpoint has neither (notes/BUGS.md, 2)")
 @pytest.mark.parametrize("more", [{"exact": False}, {"weights": {"equation": 2.0}}])
 def test_checkpoints_know_exact_and_weights(tmp_path, often, more):
     path = tmp_path / "state.npz"
@@ -183,7 +182,6 @@ def test_ctrl_c_returns_what_was_reached():
     assert np.array_equal(weights_of(stopped), weights_of(twenty))
 
 
-@pytest.mark.xfail(strict=True, reason="the second phase begins all the same (notes/BUGS.md, 1)")
 def test_ctrl_c_in_the_first_phase_returns_what_was_reached(monkeypatch):
     """One Ctrl-C is enough: the second phase does not begin."""
     from sciml.pinn import _features
