@@ -90,7 +90,10 @@ class ResidualAdaptive(AbstractCollocation):
         size = size**self.power
         density = np.maximum(size / size.mean() + self.offset, 1e-9)
         probability = inclusion(density, n)
-        chosen = systematic(probability, float(np.random.default_rng([key, 1]).random()))
+        # Shuffled first: every k-th point of a low-discrepancy sequence lies in the same part of the domain.
+        generator = np.random.default_rng([key, 1])
+        order = generator.permutation(len(probability))
+        chosen = np.sort(order[systematic(probability[order], float(generator.random()))])
         interior = jax.tree.map(lambda a: a[chosen], points[INTERIOR])
         if self.unbiased:
             weight = 1 / probability[chosen]

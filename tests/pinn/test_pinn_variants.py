@@ -1,0 +1,111 @@
+"""Windows in time, causal weights, ensembles, 32 bits, contradictory corners, collapsed Laplacians."""
+
+import jax
+import numpy as np
+import pytest
+import sympy as sp
+
+from sciml import PDE, Box, Dirichlet, Initial, coordinates, field, fields, laplacian, nn, pinn
+from sciml.pinn._corners import damping
+from sciml.pinn._groups import collapse_laplacians
+
+x, t = coordinates("x t")
+y, z = coordinates("y z")
+u = field("u", x, t)
+HEAT = PDE(u.t - u.xx, Initial(u, sp.sin(sp.pi * x)), Dirichlet(u, 0))
+PLACE = Box(x=(0, 1), t=(0, 0.2))
+QUICK = (pinn.Adam(steps=100), pinn.SSBroyden(steps=60))
+
+
+def exact(x, t):
+    return np.sin(np.pi * x) * np.exp(-(np.pi**2) * t)
+
+
+@pytest.mark.slow
+def test_windows_hand_the_state_on():
+    solution = pinn.solve_windows(HEAT, PLACE, 2, progress=False, max_time=60)
+    first, second = solution.stats["windows"]
+    assert float(solution.error(exact)) < 1e-7
+    s = np.linspace(0, 1, 7)
+    np.testing.assert_allclose(second.u(s, 0.1), first.u(s, 0.1), atol=1e-9)
+    np.testing.assert_allclose(solution.u(s, 0.05), first.u(s, 0.05))
+    np.testing.assert_allclose(solution.u(s, 0.15), second.u(s, 0.15))
+    assert solution.estimate_error().value < 1e-6
+
+
+def test_windows_need_time_and_a_box():
+    v = field("v", x)
+    with pytest.raises(ValueError, match="no time coordinate"):
+        pinn.solve_windows(PDE(v.xx + 1, Dirichlet(v, 0)), Box(x=(0, 1)), 2)
+    with pytest.raises(ValueError, match="whole number"):
+        pinn.solve_windows(HEAT, PLACE, 0)
+
+
+def test_causal_weights_hold_late_times_back():
+    problem = pinn.compile(HEAT, PLACE)
+    causal = pinn.Causal(tolerance=1e-3)
+    points = causal.again(
+        problem, 512, key=0, residuals=lambda q: {"equation": np.where(q["interior"].x[:, 1] < 0.1, 1.0, 0.0)}
+    )["interior"]
+    early, late = points.x[:, 1] < 0.00625, points.x[:, 1] > 0.1
+    assert early.any() and late.any()
+    assert points.weight[early].min() > 0.2 and points.weight[late].max() < 1e-3
+    solved = causal.again(problem, 512, key=0, residuals=lambda q: {"equation": np.full(len(q["interior"].x), 1e-6)})
+    assert solved["interior"].weight.min() > 0.5
+    with pytest.raises(ValueError, match="needs a time coordinate"):
+        v = field("v", x)
+        causal.first(pinn.compile(PDE(v.xx + 1, Dirichlet(v, 0)), Box(x=(0, 1))), 64, key=0)
+
+
+def test_ensembles_differ_by_key_and_agree_on_the_answer():
+    members = pinn.ensemble(HEAT, PLACE, QUICK, keys=(0, 1), network=nn.MLP(2, 1, width=8, depth=2), progress=False)
+    mean, spread = members.mean("u", 0.5, 0.1), members.spread("u", 0.5, 0.1)
+    assert 0 < spread < 0.05 and abs(mean - exact(0.5, 0.1)) < 0.05
+    with pytest.raises(ValueError, match="at least two"):
+        pinn.ensemble(HEAT, PLACE, keys=(0,))
+
+
+def test_float32_on_request_only():
+    solution = pinn.solve(HEAT, PLACE, QUICK, precision=np.float32, progress=False)
+    leaves = jax.tree.leaves(solution.final.params["network"])
+    assert {leaf.dtype for leaf in leaves} == {np.dtype(np.float32)}
+    assert solution.u(0.5, 0.1).dtype == np.float64 and float(solution.error(exact)) < 0.05
+    with pytest.raises(ValueError, match="float64 or numpy.float32"):
+        pinn.solve(HEAT, PLACE, precision=np.float16)
+
+
+def test_rows_near_contradictory_corners_are_damped():
+    problem = pinn.compile(PDE(u.t - u.xx, Initial(u, 1), Dirichlet(u, 0)), Box(x=(0, 1), t=(0, 1)))
+    assert problem.exactness.corners == [((0, 0.0), (1, 0.0)), ((0, 1.0), (1, 0.0))]
+    points = problem.sample(256)["interior"]
+    near = np.hypot(points.x[:, 0], points.x[:, 1]) < 0.1
+    assert near.any() and points.damping[near].max() < 0.5 and points.damping.max() > 0.8
+    np.testing.assert_allclose(damping(np.array([[0.0, 0.0], [0.2, 0.0]]), (((0, 0.0), (1, 0.0)),)), [0, 0.5])
+    assert np.all(pinn.compile(HEAT, PLACE).sample(64)["interior"].damping == 1)
+
+
+def test_laplacians_collapse_only_where_they_enter_as_a_whole():
+    v, w = fields("v w", x, y, z)
+    whole = PDE(laplacian(v) * sp.exp(x) - v, laplacian(w) + v.x)
+    expressions, found = collapse_laplacians([e.expression for e in whole.equations], whole)
+    assert sorted(name for _, name, _ in found) == ["v", "w"]
+    assert not any(e.has(v.xx) for e in expressions)
+    parts = PDE(v.xx + v.yy + 2 * v.zz)
+    assert collapse_laplacians([parts.equations[0].expression], parts)[1] == []
+
+
+def test_a_collapsed_laplacian_gives_the_same_residual():
+    v = field("v", x, y, z)
+    problem = pinn.compile(
+        PDE(laplacian(v) + v**2 - x * y, Dirichlet(v, 0)),
+        Box(x=(0, 1), y=(0, 1), z=(0, 1)),
+        nn.MLP(3, 1, width=6, depth=2),
+    )
+    points = problem.sample(32)
+    assert problem.groups[0].laplacians
+    residual = problem.residuals(problem.params, points)["equation"]
+    p = points["interior"].x
+    with jax.enable_x64(True):
+        f = lambda q: problem.trial(problem.params["network"], q)[0]  # noqa: E731
+        expected = jax.vmap(lambda q: jax.numpy.trace(jax.hessian(f)(q)) + f(q) ** 2 - q[0] * q[1])(p)
+    np.testing.assert_allclose(residual, expected, rtol=1e-10)
