@@ -22,9 +22,12 @@ from .methods import SOAP as SOAP
 from .methods import SSBFGS as SSBFGS
 from .methods import AbstractMethod as AbstractMethod
 from .methods import Adam as Adam
+from .methods import Dense as Dense
 from .methods import EnergyNaturalGradient as EnergyNaturalGradient
 from .methods import GaussNewton as GaussNewton
 from .methods import LeastSquares as LeastSquares
 from .methods import LevenbergMarquardt as LevenbergMarquardt
+from .methods import MatrixFree as MatrixFree
 from .methods import Optax as Optax
 from .methods import SSBroyden as SSBroyden
+from .methods import Woodbury as Woodbury

@@ -46,10 +46,7 @@ def _estimate(problem: Problem, params: Any, weights: dict[str, float], solution
     objective, p = make_objective(
         corrected,
         trained,
-        join=lambda t, extra: {
-            "network": {"base": extra["network"], "basis": extra["basis"], "correction": t["correction"]},
-            "unknowns": t["unknowns"],
-        },
+        join=_joined,
     )
     extra = {"network": params["network"], "basis": constants}
     equations = max(1, sum(b.kind == "equation" for b in problem.blocks))
