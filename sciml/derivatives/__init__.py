@@ -8,6 +8,7 @@ from ._plan import Plan as Plan
 from ._plan import Reference as Reference
 from ._plan import Taylor as Taylor
 from ._plan import plan as plan
+from ._requests import Combination as Combination
 from ._requests import Laplacian as Laplacian
 from ._requests import MultiIndex as MultiIndex
 from ._requests import Request as Request

@@ -9,12 +9,17 @@ coefficients that are asked for and everything below them (a *lower set*), produ
 (Griewank & Walther, Evaluating Derivatives, 2nd ed., chapter 13, in several variables.) A mixed derivative is
 one coefficient among the others, so no interpolation along slanted directions is needed and nothing cancels.
 
-A Laplacian adds one *collapsed* coefficient l = sum_{i in A} u_{2 e_i}, half of the Laplacian, with
+A sum of derivatives adds one *collapsed* coefficient l = sum_k c_k u_{a_k} of which only what is strictly below the
+a_k is carried besides: the rules above are linear in the coefficients of the highest order, so
+
+    (u w)_l = u_0 w_l + u_l w_0 + sum_k c_k sum_{b + c = a_k; b, c > 0} u_b w_c
+
+and the chain rule likewise. For a Laplacian, l = sum_{i in A} u_{2 e_i} is half of it,
 
     (u w)_l = u_0 w_l + u_l w_0 + sum_i u_i w_i          dy = w du  =>  y_l = w_0 u_l + (1/2) sum_i u_i w_i
 
-and, in many dimensions, one *block* coefficient that holds all the u_i, i in A, along a trailing axis, so
-that a layer's product with it is one matrix product without transposes.
+and, in many dimensions, one *block* coefficient holds all the u_i, i in A, along a trailing axis, so that a layer's
+product with it is one matrix product without transposes.
 """
 
 from __future__ import annotations
@@ -39,10 +44,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Collapsed:
-    """Half of the Laplacian along `axes`; its first derivatives are a block or separate coefficients."""
+    """The sum of Taylor coefficients c_k u_{a_k}. With a `block`, half of the Laplacian along its axes."""
 
-    axes: tuple[int, ...]
-    blocked: bool
+    terms: tuple[tuple[float, MultiIndex], ...]
+    block: Block | None = None
 
 
 Key: TypeAlias = MultiIndex | Block | Collapsed
@@ -65,34 +70,36 @@ class Algebra:
         self.dimension = dimension
         self.zero: MultiIndex = (0,) * dimension
         closed = {self.zero} | {low for index in indices for low in below(index)}
-        for laplacian in collapsed:
-            if not laplacian.blocked:
-                closed |= {unit(axis, dimension) for axis in laplacian.axes}
+        for key in collapsed:
+            if key.block is None:
+                closed |= {low for _, index in key.terms for low in below(index) if low != index}
         self.indices = frozenset(closed)
         self.collapsed = collapsed
-        self.blocks = tuple(Block(key.axes) for key in sorted(collapsed, key=lambda k: k.axes) if key.blocked)
+        sums = sorted(collapsed, key=lambda key: key.terms)
+        self.blocks = tuple(key.block for key in sums if key.block is not None)
         ordered = sorted(closed, key=lambda index: (sum(index), tuple(-k for k in index)))
-        laplacians = sorted(collapsed, key=lambda k: k.axes)
-        self.keys: tuple[Key, ...] = (*ordered, *self.blocks, *laplacians)
-        self.order = max([sum(index) for index in ordered] + [2] * bool(collapsed))
+        self.keys: tuple[Key, ...] = (*ordered, *self.blocks, *sums)
+        self.order = max(sum(index) for index in (*ordered, *(index for key in sums for _, index in key.terms)))
 
-        self.product: dict[Key, list[tuple[Key, Key]]] = {}
+        self.product: dict[Key, list[tuple[float, Key, Key]]] = {}
         self.chain: dict[Key, list[tuple[float, Key, Key]]] = {}
         for index in ordered:
-            self.product[index] = [(low, _minus(index, low)) for low in below(index)]
-            axis = chain_axis(index)
-            if axis is not None:
-                self.chain[index] = [
-                    (low[axis] / index[axis], low, _minus(index, low)) for low in below(index) if low[axis]
-                ]
+            self.product[index] = [(1.0, low, _minus(index, low)) for low in below(index)]
+            if any(index):
+                self.chain[index] = _chain(index)
         for block in self.blocks:
-            self.product[block] = [(self.zero, block), (block, self.zero)]
+            self.product[block] = [(1.0, self.zero, block), (1.0, block, self.zero)]
             self.chain[block] = [(1.0, block, self.zero)]
-        for key in laplacians:
-            firsts: list[Key] = [unit(axis, dimension) for axis in key.axes]
-            firsts = [Block(key.axes)] if key.blocked else firsts
-            self.product[key] = [(self.zero, key), (key, self.zero), *((first, first) for first in firsts)]
-            self.chain[key] = [(1.0, key, self.zero), *((0.5, first, first) for first in firsts)]
+        for key in sums:
+            ends: list[tuple[float, Key, Key]] = [(1.0, self.zero, key), (1.0, key, self.zero)]
+            if key.block is not None:
+                self.product[key] = [*ends, (1.0, key.block, key.block)]
+                self.chain[key] = [(1.0, key, self.zero), (0.5, key.block, key.block)]
+                continue
+            products = ((c, low, _minus(index, low)) for c, index in key.terms for low in below(index))
+            chains = ((c * f, b, w) for c, index in key.terms for f, b, w in _chain(index))
+            self.product[key] = ends + _between(products, self.zero)
+            self.chain[key] = [(1.0, key, self.zero), *_between(chains, self.zero)]
         # Weights of the highest order are never read; not computing them keeps traces small.
         self.weights = frozenset(weight for terms in self.chain.values() for _, _, weight in terms)
 
@@ -112,6 +119,21 @@ def chain_axis(index: MultiIndex) -> int | None:
     """The axis along which the chain rule has the fewest terms."""
     candidates = [(order, axis) for axis, order in enumerate(index) if order]
     return min(candidates)[1] if candidates else None
+
+
+def _chain(index: MultiIndex) -> list[tuple[float, MultiIndex, MultiIndex]]:
+    axis = chain_axis(index)
+    assert axis is not None
+    return [(low[axis] / index[axis], low, _minus(index, low)) for low in below(index) if low[axis]]
+
+
+def _between(terms: Iterable[tuple[float, Key, Key]], zero: MultiIndex) -> list[tuple[float, Key, Key]]:
+    """The terms without those of the value itself; equal pairs are added up."""
+    found: dict[tuple[Key, Key], float] = {}
+    for factor, b, c in terms:
+        if b != zero and c != zero:
+            found[b, c] = found.get((b, c), 0.0) + factor
+    return [(factor, b, c) for (b, c), factor in found.items()]
 
 
 def _minus(index: MultiIndex, other: MultiIndex) -> MultiIndex:
@@ -167,7 +189,7 @@ def multiply(alg: Algebra, left: Series, right: Series, keys: Iterable[Key] | No
     """The truncated product of two series."""
     return tidy(
         {
-            key: total(times(left.get(b), right.get(c), b, c) for b, c in alg.product[key])
+            key: total(scale(f, times(left.get(b), right.get(c), b, c)) for f, b, c in alg.product[key])
             for key in (alg.keys if keys is None else keys)
         }
     )
@@ -176,11 +198,11 @@ def multiply(alg: Algebra, left: Series, right: Series, keys: Iterable[Key] | No
 def square_coefficient(alg: Algebra, series: Mapping[Key, Term], key: Key) -> Term | None:
     """(y y)_a with each pair of the symmetric sum computed once."""
     result, seen = None, set()
-    for b, c in alg.product[key]:
+    for f, b, c in alg.product[key]:
         if (c, b) in seen:
             continue
         seen.add((b, c))
-        result = plus(result, scale(1 if b == c else 2, times(series.get(b), series.get(c), b, c)))
+        result = plus(result, scale(f if b == c else 2 * f, times(series.get(b), series.get(c), b, c)))
     return result
 
 

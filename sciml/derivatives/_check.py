@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._plan import plan
-from ._requests import Laplacian, MultiIndex, Request, describe, normalise, unit
+from ._requests import Request, describe, normalise, terms_of
 from ._taylor import derivatives, extract, extract_all, subprograms
 
 _KINKED = frozenset({"max", "min", "abs", "sign", "clamp", "floor", "ceil", "round", "relu", "relu6", "select_n"})
@@ -69,8 +69,8 @@ def _findings(function, requests, components, points, numeric) -> tuple[str, ...
     if wrong:
         return (f"The output must be floating point; dtype {wrong[0].dtype} came. Remove the cast or comparison.",)
 
-    # Second derivatives one by one: that a collapsed Laplacian vanishes cannot be seen from the program.
-    alg = plan([index for request in requests for index in _terms(request, dimension)], dimension).algebra
+    # Derivatives one by one: that a collapsed sum vanishes cannot be seen from the program.
+    alg = plan([index for request in requests for _, index in terms_of(request, dimension)], dimension).algebra
     names = [name for eqn in subprograms(closed.jaxpr) for name in (eqn.primitive.name, eqn.params.get("name", ""))]
     zero: dict[Request, list[bool]] = {}
 
@@ -101,15 +101,10 @@ def _findings(function, requests, components, points, numeric) -> tuple[str, ...
     return tuple(findings)
 
 
-def _terms(request: Request, dimension: int) -> list[MultiIndex]:
-    if not isinstance(request, Laplacian):
-        return [request]
-    return [tuple(2 * k for k in unit(axis, dimension)) for axis in request.axes]
-
-
 def _zero(request, hits, names, zero, alg, function, points) -> str:
     of = f" of output {', '.join(map(str, hits))}" if hits else ""
-    axes = request.axes if isinstance(request, Laplacian) else [i for i, order in enumerate(request) if order]
+    indices = [index for _, index in terms_of(request, alg.dimension)]
+    axes = [i for i in range(alg.dimension) if any(index[i] for index in indices)]
     along = ", ".join(f"x{axis}" for axis in axes)
     if not axes:
         return f"The value{of} is identically zero."

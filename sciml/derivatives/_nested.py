@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._requests import Laplacian, MultiIndex, Request, directions, normalise
+from ._requests import Laplacian, MultiIndex, Request, directions, normalise, terms_of
 
 
 def nested_forward(function: Callable[[Any], Any], requests: Iterable[Request], x: Any, *, loop: bool = True) -> dict:
@@ -17,14 +17,20 @@ def nested_forward(function: Callable[[Any], Any], requests: Iterable[Request], 
     units = np.eye(x.shape[0], dtype=x.dtype)
     result: dict[Request, Any] = {}
     for request in requests:
-        if not isinstance(request, Laplacian):
-            result[request] = _along(function, directions(request), units)(x)
-        elif loop:
-            terms = [_along(function, (axis, axis), units)(x) for axis in request.axes]
-            result[request] = jax.tree.map(lambda *leaves: sum(leaves), *terms)
-        else:
+        if isinstance(request, Laplacian) and not loop:
             result[request] = _laplacian_vmap(function, units[list(request.axes)], x)
+        else:
+            result[request] = _summed(request, x, lambda index: _along(function, directions(index), units)(x))
     return result
+
+
+def _summed(request: Request, x: Any, partial: Callable[[MultiIndex], Any]) -> Any:
+    """The request from its partial derivatives, one by one."""
+    if isinstance(request, tuple):
+        return partial(request)
+    pairs = terms_of(request, x.shape[0])
+    values = [jax.tree.map(lambda leaf, factor=factor: factor * leaf, partial(index)) for factor, index in pairs]
+    return jax.tree.map(lambda *leaves: sum(leaves), *values)
 
 
 def _along(function: Callable[[Any], Any], axes: tuple[int, ...], units: np.ndarray) -> Callable[[Any], Any]:
@@ -59,14 +65,7 @@ def reference(function: Callable[[Any], Any], requests: Iterable[Request], x: An
             current = _partial(current, axis, jacobian)
         return current(x)
 
-    result = {}
-    for request in normalise(requests, x.shape[0]):
-        if isinstance(request, Laplacian):
-            terms = [partial(tuple(2 * (i == axis) for i in range(x.shape[0]))) for axis in request.axes]
-            result[request] = jax.tree.map(lambda *leaves: sum(leaves), *terms)
-        else:
-            result[request] = partial(request)
-    return result
+    return {request: _summed(request, x, partial) for request in normalise(requests, x.shape[0])}
 
 
 def _partial(function: Callable[[Any], Any], axis: int, jacobian: Callable[..., Any]) -> Callable[[Any], Any]:

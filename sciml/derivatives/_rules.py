@@ -55,6 +55,22 @@ def series(alg: Algebra, argument: Any) -> Series:
     return argument if isinstance(argument, dict) else {alg.zero: Term(argument)}
 
 
+def spread(alg: Algebra, arguments: list[Any]) -> list[Any]:
+    """A constant vector (a bias) next to a series, as a product with a one that varies with the point.
+
+    Under `vmap` along the last axis, JAX moves that axis to the front wherever an operand lacks it, and so transposes every
+    layer; a matrix product leaves it in place. XLA makes a broadcast of it.
+    """
+    varying = next(primal(alg, a) for a in arguments if isinstance(a, dict))
+    one = 0 * varying[:1] + 1 if jnp.ndim(varying) == 1 else None
+
+    def widen(a: Any) -> Any:
+        alike = one is not None and not isinstance(a, dict) and 1 < jnp.size(a) and jnp.shape(a) == jnp.shape(varying)
+        return jnp.asarray(a, varying.dtype)[:, None] @ one if alike else a
+
+    return [widen(a) for a in arguments]
+
+
 def value(alg: Algebra, eqn: Any, arguments: list[Any]) -> Any:
     out = bind(eqn, *(primal(alg, argument) for argument in arguments))
     return out[0] if eqn.primitive.multiple_results else out
@@ -65,6 +81,7 @@ def value(alg: Algebra, eqn: Any, arguments: list[Any]) -> Any:
 
 @rule("add", "add_any", "sub")
 def _add(alg, eqn, arguments):
+    arguments = spread(alg, arguments)
     left, right = (series(alg, argument) for argument in arguments)
     sign = -1 if eqn.primitive.name == "sub" else 1
     return {
@@ -180,7 +197,7 @@ def _bilinear(alg, eqn, arguments):
         out = function(left[b].value, right[c].value)
         return Term(out.sum(axis=-1) if all(blocks) else out)
 
-    return tidy({key: total(apply(b, c) for b, c in alg.product[key]) for key in alg.keys})
+    return tidy({key: total(scale(f, apply(b, c)) for f, b, c in alg.product[key]) for key in alg.keys})
 
 
 @rule("div")
@@ -189,7 +206,8 @@ def _div(alg, eqn, arguments):
     result: Series = {alg.zero: Term(value(alg, eqn, arguments))}
     reciprocal = Term(1 / under[alg.zero].value)
     for key in alg.keys[1:]:
-        known = total(times(result.get(b), under.get(c), b, c) for b, c in alg.product[key] if c != alg.zero)
+        terms = ((f, b, c) for f, b, c in alg.product[key] if c != alg.zero)
+        known = total(scale(f, times(result.get(b), under.get(c), b, c)) for f, b, c in terms)
         term = times(plus(above.get(key), scale(-1, known)), reciprocal, key, alg.zero)
         if term is not None:
             result[key] = term

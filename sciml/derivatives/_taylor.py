@@ -18,9 +18,9 @@ import numpy as np
 from jax.extend import core as jex_core
 
 from . import _functions as _functions  # registers its rules
-from ._algebra import Algebra, Block, Collapsed, Key, Series, Term, algebra, is_block, plus, scale, total
+from ._algebra import Algebra, Block, Collapsed, Key, Series, Term, algebra, plus, scale, total
 from ._loops import parts, scan
-from ._requests import Laplacian, Request, unit
+from ._requests import Laplacian, MultiIndex, Request, below, terms_of, unit
 from ._rules import CONSTANT, RULES, bind, primal
 
 _INLINED = {
@@ -38,12 +38,18 @@ _INLINED = {
 def seed(alg: Algebra, x: Any) -> Series:
     """The identity map at x: its first derivatives are the unit vectors, higher ones vanish."""
     rows = np.eye(alg.dimension, dtype=x.dtype)
+    vary = 0 * x  # constant coefficients, as those of a point: see `_rules.spread`
     result: Series = {alg.zero: Term(x)}
     for axis in range(alg.dimension):
         if (key := unit(axis, alg.dimension)) in alg.indices:
-            result[key] = Term(rows[axis], rows[axis] != 0)
+            result[key] = Term(rows[axis] + vary, rows[axis] != 0)
     for block in alg.blocks:
         result[block] = Term(rows[:, list(block.axes)])
+    for key in alg.collapsed:
+        firsts = [(factor, index.index(1)) for factor, index in key.terms if sum(index) == 1]
+        if firsts:
+            row = sum(factor * rows[axis] for factor, axis in firsts)
+            result[key] = Term(row + vary, row != 0)
     return result
 
 
@@ -129,6 +135,9 @@ def _by_differentiation(alg: Algebra, eqn: Any, arguments: list[Any], note: Call
     outputs = bind(eqn, *points)
     outputs = list(outputs) if eqn.primitive.multiple_results else [outputs]
     results: list[Series] = [{alg.zero: Term(out)} for out, keep in zip(outputs, smooth, strict=True) if keep]
+    # With the terms of the sums, which the arguments lack: what comes out for them is their part of lower order.
+    terms = [index for key in alg.collapsed if key.block is None for _, index in key.terms]
+    full = algebra(alg.indices | frozenset(terms), frozenset(), alg.dimension)
 
     def tangents(key: Key) -> tuple[Any, ...]:
         found = [argument.get(key) for argument in moved]
@@ -140,13 +149,13 @@ def _by_differentiation(alg: Algebra, eqn: Any, arguments: list[Any], note: Call
 
     program = None
     for axis in range(alg.dimension):
-        lower, wanted = alg.derivative(axis)
-        if not wanted or not any(_shift(argument, axis, lower, alg) for argument in moved):
+        lower, wanted = full.derivative(axis)
+        if not wanted or not any(_shift(argument, axis, lower) for argument in moved):
             continue
         if program is None:
             program = jax.make_jaxpr(lambda points, rates: push(points, rates))(base, base)
         restricted = [{key: argument[key] for key in lower.keys if key in argument} for argument in moved]
-        rates = [_shift(argument, axis, lower, alg) for argument in moved]
+        rates = [_shift(argument, axis, lower) for argument in moved]
         for rate, point in zip(rates, base, strict=True):
             rate.setdefault(lower.zero, Term(jnp.zeros_like(point)))
         inputs = [item if len(item) > 1 else item[lower.zero].value for item in restricted + rates]
@@ -162,19 +171,24 @@ def _by_differentiation(alg: Algebra, eqn: Any, arguments: list[Any], note: Call
             for result, rate in zip(results, jax.vmap(lambda v: push(base, v), -1, -1)(tangents(key)), strict=True):
                 result[key] = Term(rate)
         elif isinstance(key, Collapsed):
-            curve = lambda v: jax.jvp(lambda *p: push(p, v), base, v)[1]  # noqa: E731
-            firsts = [Block(key.axes)] if key.blocked else [unit(axis, alg.dimension) for axis in key.axes]
-            bends = [jax.vmap(curve, -1, -1)(tangents(k)) if is_block(k) else curve(tangents(k)) for k in firsts]
             straight = push(base, tangents(key))
-            for i, result in enumerate(results):
-                bend = total(Term(b[i].sum(axis=-1) if key.blocked else b[i]) for b in bends)
-                result[key] = plus(Term(straight[i]), scale(0.5, bend))  # type: ignore[assignment]
+            if key.block is None:
+                bends: list[Any] = [total(scale(c, result.get(index)) for c, index in key.terms) for result in results]
+            else:
+                curve = lambda v: jax.jvp(lambda *p: push(p, v), base, v)[1]  # noqa: E731
+                curved = jax.vmap(curve, -1, -1)(tangents(key.block))
+                bends = [Term(0.5 * bend.sum(axis=-1)) for bend in curved]
+            for result, line, bend in zip(results, straight, bends, strict=True):
+                result[key] = plus(Term(line), bend)  # type: ignore[assignment]
+    for result in results:
+        for index in set(terms):
+            result.pop(index, None)
 
     iterator = iter(results)
     return [next(iterator) if keep else out for out, keep in zip(outputs, smooth, strict=True)]
 
 
-def _shift(argument: Series, axis: int, lower: Algebra, alg: Algebra) -> Series:
+def _shift(argument: Series, axis: int, lower: Algebra) -> Series:
     """The series of the derivative along `axis`: (d_i u)_a = (a_i + 1) u_{a + e_i}."""
     result: Series = {}
     for index in lower.indices:
@@ -214,14 +228,9 @@ def extract(alg: Algebra, output: Any, request: Request) -> Any:
     """The requested derivative from the series of one output; None where it vanishes by structure."""
     if not isinstance(output, dict):
         return output if request == alg.zero else None
-    if isinstance(request, Laplacian):
-        for blocked in (False, True):
-            key = Collapsed(request.axes, blocked)
-            if key in alg.collapsed:
-                term = scale(2, output.get(key))
-                return None if term is None else term.value
-        seconds = [tuple(2 * k for k in unit(axis, alg.dimension)) for axis in request.axes]
-        term = scale(2, total(output.get(index) for index in seconds))
+    if not isinstance(request, tuple):
+        summed, alone = split(request, alg)
+        term = total(scale(factor, output.get(key)) for factor, key in (*summed, *alone))
         return None if term is None else term.value
     if request in alg.indices:
         term = output.get(request)
@@ -265,13 +274,43 @@ def subprograms(jaxpr: Any) -> Iterator[Any]:
 
 def build(requests: tuple[Request, ...], dimension: int, *, block_from: int) -> Algebra:
     """The smallest algebra that holds the requests; Laplacians along `block_from` axes use a block."""
-    indices = {request for request in requests if not isinstance(request, Laplacian)}
-    collapsed = set()
-    for request in requests:
-        if isinstance(request, Laplacian):
-            seconds = {tuple(2 * k for k in unit(axis, dimension)) for axis in request.axes}
-            if not seconds <= indices:  # else the sum of what is carried anyway
-                collapsed.add(Collapsed(request.axes, len(request.axes) >= block_from))
-    covered = {axis for key in collapsed if key.blocked for axis in key.axes}
-    firsts = {unit(axis, dimension) for axis in covered}
-    return algebra(frozenset(indices - firsts), frozenset(collapsed), dimension)
+    indices = {request for request in requests if isinstance(request, tuple)}
+    sums = [request for request in requests if not isinstance(request, tuple)]
+    blocks = {r for r in sums if isinstance(r, Laplacian) and len(r.axes) >= block_from}
+    sums = [request for request in sums if request not in blocks]
+    blocked = {_block(r, dimension) for r in blocks if not {index for _, index in terms_of(r, dimension)} <= indices}
+    closed = {low for index in indices for low in below(index)}
+    for request in sums:
+        closed |= {low for _, index in terms_of(request, dimension) for low in below(index) if low != index}
+    collapsed: set[Collapsed] = set()
+    while True:  # until no sum has a term that is carried anyway, nor only one
+        rest = [[(c, i) for c, i in _taylor(request, dimension) if i not in closed] for request in sums]
+        single = {terms[0][1] for terms in rest if len(terms) == 1}
+        if not single:
+            collapsed = {Collapsed(tuple(terms)) for terms in rest if terms}
+            break
+        closed |= single
+    firsts = {unit(axis, dimension) for key in blocked for axis in key.block.axes}  # type: ignore[union-attr]
+    if not sums:
+        closed = {low for index in indices - firsts for low in below(index)}
+    return algebra(frozenset(closed), frozenset(collapsed | blocked), dimension)
+
+
+def _taylor(request: Request, dimension: int) -> tuple[tuple[float, MultiIndex], ...]:
+    """A sum in Taylor coefficients: d^a u = a! u_a."""
+    terms = terms_of(request, dimension)
+    return tuple((factor * math.prod(math.factorial(k) for k in index), index) for factor, index in terms)
+
+
+def _block(request: Laplacian, dimension: int) -> Collapsed:
+    return Collapsed(tuple((1.0, index) for _, index in terms_of(request, dimension)), Block(request.axes))
+
+
+def split(request: Request, alg: Algebra) -> tuple[list[tuple[float, Key]], list[tuple[float, Key]]]:
+    """A sum as coefficients that are carried, with their factors: collapsed ones, and single ones."""
+    if isinstance(request, Laplacian) and (key := _block(request, alg.dimension)) in alg.collapsed:
+        return [(2.0, key)], []
+    terms = _taylor(request, alg.dimension)
+    rest = tuple((c, i) for c, i in terms if i not in alg.indices)
+    alone: list[tuple[float, Key]] = [(c, i) for c, i in terms if i in alg.indices]
+    return [(1.0, Collapsed(rest))] if rest else [], alone

@@ -12,10 +12,11 @@ import numpy as np
 import sympy as sp
 from jaxtyping import Array, Float
 
-from ..derivatives import Laplacian, Plan, plan
+from ..derivatives import Plan, Request, plan
 from ..geometry import AbstractSampler, Domain, Sobol
-from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Parameter, Robin, expand_fluxes, lower
+from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Robin, lower
 from ._corners import Corner, damping
+from ._sums import collapse_sums
 
 
 class Points(eqx.Module):
@@ -53,7 +54,7 @@ class Group:
     plan: Plan | None
     names: tuple[str, ...] = field(default=())
     space: tuple[str, ...] = field(default=())
-    laplacians: tuple[tuple[str, str, Laplacian], ...] = ()  # (symbol, field, request)
+    sums: tuple[tuple[str, str, Request], ...] = ()  # (symbol, field, request)
 
     def values(
         self, trial: Callable[[Any], Any], unknowns: dict[str, Any], points: Points, fields: tuple[str, ...]
@@ -64,11 +65,12 @@ class Group:
         values |= {("normal", name): points.normals[:, i] for i, name in enumerate(self.space)}
         if self.plan is not None:
             evaluate = self.plan
-            found = jax.vmap(lambda x: evaluate(trial, x))(points.x)
+            # Points along the last axis: arrays stay (features, points) through layers `W @ x`, twice as fast on a CPU.
+            found = jax.vmap(lambda x: evaluate(trial, x), in_axes=1, out_axes=1)(points.x.T)
             for name, index in self.lowered.derivatives:
-                values[name, index] = found[index][:, fields.index(name)]
-            for symbol, name, request in self.laplacians:
-                values[symbol] = found[request][:, fields.index(name)]
+                values[name, index] = found[index][fields.index(name)]
+            for symbol, name, request in self.sums:
+                values[symbol] = found[request][fields.index(name)]
         return values
 
     def residuals(
@@ -84,9 +86,9 @@ class Group:
 
 
 def make_group(name: str, blocks: list[Block], pde: PDE, draw: Callable[..., Points], fixed: int | None) -> Group:
-    expressions, laplacians = collapse_laplacians([b.expression for b in blocks], pde)
+    expressions, sums = collapse_sums([b.expression for b in blocks], pde)
     lowered: Any = lower(expressions, coordinates=pde.coordinates)
-    requests = [*sorted({index for _, index in lowered.derivatives}), *{request for _, _, request in laplacians}]
+    requests = [*sorted({index for _, index in lowered.derivatives}), *dict.fromkeys(r for _, _, r in sums)]
     return Group(
         name,
         tuple(blocks),
@@ -97,38 +99,8 @@ def make_group(name: str, blocks: list[Block], pde: PDE, draw: Callable[..., Poi
         plan(requests, len(pde.coordinates)) if requests else None,
         tuple(c.name for c in pde.coordinates),
         tuple(c.name for c in pde.space),
-        tuple(laplacians),
+        tuple(sums),
     )
-
-
-def collapse_laplacians(expressions: list[Any], pde: PDE) -> tuple[list[Any], list[tuple[str, str, Laplacian]]]:
-    """Sums of second derivatives over three or more coordinates become one symbol, carried through the network as one
-    number per neuron instead of one per coordinate.
-
-    That needs them to enter every expression linearly, with one factor, and nowhere else.
-    """
-    if len(pde.space) < 3:
-        return expressions, []
-    expanded = [expand_fluxes(sp.sympify(e)) for e in expressions]
-    found: list[tuple[str, str, Laplacian]] = []
-    for u in pde.fields:
-        second = [u.diff(c, 2) for c in pde.space if c in u.coordinates]
-        if len(second) < 3 or not any(e.has(second[0]) for e in expanded):
-            continue
-        symbol = Parameter(f"laplacian_{u.field_name}_", 1.0)
-        dummies = [sp.Dummy() for _ in second]
-        marked = [e.xreplace(dict(zip(second, dummies, strict=True))) for e in expanded]
-        collapsed = []
-        for e in marked:
-            factors = {sp.expand(e.diff(s)) for s in dummies}
-            if len(factors) > 1 or any(f.free_symbols & set(dummies) for f in factors):
-                break
-            collapsed.append(e.xreplace(dict.fromkeys(dummies, sp.Integer(0))) + next(iter(factors)) * symbol)
-        else:
-            axes = tuple(pde.coordinates.index(c) for c in pde.space if c in u.coordinates)
-            expanded = collapsed
-            found.append((symbol.name, u.field_name, Laplacian(axes)))
-    return expanded, found
 
 
 @dataclass(frozen=True)

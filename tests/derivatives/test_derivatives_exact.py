@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sciml.derivatives import Laplacian, NestedForward, Taylor, plan, reference
+from sciml.derivatives import Combination, Laplacian, NestedForward, Taylor, plan, reference
 
 
 def jit(function):
@@ -88,16 +88,21 @@ def agree(actual, expected, tolerance):
             np.testing.assert_allclose(a, e, rtol=0, atol=tolerance * scale, err_msg=str(request))
 
 
+SUM = Combination([(1, (0, 1)), (-0.3, (2, 0)), (0.7, (3, 0)), (2, (1, 1))])
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_low_orders_agree_with_nested_autodiff(name):
-    requests = [a for a in itertools.product(range(3), repeat=2) if sum(a) <= 2] + [Laplacian((0, 1))]
+    requests = [a for a in itertools.product(range(3), repeat=2) if sum(a) <= 2] + [Laplacian((0, 1)), SUM]
     network = NETWORKS[name]
     expected = jit(lambda x: reference(network, requests, x))(X)
     agree(jit(lambda x: plan(requests, 2)(network, x))(X), expected, 2e-14)
+    collapsed = jit(lambda x: plan([(1, 0), SUM], 2)(network, x))(X)
+    agree(collapsed, {(1, 0): expected[1, 0], SUM: expected[SUM]}, 2e-14)
 
 
 def test_nested_forward_mode_agrees_too():
-    requests = [(0, 0), (2, 1), Laplacian((0, 1))]
+    requests = [(0, 0), (2, 1), Laplacian((0, 1)), SUM]
     expected = jit(lambda x: reference(NETWORKS["tanh"], requests, x))(X)
     for mode in (NestedForward(), NestedForward(loop=False)):
         agree(jit(lambda x, m=mode: plan(requests, 2, mode=m)(NETWORKS["tanh"], x))(X), expected, 2e-14)
@@ -171,11 +176,11 @@ WITHOUT_RULE = {
 
 @pytest.mark.parametrize("name", WITHOUT_RULE)
 def test_operations_without_a_taylor_rule_are_exact_too(name):
-    requests = [(2, 1), Laplacian((0, 1))]
+    requests = [(2, 1), Laplacian((0, 1)), SUM]
     network = WITHOUT_RULE[name]
     expected = jit(lambda x: reference(network, requests, x))(X)
     agree(jit(lambda x: plan(requests, 2)(network, x))(X), expected, 1e-13)
-    blocks = [r for r in requests if isinstance(r, Laplacian)]
+    blocks = requests[1:]
     actual = jit(lambda x: plan(blocks, 2, mode=Taylor(block_from=1))(network, x))(X)
     agree(actual, {r: expected[r] for r in blocks}, 1e-13)
 

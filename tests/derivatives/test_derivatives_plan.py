@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sciml.derivatives import Laplacian, NestedForward, Reference, Taylor, plan, reference
+from sciml.derivatives import Combination, Laplacian, NestedForward, Reference, Taylor, plan, reference
 
 
 @pytest.fixture
@@ -118,7 +118,9 @@ def test_a_scan_is_traced_as_one_loop():
 
 
 def test_explain_names_the_way_and_the_fallbacks():
-    text = plan([(0, 1), (2, 2), Laplacian((0, 1))], 2).explain()
+    text = plan([(0, 1), (2, 2)], 2).explain() + plan([Laplacian((0, 1))], 2).explain()
+    text += plan([(0, 1), Combination([(1, (0, 1)), (1, (2, 0)), (1, (0, 2))])], 2).explain()
+    assert "one coefficient for the sum, 1 terms of it carried anyway" in text
     assert "mixed coefficient of order 4" in text and "forward Laplacian" in text
     clean = plan(BURGERS, 2).explain(lambda x: network(initial(), x), jnp.zeros(2))
     assert "Every operation of the traced network has a Taylor rule" in clean
@@ -147,6 +149,9 @@ def test_modes_agree_on_a_pytree_of_scalars(float64):
         ([(1, 0.5)], "non-negative integers"),
         ([Laplacian((0, 2))], "distinct axes from 0 to 1"),
         ([Laplacian(())], "distinct axes"),
+        ([Combination([])], "different derivatives"),
+        ([Combination([(1, (0, 0))])], "order one at least"),
+        ([Combination([(1, (0, 1, 0))])], "points of dimension 2"),
     ],
 )
 def test_wrong_requests_are_refused(requests, message):

@@ -7,7 +7,7 @@ import sympy as sp
 
 from sciml import PDE, Box, Dirichlet, Initial, coordinates, field, fields, laplacian, nn, pinn
 from sciml.pinn._corners import damping
-from sciml.pinn._groups import collapse_laplacians
+from sciml.pinn._sums import collapse_sums
 
 x, t = coordinates("x t")
 y, z = coordinates("y z")
@@ -84,14 +84,16 @@ def test_rows_near_contradictory_corners_are_damped():
     assert np.all(pinn.compile(HEAT, PLACE).sample(64)["interior"].damping == 1)
 
 
-def test_laplacians_collapse_only_where_they_enter_as_a_whole():
+def test_derivatives_in_a_constant_ratio_become_one_sum():
     v, w = fields("v w", x, y, z)
-    whole = PDE(laplacian(v) * sp.exp(x) - v, laplacian(w) + v.x)
-    expressions, found = collapse_laplacians([e.expression for e in whole.equations], whole)
-    assert sorted(name for _, name, _ in found) == ["v", "w"]
-    assert not any(e.has(v.xx) for e in expressions)
-    parts = PDE(v.xx + v.yy + 2 * v.zz)
-    assert collapse_laplacians([parts.equations[0].expression], parts)[1] == []
+    whole = PDE(laplacian(v) * sp.exp(x) - v, 2 * laplacian(w) + w.x + v.x)
+    expressions, found = collapse_sums([e.expression for e in whole.equations], whole)
+    assert [(name, len(request.terms)) for _, name, request in found] == [("v", 3), ("w", 4)]
+    assert dict((index, factor) for factor, index in found[1][2].terms)[1, 0, 0] == pytest.approx(0.5)
+    assert not any(e.has(v.xx) or e.has(w.xx) for e in expressions) and expressions[1].has(v.x)
+    for apart in (v.xx + x * v.yy, v.xx * v.yy, v.x * v + v.y * v.x):
+        assert collapse_sums([apart], whole)[1] == []
+    assert collapse_sums([v.xx + v.yy, v.xx - v.yy], whole)[1] == []
 
 
 def test_a_collapsed_laplacian_gives_the_same_residual():
@@ -102,7 +104,7 @@ def test_a_collapsed_laplacian_gives_the_same_residual():
         nn.MLP(3, 1, width=6, depth=2),
     )
     points = problem.sample(32)
-    assert problem.groups[0].laplacians
+    assert problem.groups[0].sums
     residual = problem.residuals(problem.params, points)["equation"]
     p = points["interior"].x
     with jax.enable_x64(True):

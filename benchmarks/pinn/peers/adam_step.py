@@ -105,6 +105,7 @@ def sciml(precision: str, points: Path, steps: int) -> dict:
             normals=np.sign(own[:, :1]) if np.ndim(drawn.normals) == 2 else drawn.normals,
             weight=np.ones(len(own)),
             data=np.zeros((len(own), *np.shape(drawn.data)[1:])) if np.ndim(drawn.data) else drawn.data,
+            damping=np.ones(len(own)) if np.ndim(drawn.damping) else drawn.damping,
         )
     adam = optax.adam(1e-3)
     single = precision == "float32"
