@@ -57,7 +57,8 @@ class ResidualAdaptive(AbstractCollocation):
 
         density(x) ~ |r(x)|^power / mean(|r|^power) + offset
 
-    drawn from `candidates` times as many low-discrepancy points, |r| being the largest of the scaled residuals. A
+    drawn from `candidates` times as many low-discrepancy points, |r| being the largest of the scaled residuals (times
+    the quadrature weight of the candidate). A
     candidate is taken with the probability min(1, c density), c such that `n` are taken in the mean; systematic sampling
     keeps these probabilities to rounding and takes exactly `n` (Madow 1949, 10.1214/aoms/1177729988).
 
@@ -87,7 +88,7 @@ class ResidualAdaptive(AbstractCollocation):
         )
         if not np.all(np.isfinite(size)) or not size.any():
             return fresh
-        size = size**self.power
+        size = (size * points[INTERIOR].weight) ** self.power
         density = np.maximum(size / size.mean() + self.offset, 1e-9)
         probability = inclusion(density, n)
         # Shuffled first: every k-th point of a low-discrepancy sequence lies in the same part of the domain.
@@ -97,7 +98,8 @@ class ResidualAdaptive(AbstractCollocation):
         interior = jax.tree.map(lambda a: a[chosen], points[INTERIOR])
         if self.unbiased:
             weight = 1 / probability[chosen]
-            interior = eqx.tree_at(lambda q: q.weight, interior, interior.weight * weight / weight.mean())
+            weight = interior.weight * weight
+            interior = eqx.tree_at(lambda q: q.weight, interior, weight / weight.mean())
         return {**fresh, INTERIOR: interior}
 
 

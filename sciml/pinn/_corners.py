@@ -13,6 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 RADIUS = 0.2
+NEAREST = 3e-3
+SHARE = 0.25
 
 Corner = tuple[tuple[int, float], ...]
 
@@ -26,3 +28,41 @@ def damping(z: np.ndarray, corners: tuple[Corner, ...]) -> np.ndarray:
         nearest = np.minimum(nearest, np.sqrt(sum((z[:, axis] - value) ** 2 for axis, value in corner)))
     rho = nearest / RADIUS
     return rho / (1 + rho)
+
+
+def graded(
+    z: np.ndarray, corners: tuple[Corner, ...], generator: np.random.Generator, *, inside: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points `(n, d)` in [-1, 1] with a quarter of them moved towards the corners, and quadrature weights `(n,)` of
+    mean one that undo it.
+
+    Their distance r to a corner is then uniform in log r from NEAREST to 1, so that a network can have no spike there
+    between the points. A point that lies on one of the two faces of a corner stays on it. With K the number of corners
+    that a point can be moved to, the density relative to the uniform one is
+
+        3/4 + 1/(4K) sum_c 8 / (pi r_c^2 log(1/NEAREST))    inside,      2 / (r_c log(1/NEAREST)) on a face.
+    """
+    if not corners or not len(z):
+        return z, np.ones(len(z))
+    z, span = np.array(z, dtype=float), np.log(1 / NEAREST)
+    on = np.array([[np.abs(z[:, axis] - value) < 1e-9 for axis, value in corner] for corner in corners])  # (K, 2, n)
+    near = on.sum(axis=1) < 2
+    if not inside:  # a point on a face can be moved only along it
+        near &= on.any(axis=1)
+    count = near.sum(axis=0)
+    for i in np.flatnonzero((generator.random(len(z)) < SHARE) & (count > 0)):
+        k = generator.choice(np.flatnonzero(near[:, i]))
+        free = [(axis, value) for (axis, value), fixed in zip(corners[k], on[k, :, i], strict=True) if not fixed]
+        r = np.exp(-span * generator.random())
+        angle = np.pi / 2 * generator.random() if len(free) == 2 else 0.0
+        for (axis, value), part in zip(free, (np.cos(angle), np.sin(angle)), strict=False):
+            z[i, axis] = value - np.sign(value) * r * part
+    density = np.where(count > 0, 1 - SHARE, 1.0)
+    for k, corner in enumerate(corners):
+        r = np.sqrt(sum((z[:, axis] - value) ** 2 for axis, value in corner))
+        moved = (r >= NEAREST) & (r <= 1) & near[k]
+        r = np.where(moved, r, 1.0)
+        here = np.where(on[k].any(axis=0), 2 / (r * span), 8 / (np.pi * r**2 * span))
+        density += np.where(moved, SHARE * here / np.maximum(count, 1), 0.0)
+    weight = 1 / density
+    return z, weight / weight.mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,8 +53,8 @@ def decide(pde: PDE, domain: Domain, *, exact: bool = True) -> Exactness:
     """Checks every condition against the others on shared corners and edges, numerically.
 
     Values must agree (relative 1e-8); along a periodic coordinate, derivatives too, up to its order minus one. Where two
-    conditions contradict each other, walls own the corner with the initial value, and a wall with the value zero
-    owns the corner with another wall; the loser is penalised. Conditions on curved boundaries, derivatives and data
+    conditions contradict each other, walls own the corner with the initial value, which is penalised; two walls are both
+    penalised. Conditions on curved boundaries, derivatives and data
     are penalised.
     """
     names = [c.name for c in pde.coordinates]
@@ -123,44 +124,26 @@ def _why_not(condition: Any, pde: PDE, domain: Domain, box: bool) -> str:
 
 
 def _hold_faces(pde: PDE, domain: Domain, result: Exactness, names: list[str]) -> None:
-    for condition in pde.conditions:
-        if not isinstance(condition, Dirichlet) or condition.name in result.penalised:
-            continue
-        mine = _faces(condition, domain, names, result.periodic)
-        held = result.held[condition.field.field_name]
-        clash = next(
-            (
-                (a, b, gap)
-                for a in mine
-                for b in [*held.faces, *mine]
-                if a is not b and (gap := _gap(pde, domain, a, b)) > 0
-            ),
-            None,
-        )
-        if clash is None:
-            held.faces += mine
-            result.exact[condition.name] = "by the trial function"
-            continue
-        a, b, gap = clash
-        _corner(result, (a.axis, a.value), (b.axis, b.value))
-        loser = condition.name
-        if condition.value == 0 and sp.sympify(b.data) != 0 and b.condition != condition.name:
-            loser = b.condition
-            held.faces = [f for f in held.faces if f.condition != loser] + mine
-            result.exact.pop(loser, None)
-            result.exact[condition.name] = "by the trial function"
-        winner = b.condition if loser == condition.name else condition.name
-        result.penalised[loser] = (
-            f"it differs by {gap:.2g} from {winner!r} where {names[a.axis]} = {a.value:g} and "
-            f"{names[b.axis]} = {b.value:g}"
-        )
-    for name, reason in result.penalised.items():
-        for other in [c for c in pde.conditions if c.name == name and isinstance(c, Dirichlet)]:
-            if "differs" in reason:
-                for a in _faces(other, domain, names, result.periodic):
-                    for b in result.held[other.field.field_name].faces:
-                        if _gap(pde, domain, a, b) > 0:
-                            _corner(result, (a.axis, a.value), (b.axis, b.value))
+    """Two walls that contradict each other are both penalised.
+
+    A factor that vanishes on one of them would have to be divided out on the other, up to the corner: the trained network
+    leaps between the points there.
+    """
+    for u in pde.fields:
+        mine = [c for c in pde.conditions if isinstance(c, Dirichlet) and c.field == u]
+        mine = [c for c in mine if c.name not in result.penalised]
+        faces = [face for c in mine for face in _faces(c, domain, names, result.periodic)]
+        for a, b in itertools.permutations(faces, 2):
+            gap = _gap(pde, domain, a, b)
+            if gap > 0:
+                _corner(result, (a.axis, a.value), (b.axis, b.value))
+                result.penalised.setdefault(
+                    a.condition,
+                    f"it differs by {gap:.2g} from {b.condition!r} where {names[a.axis]} = {a.value:g} and "
+                    f"{names[b.axis]} = {b.value:g}",
+                )
+        result.held[u.field_name].faces += [face for face in faces if face.condition not in result.penalised]
+        result.exact |= {c.name: "by the trial function" for c in mine if c.name not in result.penalised}
 
 
 def _corner(result: Exactness, *where: tuple[int, float]) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from ..derivatives import Plan, Request, plan
 from ..geometry import AbstractSampler, Domain, Sobol
 from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Robin, lower
-from ._corners import Corner, damping
+from ._corners import Corner, damping, graded
 from ._sums import collapse_sums
 
 
@@ -121,22 +121,27 @@ class Place:
         names = self.domain.space.names if self.domain.space is not None else ()
         return [names.index(c.name) for c in self.pde.space]
 
-    def _points(self, x: np.ndarray, normals: np.ndarray | None = None) -> Points:
+    def _points(
+        self, x: np.ndarray, normals: np.ndarray | None = None, *, key: Any = None, inside: bool = False
+    ) -> Points:
         normals = np.zeros((len(x), len(self.pde.space))) if normals is None else normals[:, self._space_order]
         x = x[:, self._order]
-        return Points(x, normals, np.ones(len(x)), np.zeros((len(x), 0)), self._damping(x))
-
-    def _damping(self, x: np.ndarray) -> np.ndarray:
-        if not self.corners:
-            return np.ones(len(x))
-        middle = ((self.domain.lower + self.domain.upper) / 2)[self._order]
-        return damping((x - middle) / self.lengths, self.corners)
+        weight, damped = np.ones(len(x)), np.ones(len(x))
+        if self.corners:
+            middle = ((self.domain.lower + self.domain.upper) / 2)[self._order]
+            z = (x - middle) / self.lengths
+            if key is not None:
+                seed = np.asarray(key if isinstance(key, (int, np.integer)) else jax.random.key_data(key))
+                z, weight = graded(z, self.corners, np.random.default_rng(np.abs(seed.ravel())), inside=inside)
+                x = np.clip(middle + self.lengths * z, middle - self.lengths, middle + self.lengths)
+            damped = damping(z, self.corners)
+        return Points(x, normals, weight, np.zeros((len(x), 0)), damped)
 
     def interior(self, n: int, *, key: Any, sampler: AbstractSampler = Sobol()) -> Points:
-        return self._points(self.domain.sample(n, sampler=sampler, key=key))
+        return self._points(self.domain.sample(n, sampler=sampler, key=key), key=key, inside=True)
 
     def initial(self, n: int, *, key: Any, sampler: AbstractSampler = Sobol()) -> Points:
-        return self._points(self.domain.sample_initial(n, sampler=sampler, key=key))
+        return self._points(self.domain.sample_initial(n, sampler=sampler, key=key), key=key)
 
     def boundary(self, on: Any) -> Callable[..., Points]:
         """The sampler of the points that `on` means."""
@@ -147,7 +152,7 @@ class Place:
         else:
             part = self.domain.boundary.select(on)
         return lambda n, *, key, sampler=Sobol(): self._points(
-            *self.domain.sample_boundary(part, n, sampler=sampler, key=key)
+            *self.domain.sample_boundary(part, n, sampler=sampler, key=key), key=key
         )
 
     def _relation(self, on: Any) -> Callable[[np.ndarray], np.ndarray]:

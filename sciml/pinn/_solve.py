@@ -197,10 +197,10 @@ def _methods(method: Any, problem: Problem, points: int) -> tuple[AbstractMethod
 
 
 def _features_first(problem: Problem, method: Any, network: Any, saved: Checkpoint | None) -> bool:
-    """Random waves are for problems without data and unknowns, and need float64."""
+    """Random waves are for smooth solutions without data and unknowns, and need float64."""
     resumed = saved is not None and saved.path.exists()
     plain = method is None and network is None and problem.precision == np.float64
-    return plain and not _has_data(problem) and not resumed
+    return plain and not _has_data(problem) and not problem.exactness.corners and not resumed
 
 
 def _has_data(problem: Problem) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import sympy as sp
 
 from sciml import PDE, Box, Dirichlet, Initial, coordinates, field, fields, laplacian, nn, pinn
-from sciml.pinn._corners import damping
+from sciml.pinn._corners import damping, graded
 from sciml.pinn._sums import collapse_sums
 
 x, t = coordinates("x t")
@@ -82,6 +82,23 @@ def test_rows_near_contradictory_corners_are_damped():
     assert near.any() and points.damping[near].max() < 0.5 and points.damping.max() > 0.8
     np.testing.assert_allclose(damping(np.array([[0.0, 0.0], [0.2, 0.0]]), (((0, 0.0), (1, 0.0)),)), [0, 0.5])
     assert np.all(pinn.compile(HEAT, PLACE).sample(64)["interior"].damping == 1)
+
+
+def test_points_graded_towards_a_corner_integrate_like_uniform_ones():
+    corners = (((0, -1.0), (1, 1.0)), ((0, 1.0), (1, 1.0)))
+    random = np.random.default_rng(0)
+    uniform = random.uniform(-1, 1, (100_000, 2))
+    z, weight = graded(uniform, corners, random)
+    distance = np.hypot(1 - z[:, 0], 1 - z[:, 1])
+    near = (0.004 < distance) & (distance < 0.01)
+    assert near.mean() > 0.01 and np.abs(z).max() <= 1 and weight.mean() == pytest.approx(1)
+    assert np.mean(weight * z[:, 0] ** 2) == pytest.approx(1 / 3, abs=0.01)
+    assert np.mean(weight * near) == pytest.approx(np.pi * (0.01**2 - 0.004**2) / 16, rel=0.05)
+    for height in (1.0, -1.0):  # a face stays a face, and one without a corner keeps its points
+        face = np.stack([uniform[:, 0], np.full(len(uniform), height)], axis=1)
+        z, weight = graded(face, corners, random, inside=False)
+        assert np.all(z[:, 1] == height) and np.mean(weight * z[:, 0] ** 2) == pytest.approx(1 / 3, abs=0.01)
+    np.testing.assert_array_equal(z, face)
 
 
 def test_derivatives_in_a_constant_ratio_become_one_sum():
