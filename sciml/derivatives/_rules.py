@@ -62,13 +62,15 @@ def spread(alg: Algebra, arguments: list[Any]) -> list[Any]:
     layer; a matrix product leaves it in place. XLA makes a broadcast of it.
     """
     varying = next(primal(alg, a) for a in arguments if isinstance(a, dict))
-    one = 0 * varying[:1] + 1 if jnp.ndim(varying) == 1 else None
-
-    def widen(a: Any) -> Any:
-        alike = one is not None and not isinstance(a, dict) and 1 < jnp.size(a) and jnp.shape(a) == jnp.shape(varying)
-        return jnp.asarray(a, varying.dtype)[:, None] @ one if alike else a
-
-    return [widen(a) for a in arguments]
+    if jnp.ndim(varying) != 1 or jnp.size(varying) == 1:
+        return arguments
+    one = 0 * varying[:1] + 1
+    return [
+        jnp.asarray(a, varying.dtype)[:, None] @ one
+        if not isinstance(a, dict) and jnp.shape(a) == jnp.shape(varying)
+        else a
+        for a in arguments
+    ]
 
 
 def value(alg: Algebra, eqn: Any, arguments: list[Any]) -> Any:

@@ -48,7 +48,7 @@ def seed(alg: Algebra, x: Any) -> Series:
     for key in alg.collapsed:
         firsts = [(factor, index.index(1)) for factor, index in key.terms if sum(index) == 1]
         if firsts:
-            row = sum(factor * rows[axis] for factor, axis in firsts)
+            row = np.sum([factor * rows[axis] for factor, axis in firsts], axis=0)
             result[key] = Term(row + vary, row != 0)
     return result
 
