@@ -121,7 +121,7 @@ def chain_axis(index: MultiIndex) -> int | None:
     return min(candidates)[1] if candidates else None
 
 
-def _chain(index: MultiIndex) -> list[tuple[float, MultiIndex, MultiIndex]]:
+def _chain(index: MultiIndex) -> list[tuple[float, Key, Key]]:
     axis = chain_axis(index)
     assert axis is not None
     return [(low[axis] / index[axis], low, _minus(index, low)) for low in below(index) if low[axis]]
