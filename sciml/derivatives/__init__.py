@@ -12,3 +12,4 @@ from ._requests import Combination as Combination
 from ._requests import Laplacian as Laplacian
 from ._requests import MultiIndex as MultiIndex
 from ._requests import Request as Request
+from ._requests import terms_of as terms_of

@@ -279,7 +279,8 @@ def build(requests: tuple[Request, ...], dimension: int, *, block_from: int) -> 
     blocks = {r for r in sums if isinstance(r, Laplacian) and len(r.axes) >= block_from}
     sums = [request for request in sums if request not in blocks]
     blocked = {_block(r, dimension) for r in blocks if not {index for _, index in terms_of(r, dimension)} <= indices}
-    closed = {low for index in indices for low in below(index)}
+    firsts = {unit(axis, dimension) for key in blocked if key.block for axis in key.block.axes}
+    closed = {low for index in indices - firsts for low in below(index)}
     for request in sums:
         closed |= {low for _, index in terms_of(request, dimension) for low in below(index) if low != index}
     collapsed: set[Collapsed] = set()
@@ -290,9 +291,6 @@ def build(requests: tuple[Request, ...], dimension: int, *, block_from: int) -> 
             collapsed = {Collapsed(tuple(terms)) for terms in rest if terms}
             break
         closed |= single
-    firsts = {unit(axis, dimension) for key in blocked for axis in key.block.axes}  # type: ignore[union-attr]
-    if not sums:
-        closed = {low for index in indices - firsts for low in below(index)}
     return algebra(frozenset(closed), frozenset(collapsed | blocked), dimension)
 
 

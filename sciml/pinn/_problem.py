@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
-from ..derivatives import Combination
+from ..derivatives import Laplacian, terms_of
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
 from ..nn import MLP, Adapted, RandomFeatures, adapt
@@ -328,8 +328,9 @@ def _check_network(problem: Problem) -> None:
             needed.setdefault(index, set()).add(problem.fields.index(name))
         for _, name, request in g.sums:
             # One by one: that a part of a sum vanishes cannot be seen from the sum.
-            for index in (index for _, index in request.terms) if isinstance(request, Combination) else (request,):
-                needed.setdefault(index, set()).add(problem.fields.index(name))
+            apart = (request,) if isinstance(request, Laplacian) else [i for _, i in terms_of(request, g.dimension)]
+            for each in apart:
+                needed.setdefault(each, set()).add(problem.fields.index(name))
     if needed and not trial.angles:
         check_derivatives(
             lambda x: trial.network.apply(problem.params["network"], trial.inputs(x)),

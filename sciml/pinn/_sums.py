@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..derivatives import Combination, Laplacian, Request, Taylor
+from ..derivatives import Combination, Laplacian, Request, Taylor, terms_of
 from ..pde import PDE, Parameter, derivatives_of, expand_fluxes
 
 Index = tuple[int, ...]
@@ -30,12 +30,12 @@ def collapse_sums(expressions: list[Any], pde: PDE) -> tuple[list[Any], list[tup
         dummies = {index: sp.Dummy() for index in mine}
         marked = [e.xreplace({_leaf(u, index, pde): dummies[index] for index in mine}) for e in expanded]
         for group in _groups([[sp.expand(e.diff(dummies[i])) for e in marked] for i in mine], mine, dummies):
-            for request, scale in _requests(group, len(pde.coordinates)):
+            for request in _requests(group):
                 symbol = Parameter(f"sum_{len(found)}_of_{u.field_name}_", 1.0)
-                indices = _indices(request, group)
-                head = dummies[indices[0]]
-                vanish = dict.fromkeys((dummies[i] for i in indices), sp.Integer(0))
-                marked = [e.xreplace(vanish) + e.diff(head) / scale * symbol for e in marked]
+                terms = terms_of(request, len(pde.coordinates))
+                scale, first = terms[0]
+                vanish = dict.fromkeys((dummies[index] for _, index in terms), sp.Integer(0))
+                marked = [e.xreplace(vanish) + e.diff(dummies[first]) / scale * symbol for e in marked]
                 found.append((symbol.name, u.field_name, request))
         expanded = [e.xreplace({dummies[index]: _leaf(u, index, pde) for index in mine}) for e in marked]
     return expanded, found
@@ -83,22 +83,12 @@ def _ratio(factor: list[Any], first: list[Any]) -> float | None:
     return ratio
 
 
-def _requests(members: list[tuple[float, Index]], dimension: int) -> list[tuple[Request, float]]:
-    """Requests for the sum, each with its factor at the first of its terms.
-
-    A Laplacian along many axes is asked for as such: its first derivatives go through the network as one array.
-    """
+def _requests(members: list[tuple[float, Index]]) -> list[Request]:
+    """The sum as requests. A Laplacian along many axes is one by itself: its first derivatives go through the network as
+    one array."""
     for factor in {c for c, _ in members}:
-        axes = [i.index(2) for c, i in members if c == factor and sum(i) == 2 and max(i) == 2]
-        if len(axes) >= Taylor().block_from:
-            rest = [(c, i) for c, i in members if not (c == factor and sum(i) == 2 and max(i) == 2)]
-            other: list[tuple[Request, float]] = [(Combination(rest), rest[0][0])] if len(rest) > 1 else []
-            return [(Laplacian(axes), 1.0), *other]
-    return [(Combination(members), members[0][0])]
-
-
-def _indices(request: Request, members: list[tuple[float, Index]]) -> list[Index]:
-    if isinstance(request, Combination):
-        return [index for _, index in request.terms]
-    assert isinstance(request, Laplacian)
-    return [i for _, i in members if sum(i) == 2 and max(i) == 2 and i.index(2) in request.axes]
+        pure = [(c, i) for c, i in members if c == factor and sum(i) == max(i) == 2]
+        if len(pure) >= Taylor().block_from:
+            rest = [member for member in members if member not in pure]
+            return [Laplacian(i.index(2) for _, i in pure), *([Combination(rest)] if len(rest) > 1 else [])]
+    return [Combination(members)]
