@@ -6,17 +6,18 @@ import abc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
+from ._field_function import FieldFunction as FieldFunction
 from ._files import read_arrays, write_arrays
+from ._integrals import integrate
 from ._precision import float64, is_traced
 from .geometry import Domain
-from .pde import PDE, derivatives_of, expand_fluxes, lower, multi_index
+from .pde import PDE, expand_fluxes, lower
 
 Index = tuple[int, ...]
 
@@ -24,7 +25,17 @@ Index = tuple[int, ...]
 class AbstractFinal(abc.ABC):
     """What a solution is made of: anything that gives the (real) fields and their derivatives at points."""
 
-    kind: str
+    kind: ClassVar[str]
+    kinds: ClassVar[dict[str, type[AbstractFinal]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        if "kind" in cls.__dict__:
+            AbstractFinal.kinds[cls.kind] = cls
+
+    @property
+    def parts(self) -> tuple[Solution, ...]:
+        """The solutions that it is put together from; none for most."""
+        return ()
 
     @abc.abstractmethod
     def derivatives(self, index: Index, x: Any) -> Any:
@@ -34,6 +45,20 @@ class AbstractFinal(abc.ABC):
     @abc.abstractmethod
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """A header of plain JSON, and arrays."""
+
+    @classmethod
+    @abc.abstractmethod
+    def from_saved(
+        cls,
+        pde: PDE,
+        domain: Domain,
+        header: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+        *,
+        network: Any = None,
+        functions: Mapping[str, Any] | None = None,
+    ) -> AbstractFinal:
+        """What `to_saved` gave; `network` and `functions` as for `Solution.load`."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +163,7 @@ class Solution:
     def _real(self) -> PDE:
         return self.pde.real()
 
-    def _columns(self, x: np.ndarray) -> np.ndarray:
+    def columns(self, x: np.ndarray) -> np.ndarray:
         """Points of the domain with the columns of the equation."""
         return x[:, [self.domain.names.index(c.name) for c in self.pde.coordinates]]
 
@@ -153,7 +178,7 @@ class Solution:
         values |= {name: p.value for name, p in self.parameters.items()}
         if normals is not None:
             values |= {("normal", c.name): normals[:, i] for i, c in enumerate(self.pde.space)}
-        found = {index: self._evaluate(index, x) for index in sorted({i for _, i in lowered.derivatives})}
+        found = {index: self.evaluate(index, x) for index in sorted({i for _, i in lowered.derivatives})}
         for name, index in lowered.derivatives:
             values[name, index] = found[index][:, names.index(name)]
         with float64(), jax.ensure_compile_time_eval():
@@ -171,7 +196,7 @@ class Solution:
                 expression = expression.subs(u, re + sp.I * im)
         return expand_fluxes(expression.doit())
 
-    def _evaluate(self, index: Index, x: Any) -> Any:
+    def evaluate(self, index: Index, x: Any) -> Any:
         """A derivative of all real fields: traced inputs go straight through, concrete ones in float64 blocks."""
         if is_traced(x):
             return self.final.derivatives(index, x)
@@ -198,7 +223,7 @@ class Solution:
     def residual(self, n: int = 2048, *, points: Any = None) -> dict[str, np.ndarray]:
         """The residual of every equation `(n,)` at fresh points of the domain, or at `points` `(n, d)` with the columns
         of `domain.names`."""
-        x = self._columns(self.domain.sample(n, key=101) if points is None else np.asarray(points, float))
+        x = self.columns(self.domain.sample(n, key=101) if points is None else np.asarray(points, float))
         equations = self._real.equations
         return dict(zip([e.name for e in equations], self.values_of([e.expression for e in equations], x), strict=True))
 
@@ -273,6 +298,18 @@ class Solution:
         self._estimate = found
         return found
 
+    @property
+    def parts(self) -> tuple[Solution, ...]:
+        """The windows in time, or the members of an ensemble, that this solution is made of; none for most."""
+        return self.final.parts
+
+    def spread(self, name: str, *args: Any, **kwargs: Any) -> np.ndarray:
+        """The standard deviation of a field over the members of an ensemble, called like `solution.u`: a hint at the
+        error, not a bound. What all members share, such as too few points, does not show in it."""
+        if self.final.kind != "ensemble":
+            raise ValueError("spread is that of an ensemble; make one with pinn.ensemble(pde, domain).")
+        return np.std([part[name](*args, **kwargs) for part in self.parts], axis=0, ddof=1)
+
     # -- integrals ------------------------------------------------------------------------------------------------
 
     def integrate(self, expression: Any, *, on: Any = None, n: int = 1 << 14, **at: float) -> float:
@@ -283,43 +320,7 @@ class Solution:
         Without `at`, time and parameters are integrated over too. Quasi-Monte Carlo with `n` points, whose relative
         error is 1e-3 to 1e-4; on a `Box` of up to three dimensions Gauss-Legendre quadrature.
         """
-        unknown = set(at) - set(self.domain.names)
-        if unknown:
-            raise ValueError(
-                f"integrate: {', '.join(sorted(unknown))} is no coordinate; these are {', '.join(self.domain.names)}."
-            )
-        names = self.domain.names
-        free = [i for i, name in enumerate(names) if name not in at]
-        lengths = self.domain.upper - self.domain.lower
-        space = self.domain.space
-        space_names = space.names if space is not None else ()
-        from .geometry import Box
-
-        fixed = set(at) & set(space_names)
-        if fixed and (on is not None or not isinstance(space, Box)):
-            raise ValueError(
-                f"integrate: {', '.join(sorted(fixed))} is fixed, which leaves a slice of "
-                f"{'the boundary' if on is not None else repr(space)} whose measure is not known. Space coordinates "
-                "are fixed in the interior of a Box only; time and parameters everywhere."
-            )
-        if on is not None:
-            part = self.domain.boundary.all if on == "all" else self.domain.boundary.select(on)
-            x, normals = self.domain.sample_boundary(part, n)
-            measure, normals = part.measure, normals[:, [space_names.index(c.name) for c in self.pde.space]]
-            weights = np.full(len(x), 1 / len(x))
-        else:
-            normals = None
-            if isinstance(space, Box | None) and len(free) <= 3:
-                x, weights = _gauss(self.domain, free, at)
-                measure = float(np.prod([lengths[i] for i in free if names[i] in space_names]))
-            else:
-                x = self.domain.sample(n)
-                weights, measure = np.full(len(x), 1 / len(x)), float(space.measure) if space is not None else 1.0
-        for name, value in at.items():
-            x[:, names.index(name)] = value
-        rest = float(np.prod([lengths[i] for i in free if names[i] not in space_names]))
-        (values,) = self.values_of([expression], self._columns(x), normals)
-        return float(np.sum(weights * values) * measure * rest)
+        return integrate(self, expression, on=on, n=n, at=at)
 
     def flux(self, vector: Any, *, on: Any = "all", n: int = 1 << 14, **at: float) -> float:
         """The integral of `vector . n` over a part of the boundary; the components in the order of `pde.space`."""
@@ -372,6 +373,12 @@ class Solution:
 
     def save(self, path: Any) -> Path:
         """Writes equations, domain, parameters and history into one file, without pickle; see `Solution.load`."""
+        path = Path(path)
+        write_arrays(path, *self.to_saved())
+        return path
+
+    def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What `save` writes: a header of plain JSON, and arrays."""
         header, arrays = self.final.to_saved()
         estimate = (
             None if self._estimate is None else [self._estimate.value, self._estimate.fields, self._estimate.reason]
@@ -390,9 +397,7 @@ class Solution:
             "kind": self.final.kind,
             "final": header,
         }
-        path = Path(path)
-        write_arrays(path, everything, arrays)
-        return path
+        return everything, arrays
 
     @classmethod
     def load(cls, path: Any, *, network: Any = None, functions: Mapping[str, Any] | None = None) -> Solution:
@@ -401,20 +406,33 @@ class Solution:
         **Arguments:** `network`: a network of your own that was trained, built as before (sciml's own networks are
         rebuilt from the file); `functions`: the JAX functions of the equations by name.
         """
-        from .geometry import from_json
-
         header, arrays = read_arrays(path)
         if header.get("sciml") != 1:
             raise ValueError(f"{path} is no saved Solution of this version of sciml.")
+        return cls.from_saved(header, arrays, network=network, functions=functions)
+
+    @classmethod
+    def from_saved(
+        cls,
+        header: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+        *,
+        network: Any = None,
+        functions: Mapping[str, Any] | None = None,
+    ) -> Solution:
+        """What `to_saved` gave."""
+        from .geometry import from_json
+
         pde = PDE.from_json(header["pde"], functions=dict(functions or {}))
         domain: Any = from_json(header["domain"])
-        if header["kind"] != "network":
+        if header["kind"] not in AbstractFinal.kinds:
             raise ValueError(
-                f"{path} holds a solution of the kind {header['kind']!r}, which this version does not know."
+                f"The file holds a solution of the kind {header['kind']!r}; this version knows "
+                f"{', '.join(sorted(AbstractFinal.kinds))}."
             )
-        from .pinn._final import NetworkFinal
-
-        final = NetworkFinal.from_saved(pde, domain, header["final"], arrays, network)
+        final = AbstractFinal.kinds[header["kind"]].from_saved(
+            pde, domain, header["final"], arrays, network=network, functions=functions
+        )
         estimate = None if header["estimate"] is None else Estimate(*header["estimate"])
         return cls(
             pde,
@@ -459,114 +477,5 @@ class Solution:
         return f"<table>{rows}</table>"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class FieldFunction:
-    """A field of a solution, or a derivative of it: a function of its coordinates."""
-
-    solution: Solution
-    expression: Any
-
-    @property
-    def coordinates(self) -> tuple[Any, ...]:
-        u: Any = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
-        return u.coordinates
-
-    def __getattr__(self, name: str) -> FieldFunction:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        u: Any = self.expression.expr if isinstance(self.expression, sp.Derivative) else self.expression
-        extra = getattr(u, name)  # the field's own message where this is no derivative
-        if not isinstance(extra, sp.Derivative):
-            raise AttributeError(name)
-        index = multi_index(extra, u.coordinates)
-        expression = self.expression
-        for c, k in zip(u.coordinates, index, strict=True):
-            expression = expression.diff(c, k) if k else expression
-        return FieldFunction(self.solution, expression)
-
-    def __repr__(self) -> str:
-        names = ", ".join(c.name for c in self.coordinates)
-        return f"<{self.expression} of a Solution: call it with ({names})>"
-
-    def __call__(self, *args: Any, grid: bool = False, **kwargs: Any) -> Any:
-        names = [c.name for c in self.coordinates]
-        given = self._arguments(names, args, kwargs)
-        if grid:
-            axes = [jnp.asarray(a) if is_traced(a) else np.atleast_1d(np.asarray(a, float)) for a in given]
-            if any(a.ndim != 1 for a in axes):
-                raise ValueError("grid=True takes one 1D array for each coordinate.")
-            given = list((jnp if is_traced(axes) else np).meshgrid(*axes, indexing="ij"))
-        if is_traced(given):
-            return self._traced(names, given)
-        arrays = np.broadcast_arrays(*(np.asarray(a, float) for a in given))
-        x = self._points(names, [a.ravel() for a in arrays], np)
-        if not np.all(np.isfinite(x)):
-            raise ValueError(f"{self!r} was called with NaN or infinite coordinates.")
-        values = self._combine(lambda index: self.solution._evaluate(index, x))
-        values = values.reshape(arrays[0].shape)
-        return values if values.ndim else values[()]
-
-    def _traced(self, names: list[str], given: list[Any]) -> Any:
-        dtype = jnp.result_type(*[g for g in given if is_traced(g)])
-        dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
-        arrays = jnp.broadcast_arrays(*(jnp.asarray(a, dtype) for a in given))
-        x = self._points(names, [a.ravel() for a in arrays], jnp)
-        return self._combine(lambda index: self.solution.final.derivatives(index, x)).reshape(arrays[0].shape)
-
-    def _points(self, names: list[str], columns: list[Any], xp: Any) -> Any:
-        domain = self.solution.domain
-        middle = dict(zip(domain.names, (domain.lower + domain.upper) / 2, strict=True))
-        given = dict(zip(names, columns, strict=True))
-        return xp.stack(
-            [
-                given[c.name] if c.name in given else xp.full_like(columns[0], middle[c.name])
-                for c in self.solution.pde.coordinates
-            ],
-            axis=1,
-        )
-
-    def _combine(self, evaluate: Any) -> Any:
-        pde = self.solution.pde
-        ((name, index),) = derivatives_of(self.expression, pde.coordinates)
-        found, real = evaluate(index), [u.field_name for u in pde.real().fields]
-        if name in pde.real_parts:
-            re, im = (found[:, real.index(part)] for part in pde.real_parts[name])
-            return re + 1j * im
-        return found[:, real.index(name)]
-
-    def _arguments(self, names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        if len(args) > len(names):
-            raise TypeError(f"{self!r}: {len(args)} arguments came for {len(names)} coordinates.")
-        given = dict(zip(names, args, strict=False))
-        twice = set(given) & set(kwargs)
-        unknown = set(kwargs) - set(names)
-        if twice or unknown:
-            raise TypeError(
-                f"{self!r}: {', '.join(sorted(twice or unknown))} "
-                f"{'was given twice' if twice else 'is no coordinate of it'}."
-            )
-        given |= kwargs
-        missing = [name for name in names if name not in given]
-        if missing:
-            raise TypeError(f"{self!r}: the coordinates {', '.join(missing)} are missing.")
-        return [given[name] for name in names]
-
-
 def _power_of_two(n: int) -> int:
     return 1 << max(n - 1, 0).bit_length()
-
-
-def _gauss(domain: Domain, free: list[int], at: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Composite Gauss-Legendre points over the free coordinates, and weights that sum to one."""
-    per_axis = {0: 1, 1: 64, 2: 16, 3: 5}[len(free)]
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    cells = (np.arange(per_axis)[:, None] + (nodes + 1) / 2).ravel() / per_axis
-    one = np.tile(weights / 2, per_axis) / per_axis
-    mesh = np.meshgrid(*([cells] * len(free)), indexing="ij")
-    x = np.tile((domain.lower + domain.upper) / 2, (len(cells) ** len(free), 1))
-    total = np.ones(len(x))
-    for axis, m in zip(free, mesh, strict=True):
-        x[:, axis] = domain.lower[axis] + m.ravel() * (domain.upper[axis] - domain.lower[axis])
-    for m in np.meshgrid(*([one] * len(free)), indexing="ij"):
-        total = total * m.ravel()
-    return x, total

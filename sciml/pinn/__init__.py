@@ -8,7 +8,6 @@ from ._collocation import AbstractCollocation as AbstractCollocation
 from ._collocation import Fixed as Fixed
 from ._collocation import Redrawn as Redrawn
 from ._collocation import ResidualAdaptive as ResidualAdaptive
-from ._ensemble import Ensemble as Ensemble
 from ._ensemble import ensemble as ensemble
 from ._explain import explain as explain
 from ._groups import Points as Points

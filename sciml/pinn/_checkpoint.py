@@ -13,7 +13,7 @@ import numpy as np
 
 from .._files import read_arrays, write_arrays
 
-FORMAT = 1
+FORMAT = 2
 PARTS = ("x", "normals", "weight", "data", "damping")
 
 
@@ -50,11 +50,12 @@ class Checkpoint:
         header = {
             "format": FORMAT,
             "signature": self.signature,
-            "progress": dataclasses.asdict(progress),
+            "progress": dataclasses.asdict(progress) | {"earlier": [residual for residual, _ in progress.earlier]},
             "weights": {k: float(v) for k, v in batch.weights.items()},
             "groups": list(batch.points),
         }
         arrays = {f"state/{i}": np.asarray(a) for i, a in enumerate(jax.tree.leaves(state))}
+        arrays |= {f"earlier/{i}": p for i, (_, p) in enumerate(progress.earlier)}
         for name, points in batch.points.items():
             for part in PARTS:
                 arrays[f"points/{name}/{part}"] = np.asarray(getattr(points, part))
@@ -68,6 +69,10 @@ class Checkpoint:
         if not self.path.exists():
             return None
         header, arrays = read_arrays(self.path)
+        if header.get("format") != FORMAT:
+            raise ValueError(
+                f"The checkpoint {self.path} was written by another version of sciml. Give another path, or remove the file."
+            )
         if header.get("signature") != self.signature:
             raise ValueError(
                 f"The checkpoint {self.path} belongs to another problem or other settings. Call solve with the same "
@@ -75,4 +80,6 @@ class Checkpoint:
             )
         points = {name: Points(*(arrays[f"points/{name}/{part}"] for part in PARTS)) for name in header["groups"]}
         leaves = [arrays[f"state/{i}"] for i in range(sum(k.startswith("state/") for k in arrays))]
-        return Saved(Progress(**header["progress"]), points, header["weights"], leaves)
+        progress = header["progress"]
+        progress["earlier"] = [(r, arrays[f"earlier/{i}"]) for i, r in enumerate(progress["earlier"])]
+        return Saved(Progress(**progress), points, header["weights"], leaves)

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from ._corners import damped
 from ._groups import Points
 from ._problem import INTERIOR, Problem
 
@@ -84,7 +85,7 @@ class ResidualAdaptive(AbstractCollocation):
         blocks = next(g.blocks for g in problem.groups if g.name == INTERIOR)
         damping = points[INTERIOR].damping
         size = np.max(
-            [np.abs(np.asarray(found[b.name])) / b.scale * damping ** max(b.order - 1, 0) for b in blocks], axis=0
+            [np.abs(np.asarray(found[b.name])) / b.scale * damped(damping, b.order) for b in blocks], axis=0
         )
         if not np.all(np.isfinite(size)) or not size.any():
             return fresh

@@ -1,14 +1,17 @@
 """Corners where prescribed values contradict each other.
 
-The solution itself jumps there, its n-th derivatives grow like r^-n, and no smooth function has a small residual. Rows of an
-equation of order n are therefore multiplied with [rho / (1 + rho)]^(n-1), rho = r / RADIUS: what is left grows like 1/r, whose
-square is all but integrable, and the corner does not crowd out the rest of the domain. An equation of first order keeps
-its weight: without it, mass would leak through the corner of a cavity.
+The solution itself jumps there, its n-th derivatives grow like r^-n. A smooth function that rounds the jump off over a length
+delta has squared residuals of delta^-2n on an area delta^2. Rows of an equation of order n are therefore multiplied with
+[rho / (1 + rho)]^n, rho = r / RADIUS: what rounding costs then falls like delta^2. With the power n - 1 it would not depend on
+delta, so nothing would drive a network to sharpen the jump, and the corner would crowd out the rest of the domain. An
+equation of first order keeps its weight: without it, mass would leak through the corner of a cavity.
 
 Distances are measured in half-widths of the domain.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +31,11 @@ def damping(z: np.ndarray, corners: tuple[Corner, ...]) -> np.ndarray:
         nearest = np.minimum(nearest, np.sqrt(sum((z[:, axis] - value) ** 2 for axis, value in corner)))
     rho = nearest / RADIUS
     return rho / (1 + rho)
+
+
+def damped(damping: Any, order: int) -> Any:
+    """The factor of the rows of an equation of this order."""
+    return damping**order if order > 1 else 1.0
 
 
 def graded(

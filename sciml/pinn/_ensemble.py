@@ -3,48 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..solution import Solution
+from ..solution import Estimate, Index, Parameter, Solution
+from ._final import AbstractComposite
 from ._solve import solve
 
 
-@dataclass(frozen=True)
-class Ensemble:
-    """Solutions of one problem from different keys. `mean` and `spread` are called like `solution.u`."""
+class EnsembleFinal(AbstractComposite):
+    """The mean of its members."""
 
-    solutions: tuple[Solution, ...]
+    kind = "ensemble"
 
-    def values(self, field: str, *args: Any, **kwargs: Any) -> np.ndarray:
-        """The values of every member, stacked along the first axis."""
-        return np.stack([s[field](*args, **kwargs) for s in self.solutions])
-
-    def mean(self, field: str, *args: Any, **kwargs: Any) -> np.ndarray:
-        return self.values(field, *args, **kwargs).mean(axis=0)
-
-    def spread(self, field: str, *args: Any, **kwargs: Any) -> np.ndarray:
-        """The standard deviation over the members: a hint at the error, not a bound. Errors that all members share, such
-        as those of too few points, do not show in it."""
-        return self.values(field, *args, **kwargs).std(axis=0, ddof=1)
-
-    def parameter(self, name: str) -> tuple[float, float]:
-        """Mean and standard deviation of a learned unknown over the members."""
-        values = [s.parameters[name].value for s in self.solutions]
-        return float(np.mean(values)), float(np.std(values, ddof=1))
-
-    def __repr__(self) -> str:
-        return f"Ensemble of {len(self.solutions)}\n{self.solutions[0]!r}"
+    def derivatives(self, index: Index, x: Any) -> Any:
+        return sum(part.final.derivatives(index, x) for part in self.parts) / len(self.parts)
 
 
-def ensemble(pde: Any, domain: Any, method: Any = None, *, keys: Iterable[int] = range(3), **options: Any) -> Ensemble:
+def ensemble(pde: Any, domain: Any, method: Any = None, *, keys: Iterable[int] = range(3), **options: Any) -> Solution:
     """`solve` once for each key; every other argument as there (`max_time` counts for each member).
+
+    **Returns** a `Solution` whose fields are the means of the members (`solution.parts`), `solution.spread("u", x, t)`
+    their standard deviation. The value and standard error of an unknown are mean and standard deviation over the members.
 
     **Raises** `ValueError` with fewer than two keys.
     """
     keys = tuple(keys)
     if len(keys) < 2:
         raise ValueError(f"An ensemble has at least two members; keys={keys!r} came.")
-    return Ensemble(tuple(solve(pde, domain, method, key=key, **options) for key in keys))
+    parts = [solve(pde, domain, method, key=key, **options) for key in keys]
+    stats = {
+        "residual": max(p.stats["residual"] for p in parts),
+        "steps": sum(p.stats["steps"] for p in parts),
+        "seconds": sum(p.stats["seconds"] for p in parts),
+    }
+    return Solution(
+        parts[0].pde,
+        parts[0].domain,
+        EnsembleFinal(parts),
+        " ".join(f"Member {i + 1}: {p.result}" for i, p in enumerate(parts)),
+        all(p.converged for p in parts),
+        stats,
+        [row for p in parts for row in p.history],
+        {name: _learned(name, parts) for name in parts[0].parameters},
+        {name: max(p.conditions[name] for p in parts) for name in parts[0].conditions},
+        _estimated,
+    )
+
+
+def _learned(name: str, parts: list[Solution]) -> Parameter:
+    values = [p.parameters[name].value for p in parts]
+    return Parameter(name, float(np.mean(values)), float(np.std(values, ddof=1)), f"spread of {len(parts)} trainings")
+
+
+def _estimated(solution: Solution) -> Estimate:
+    """The spread of the members relative to their mean, in the L2 norm."""
+    x = solution.domain.sample(4096, key=1013)
+    columns = {name: x[:, i] for i, name in enumerate(solution.domain.names)}
+    fields = {}
+    for u in solution.pde.fields:
+        at: dict[str, Any] = {c.name: columns[c.name] for c in u.coordinates}
+        size = np.linalg.norm(solution[u.field_name](**at))
+        fields[u.field_name] = float(np.linalg.norm(solution.spread(u.field_name, **at)) / (size if size > 0 else 1.0))
+    reason = f"the spread of {len(solution.parts)} trainings; an error that all share does not show"
+    return Estimate(max(fields.values()), fields, reason)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from .._precision import float64, to_numpy
 from ..derivatives import plan
 from ..nn import restore
 from ..pde import PDE
-from ..solution import AbstractFinal, Index
+from ..solution import AbstractFinal, Index, Solution
 from ._problem import Problem
 
 # The reason that `_exact.decide` gives for every condition when told exact=False.
@@ -57,7 +58,14 @@ class NetworkFinal(AbstractFinal):
 
     @classmethod
     def from_saved(
-        cls, pde: PDE, domain: Any, header: dict[str, Any], arrays: dict[str, np.ndarray], network: Any
+        cls,
+        pde: PDE,
+        domain: Any,
+        header: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+        *,
+        network: Any = None,
+        functions: Any = None,
     ) -> NetworkFinal:
         from ._problem import compile
 
@@ -72,3 +80,39 @@ class NetworkFinal(AbstractFinal):
             problem = replace(problem, trial=trial, weights=header["weights"])
             unknowns = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("unknowns/")}
             return cls(problem, {"network": adapted.params, "unknowns": unknowns})
+
+
+class AbstractComposite(AbstractFinal):
+    """Put together from whole solutions, which are saved with their own equations: a window has its own initial value."""
+
+    def __init__(self, parts: Sequence[Solution]):
+        self._parts = tuple(parts)
+
+    @property
+    def parts(self) -> tuple[Solution, ...]:
+        return self._parts
+
+    def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        headers, arrays = [], {}
+        for i, part in enumerate(self.parts):
+            header, own = part.to_saved()
+            headers.append(header)
+            arrays |= {f"{i}/{name}": array for name, array in own.items()}
+        return {"parts": headers}, arrays
+
+    @classmethod
+    def from_saved(
+        cls,
+        pde: PDE,
+        domain: Any,
+        header: dict[str, Any],
+        arrays: dict[str, np.ndarray],
+        *,
+        network: Any = None,
+        functions: Any = None,
+    ) -> Self:
+        parts = []
+        for i, saved in enumerate(header["parts"]):
+            own = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(f"{i}/")}
+            parts.append(Solution.from_saved(saved, own, network=network, functions=functions))
+        return cls(parts)

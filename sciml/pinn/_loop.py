@@ -39,6 +39,8 @@ class Progress:
     draw: int = 0
     elapsed: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    # Parameters `(n,)` on the way with their residual on fresh points; see `_error`.
+    earlier: list[tuple[float, np.ndarray]] = field(default_factory=list)
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Outcome:
     converged: bool
     progress: Progress
     evaluations: int
+    earlier: list[tuple[float, Any]]
 
 
 def train(
@@ -141,7 +144,8 @@ def train(
                     )
                     batch = Batch(_device(drawn), batch.weights)
                     state = _refreshed(method, objective)(state, batch)
-                    at.history[-1]["fresh"] = float(np.sqrt(float(state.loss) / total_weight))
+                    fresh = at.history[-1]["fresh"] = float(np.sqrt(float(state.loss) / total_weight))
+                    _remember(at, fresh, state.p)
                     if patience and _plateau(at.history, patience):
                         reason, converged = "Plateau: fresh residuals no longer fall.", True
                 if relative <= tolerance:
@@ -166,7 +170,15 @@ def train(
         if checkpoint:
             checkpoint.save(at, state, batch)
     weights = {k: float(v) for k, v in batch.weights.items()}
-    return Outcome(objective.unravel(p), weights, reason or "All steps were taken.", converged, at, evaluations)
+    earlier = [(residual, objective.unravel(jnp.asarray(q))) for residual, q in at.earlier]
+    reason = reason or "All steps were taken."
+    return Outcome(objective.unravel(p), weights, reason, converged, at, evaluations, earlier)
+
+
+def _remember(at: Progress, fresh: float, p: Any) -> None:
+    """Keeps the parameters each time that the residual has fallen by a fifth, the last eight of them."""
+    if not at.earlier or fresh < 0.8 * at.earlier[-1][0]:
+        at.earlier = [*at.earlier[-7:], (fresh, np.asarray(p))]
 
 
 def _runner(method: AbstractMethod, objective: Any) -> Any:

@@ -18,6 +18,7 @@ from ..geometry import Domain
 from ..nn import MLP, Adapted, RandomFeatures, adapt
 from ..pde import PDE, Initial, Observed, Periodic, derivatives_of
 from ._check import resolve_domain, validate
+from ._corners import damped
 from ._exact import Exactness, decide
 from ._groups import Block, Group, Place, Points, expression_of, make_group
 from ._scales import equation_scale, field_scales
@@ -161,7 +162,7 @@ class Problem:
         prescribed values contradict each other."""
         quadrature = jnp.asarray(points.weight)
         factor = jnp.sqrt(weights[block.name] * quadrature / quadrature.shape[0]) / block.scale
-        return factor * jnp.asarray(points.damping) ** (block.order - 1) if block.order > 1 else factor
+        return factor * damped(jnp.asarray(points.damping), block.order)
 
     def _rows(self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None) -> Any:
         weights = self.weights if weights is None else weights

@@ -147,7 +147,7 @@ def _finish(problem: Problem, outcome: Outcome, reached: float, began: float) ->
         "parameters": problem.network.size,
         "network": f"{problem.network.name} ({problem.network.kind})",
     }
-    return _solution(problem, params, result, outcome.converged, stats, history, began)
+    return _solution(problem, params, result, outcome.converged, stats, history, began, outcome.earlier)
 
 
 def _from_attempt(tried: Attempt, tolerance: float, began: float) -> Solution:
@@ -170,7 +170,14 @@ def _from_attempt(tried: Attempt, tolerance: float, began: float) -> Solution:
 
 
 def _solution(
-    problem: Problem, params: Any, result: str, converged: bool, stats: dict[str, Any], history: Any, began: float
+    problem: Problem,
+    params: Any,
+    result: str,
+    converged: bool,
+    stats: dict[str, Any],
+    history: Any,
+    began: float,
+    earlier: Sequence[tuple[float, Any]] = (),
 ) -> Solution:
     solution = Solution(
         problem.original,
@@ -178,11 +185,11 @@ def _solution(
         NetworkFinal(problem, params),
         result,
         converged,
-        stats,
+        stats | {"precision": str(problem.precision)},
         history,
         learned_parameters(problem, params),
         measure_conditions(problem, params),
-        lambda solution: estimate(problem, params, problem.weights, solution),
+        lambda solution: estimate(problem, params, problem.weights, earlier),
     )
     solution.stats["seconds"] = time.monotonic() - began
     return solution

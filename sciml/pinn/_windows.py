@@ -10,31 +10,25 @@ import numpy as np
 
 from ..geometry import Box, Domain, Time
 from ..pde import PDE, Initial, table
-from ..solution import AbstractFinal, Estimate, Index, Solution
+from ..solution import Estimate, Index, Solution
 from ._check import resolve_domain, validate
+from ._final import AbstractComposite
 from ._solve import solve
 
 
-class WindowsFinal(AbstractFinal):
-    """One final for each window; a point belongs to the first window that contains its time."""
+class WindowsFinal(AbstractComposite):
+    """One solution for each window; a point belongs to the first window that contains its time."""
 
     kind = "windows"
 
-    def __init__(self, finals: list[AbstractFinal], ends: np.ndarray, axis: int):
-        self.finals, self.ends, self.axis = finals, np.asarray(ends, float), axis
-
     def derivatives(self, index: Index, x: Any) -> Any:
-        t = jnp.asarray(x)[:, self.axis]
-        value = self.finals[-1].derivatives(index, x)
-        for final, end in reversed(list(zip(self.finals[:-1], self.ends[:-1], strict=True))):
-            value = jnp.where((t <= jnp.asarray(end, t.dtype))[:, None], final.derivatives(index, x), value)
+        first = self.parts[0]
+        t = jnp.asarray(x)[:, first.pde.coordinates.index(first.pde.time)]
+        value = self.parts[-1].final.derivatives(index, x)
+        for part in reversed(self.parts[:-1]):
+            end = jnp.asarray(part.domain.time.end, t.dtype)  # type: ignore[union-attr]
+            value = jnp.where((t <= end)[:, None], part.final.derivatives(index, x), value)
         return value
-
-    def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        raise ValueError(
-            "A solution in windows is not saved as a whole; save its parts: for part in solution.stats['windows']: "
-            "part.save(...)."
-        )
 
 
 def solve_windows(
@@ -47,7 +41,7 @@ def solve_windows(
     own with smooth data, and what it costs does not grow with the number of windows before it.
 
     **Arguments:** as for `solve`; `windows`, how many; `grid`, points of the interpolant per coordinate; `max_time`, for
-    all together. **Returns** one `Solution`; `solution.stats["windows"]` are those of the windows.
+    all together. **Returns** one `Solution`; `solution.parts` are those of the windows.
 
     **Raises** `ValueError` where the space is no `Box` of at most three dimensions, or a field is complex.
     """
@@ -72,10 +66,8 @@ def solve_windows(
         parts.append(solve(current, place, method, max_time=max(left / (windows - i), 1.0), **options))
         if i + 1 < windows:
             current = _continued(pde, parts[-1], edges[i + 1], grid)
-    axis = pde.coordinates.index(pde.time)
-    final = WindowsFinal([p.final for p in parts], edges[1:], axis)
     stats = {
-        "windows": parts,
+        "windows": windows,
         "steps": sum(p.stats.get("steps", 0) for p in parts),
         "residual": max(p.stats.get("residual", np.nan) for p in parts),
         "seconds": time.monotonic() - began,
@@ -83,7 +75,7 @@ def solve_windows(
     return Solution(
         pde,
         resolved,
-        final,
+        WindowsFinal(parts),
         " ".join(f"Window {i + 1}: {p.result}" for i, p in enumerate(parts)),
         all(p.converged for p in parts),
         stats,

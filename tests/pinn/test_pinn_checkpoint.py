@@ -14,7 +14,7 @@ import pytest
 import sympy as sp
 
 from sciml import PDE, Box, Dirichlet, Disk, coordinates, field, laplacian, nn, pinn
-from sciml.pinn._checkpoint import Checkpoint, read_arrays
+from sciml.pinn._checkpoint import FORMAT, Checkpoint, read_arrays
 
 x, y, t = coordinates("x y t")
 u = field("u", x)
@@ -130,7 +130,7 @@ def test_checkpoints_of_other_problems_are_refused(tmp_path, often):
     pinn.solve(simple, line, pinn.Adam(steps=2), checkpoint=path, **options)
     assert path.exists() and not list(tmp_path.glob("*.part"))
     with np.load(path, allow_pickle=False) as file:
-        assert json.loads(file["header"].tobytes())["format"] == 1
+        assert json.loads(file["header"].tobytes())["format"] == FORMAT
     other = PDE(u.xx + u**2 + 2, Dirichlet(u, 0))
     message = "belongs to another problem or other settings.*same arguments as before, give another path, or remove"
     for pde, domain, method, more in (

@@ -10,6 +10,7 @@ import sympy as sp
 import sciml
 from sciml import PDE, Box, Dirichlet, coordinates, field, nn, pinn
 from sciml.pinn._objective import Batch, make_objective
+from sciml.pinn._solve import DENSE_BYTES, _methods
 from sciml.pinn.methods import Objective
 from sciml.pinn.methods._gauss_newton import Dense, MatrixFree, Woodbury
 from sciml.pinn.methods._line_search import line_search
@@ -256,3 +257,11 @@ def test_wrong_arguments_are_refused():
         pinn.solve(equation, Box(x=(0, 2)), "adam")
     with pytest.raises(TypeError, match=r"method is a method object"):
         pinn.solve(equation, Box(x=(0, 2)), pinn.Adam)
+
+
+def test_the_default_for_large_networks_forms_no_dense_matrix():
+    box = Box(x=(0, 2))
+    small, large = (pinn.compile(equation, box, nn.MLP(1, 1, width=w, depth=3, key=0)) for w in (20, 200))
+    assert isinstance(_methods(None, small, 2048)[-1], pinn.SSBroyden)
+    assert isinstance(_methods(None, large, 2048)[-1], pinn.LBFGS)
+    assert pinn.SSBroyden().bytes(large.network.size, 2048) > DENSE_BYTES >= pinn.SSBroyden().bytes(1000, 2048)

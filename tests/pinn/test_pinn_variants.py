@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from sciml import PDE, Box, Dirichlet, Initial, coordinates, field, fields, laplacian, nn, pinn
+from sciml import PDE, Box, Dirichlet, Initial, Solution, coordinates, field, fields, laplacian, nn, pinn
 from sciml.pinn._corners import damping, graded
 from sciml.pinn._sums import collapse_sums
 
@@ -22,15 +22,18 @@ def exact(x, t):
 
 
 @pytest.mark.slow
-def test_windows_hand_the_state_on():
+def test_windows_hand_the_state_on(tmp_path):
     solution = pinn.solve_windows(HEAT, PLACE, 2, progress=False, max_time=60)
-    first, second = solution.stats["windows"]
+    first, second = solution.parts
     assert float(solution.error(exact)) < 1e-7
     s = np.linspace(0, 1, 7)
     np.testing.assert_allclose(second.u(s, 0.1), first.u(s, 0.1), atol=1e-9)
     np.testing.assert_allclose(solution.u(s, 0.05), first.u(s, 0.05))
     np.testing.assert_allclose(solution.u(s, 0.15), second.u(s, 0.15))
     assert solution.estimate_error().value < 1e-6
+    loaded = Solution.load(solution.save(tmp_path / "windows.npz"))
+    np.testing.assert_array_equal(loaded.u(s, s / 5), solution.u(s, s / 5))
+    assert [part.domain for part in loaded.parts] == [first.domain, second.domain]
 
 
 def test_windows_need_time_and_a_box():
@@ -57,10 +60,17 @@ def test_causal_weights_hold_late_times_back():
         causal.first(pinn.compile(PDE(v.xx + 1, Dirichlet(v, 0)), Box(x=(0, 1))), 64, key=0)
 
 
-def test_ensembles_differ_by_key_and_agree_on_the_answer():
-    members = pinn.ensemble(HEAT, PLACE, QUICK, keys=(0, 1), network=nn.MLP(2, 1, width=8, depth=2), progress=False)
-    mean, spread = members.mean("u", 0.5, 0.1), members.spread("u", 0.5, 0.1)
-    assert 0 < spread < 0.05 and abs(mean - exact(0.5, 0.1)) < 0.05
+def test_ensembles_differ_by_key_and_agree_on_the_answer(tmp_path):
+    mean = pinn.ensemble(HEAT, PLACE, QUICK, keys=(0, 1), network=nn.MLP(2, 1, width=8, depth=2), progress=False)
+    first, second = mean.parts
+    assert 0 < mean.spread("u", 0.5, 0.1) < 0.05 and abs(mean.u(0.5, 0.1) - exact(0.5, 0.1)) < 0.05
+    np.testing.assert_allclose(mean.u.xx(0.5, 0.1), (first.u.xx(0.5, 0.1) + second.u.xx(0.5, 0.1)) / 2, rtol=1e-12)
+    estimated, true = mean.estimate_error().value, float(mean.error(exact))
+    assert true / 30 < estimated < 30 * true
+    loaded = Solution.load(mean.save(tmp_path / "ensemble.npz"))
+    assert loaded.spread("u", 0.5, 0.1) == mean.spread("u", 0.5, 0.1)
+    with pytest.raises(ValueError, match="ensemble"):
+        first.spread("u", 0.5, 0.1)
     with pytest.raises(ValueError, match="at least two"):
         pinn.ensemble(HEAT, PLACE, keys=(0,))
 
@@ -68,7 +78,7 @@ def test_ensembles_differ_by_key_and_agree_on_the_answer():
 def test_float32_on_request_only():
     solution = pinn.solve(HEAT, PLACE, QUICK, precision=np.float32, progress=False)
     leaves = jax.tree.leaves(solution.final.params["network"])
-    assert {leaf.dtype for leaf in leaves} == {np.dtype(np.float32)}
+    assert {leaf.dtype for leaf in leaves} == {np.dtype(np.float32)} and solution.stats["precision"] == "float32"
     assert solution.u(0.5, 0.1).dtype == np.float64 and float(solution.error(exact)) < 0.05
     with pytest.raises(ValueError, match="float64 or numpy.float32"):
         pinn.solve(HEAT, PLACE, precision=np.float16)

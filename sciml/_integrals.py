@@ -1,0 +1,68 @@
+"""Integrals over the domain of a solution, or over a part of its boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .geometry import Box, Domain
+
+if TYPE_CHECKING:
+    from .solution import Solution
+
+
+def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mapping[str, float]) -> float:
+    """See `Solution.integrate`."""
+    unknown = set(at) - set(solution.domain.names)
+    if unknown:
+        raise ValueError(
+            f"integrate: {', '.join(sorted(unknown))} is no coordinate; these are {', '.join(solution.domain.names)}."
+        )
+    names = solution.domain.names
+    free = [i for i, name in enumerate(names) if name not in at]
+    lengths = solution.domain.upper - solution.domain.lower
+    space = solution.domain.space
+    space_names = space.names if space is not None else ()
+    fixed = set(at) & set(space_names)
+    if fixed and (on is not None or not isinstance(space, Box)):
+        raise ValueError(
+            f"integrate: {', '.join(sorted(fixed))} is fixed, which leaves a slice of "
+            f"{'the boundary' if on is not None else repr(space)} whose measure is not known. Space coordinates "
+            "are fixed in the interior of a Box only; time and parameters everywhere."
+        )
+    if on is not None:
+        part = solution.domain.boundary.all if on == "all" else solution.domain.boundary.select(on)
+        x, normals = solution.domain.sample_boundary(part, n)
+        measure, normals = part.measure, normals[:, [space_names.index(c.name) for c in solution.pde.space]]
+        weights = np.full(len(x), 1 / len(x))
+    else:
+        normals = None
+        if isinstance(space, Box | None) and len(free) <= 3:
+            x, weights = _gauss(solution.domain, free, at)
+            measure = float(np.prod([lengths[i] for i in free if names[i] in space_names]))
+        else:
+            x = solution.domain.sample(n)
+            weights, measure = np.full(len(x), 1 / len(x)), float(space.measure) if space is not None else 1.0
+    for name, value in at.items():
+        x[:, names.index(name)] = value
+    rest = float(np.prod([lengths[i] for i in free if names[i] not in space_names]))
+    (values,) = solution.values_of([expression], solution.columns(x), normals)
+    return float(np.sum(weights * values) * measure * rest)
+
+
+def _gauss(domain: Domain, free: list[int], at: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Composite Gauss-Legendre points over the free coordinates, and weights that sum to one."""
+    per_axis = {0: 1, 1: 64, 2: 16, 3: 5}[len(free)]
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    cells = (np.arange(per_axis)[:, None] + (nodes + 1) / 2).ravel() / per_axis
+    one = np.tile(weights / 2, per_axis) / per_axis
+    mesh = np.meshgrid(*([cells] * len(free)), indexing="ij")
+    x = np.tile((domain.lower + domain.upper) / 2, (len(cells) ** len(free), 1))
+    total = np.ones(len(x))
+    for axis, m in zip(free, mesh, strict=True):
+        x[:, axis] = domain.lower[axis] + m.ravel() * (domain.upper[axis] - domain.lower[axis])
+    for m in np.meshgrid(*([one] * len(free)), indexing="ij"):
+        total = total * m.ravel()
+    return x, total
