@@ -29,7 +29,6 @@ from .._precision import float64
 from ..nn import MLP, RandomFeatures
 from ..solution import Estimate
 from ._collocation import ResidualAdaptive
-from ._measure import relative_residual
 from ._objective import Batch, make_objective
 from ._problem import Problem
 
@@ -48,7 +47,8 @@ def estimate(
 
 
 def _from_training(problem: Problem, params: Any, earlier: Sequence[tuple[float, Any]], failed: Estimate) -> Estimate:
-    now = relative_residual(problem, params)
+    """From `earlier`, the last of which is how large the residual was at the end."""
+    now = earlier[-1][0]
     worse = [(residual, old) for residual, old in earlier if residual > 1.5 * now]
     if not worse:
         return failed

@@ -171,6 +171,8 @@ def train(
             checkpoint.save(at, state, batch)
     weights = {k: float(v) for k, v in batch.weights.items()}
     earlier = [(residual, objective.unravel(jnp.asarray(q))) for residual, q in at.earlier]
+    fresh = [h["fresh"] for h in at.history if "fresh" in h]
+    earlier += [(fresh[-1], objective.unravel(p))] if fresh else []
     reason = reason or "All steps were taken."
     return Outcome(objective.unravel(p), weights, reason, converged, at, evaluations, earlier)
 

@@ -41,7 +41,7 @@ def solve(
     network: Any = None,
     max_time: float = 180.0,
     tolerance: float = 1e-8,
-    points: int = 2048,
+    points: int = 4096,
     collocation: AbstractCollocation | None = None,
     balancing: AbstractBalancing | None = None,
     weights: Mapping[str, float] | None = None,
