@@ -39,7 +39,7 @@ class Progress:
     draw: int = 0
     elapsed: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-    # Parameters `(n,)` on the way with their residual on fresh points; see `_error`.
+    # Parameters `(n,)` on the way with the residual that they were trained to; see `_error`.
     earlier: list[tuple[float, np.ndarray]] = field(default_factory=list)
 
 
@@ -144,8 +144,8 @@ def train(
                     )
                     batch = Batch(_device(drawn), batch.weights)
                     state = _refreshed(method, objective)(state, batch)
-                    fresh = at.history[-1]["fresh"] = float(np.sqrt(float(state.loss) / total_weight))
-                    _remember(at, fresh, state.p)
+                    at.history[-1]["fresh"] = float(np.sqrt(float(state.loss) / total_weight))
+                    _remember(at, relative, state.p)
                     if patience and _plateau(at.history, patience):
                         reason, converged = "Plateau: fresh residuals no longer fall.", True
                 if relative <= tolerance:
@@ -171,16 +171,17 @@ def train(
             checkpoint.save(at, state, batch)
     weights = {k: float(v) for k, v in batch.weights.items()}
     earlier = [(residual, objective.unravel(jnp.asarray(q))) for residual, q in at.earlier]
-    fresh = [h["fresh"] for h in at.history if "fresh" in h]
-    earlier += [(fresh[-1], objective.unravel(p))] if fresh else []
+    trained = [h["residual"] for h in at.history if "fresh" in h]
+    earlier += [(trained[-1], objective.unravel(p))] if trained else []
     reason = reason or "All steps were taken."
     return Outcome(objective.unravel(p), weights, reason, converged, at, evaluations, earlier)
 
 
-def _remember(at: Progress, fresh: float, p: Any) -> None:
-    """Keeps the parameters each time that the residual has fallen by a fifth, the last eight of them."""
-    if not at.earlier or fresh < 0.8 * at.earlier[-1][0]:
-        at.earlier = [*at.earlier[-7:], (fresh, np.asarray(p))]
+def _remember(at: Progress, residual: float, p: Any) -> None:
+    """Keeps the parameters each time that the residual has fallen by a fifth, the last eight of them. The residual is that on
+    the points trained on, just before they are drawn anew: on few fresh points it jumps by factors."""
+    if not at.earlier or residual < 0.8 * at.earlier[-1][0]:
+        at.earlier = [*at.earlier[-7:], (residual, np.asarray(p))]
 
 
 def _runner(method: AbstractMethod, objective: Any) -> Any:
