@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from .._evaluate import evaluate
 from ..geometry import Box, Domain
 from ..pde import PDE, Dirichlet, Initial, Opaque, Periodic
 from ..pde import Parameter as Unknown
-from ._evaluate import evaluate
 
 # Boundary values on a box are blended along every axis: 2^axes terms, and a distance factor that is nearly zero almost
 # everywhere in many dimensions. Above three the conditions are penalised.

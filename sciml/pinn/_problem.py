@@ -12,12 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
+from .._validate import resolve_domain, validate
 from ..derivatives import Laplacian, terms_of
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
 from ..nn import MLP, Adapted, RandomFeatures, adapt
 from ..pde import PDE, Initial, Observed, Periodic, derivatives_of
-from ._check import resolve_domain, validate
 from ._corners import damped
 from ._exact import Exactness, decide
 from ._groups import Block, Group, Place, Points, expression_of, make_group

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from .._evaluate import evaluate
 from ..geometry import Domain
 from ..pde import PDE, Dirichlet, Initial, Neumann, Observed, Periodic, Robin, derivatives_of, expand_fluxes
-from ._evaluate import evaluate
 
 
 def field_scales(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, float]:

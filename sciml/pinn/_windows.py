@@ -8,10 +8,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from .._validate import resolve_domain, validate
 from ..geometry import Box, Domain, Time
 from ..pde import PDE, Initial, table
 from ..solution import Estimate, Index, Solution
-from ._check import resolve_domain, validate
 from ._final import AbstractComposite
 from ._solve import solve
 

@@ -23,7 +23,7 @@ from sciml import (
     nn,
     pinn,
 )
-from sciml.pinn._evaluate import evaluate
+from sciml._evaluate import evaluate
 
 x, y, z, t = coordinates("x y z t")
 

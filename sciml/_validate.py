@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry import AbstractGeometry, Box, Domain
-from ..pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
 from ._evaluate import evaluate
+from .geometry import AbstractGeometry, Box, Domain
+from .pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
 
 
 def resolve_domain(pde: PDE, domain: Any) -> Domain:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..pde import PDE, Field, NormalComponent, Opaque, Parameter, derivatives_of, expand_fluxes, lower
+from .pde import PDE, Field, NormalComponent, Opaque, Parameter, derivatives_of, expand_fluxes, lower
 
 
 def evaluate(pde: PDE, expression: Any, x: np.ndarray, leaves: Mapping[Any, float] | None = None) -> np.ndarray:

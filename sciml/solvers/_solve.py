@@ -1,0 +1,399 @@
+"""`solve`: the same equations and domain as for a network, integrated on a grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._precision import float64, is_traced, require_float64
+from .._validate import resolve_domain
+from ..geometry import Box, Domain
+from ..pde import PDE, Initial, Observed, Periodic
+from ..solution import Parameter, Solution
+from ._grid import GridFinal
+from ._periodic import Periodic as PeriodicProblem
+from ._periodic import adaptive, compile_periodic, fixed
+from ._system import System, first_order
+from .spatial import Fourier
+from .stepping import ETDRK4, AbstractETD
+
+COARSEST, FINEST = {1: 64, 2: 32, 3: 16}, {1: 4096, 2: 512, 3: 128}
+SAVES = 101
+# Fourier coefficients in the upper third, relative to the largest: above the first a grid that was asked for is refused for the
+# initial value, above the second a result says that it is too coarse.
+UNRESOLVED, DOUBTFUL = 1e-2, 1e-5
+RESOLVED = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A PDE on a grid. `run` is pure: it can be differentiated with respect to parameters and initial values, and batched.
+
+    **Attributes:** `system` (the split), `grid`, `pde`, `domain`.
+    """
+
+    pde: PDE
+    domain: Domain
+    system: System
+    grid: Fourier
+    discrete: PeriodicProblem
+
+    def initial(self, given: Mapping[str, Any] | None = None) -> Any:
+        """The initial state `(states, *n)`, from the conditions or `given` by name."""
+        return self._boundary("problem.initial", lambda g: self.discrete.initial(g), given)
+
+    def run(
+        self,
+        initial: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        save_at: Any,
+        method: AbstractETD | None = None,
+        steps: int | None = None,
+        rtol: Any = 1e-8,
+    ) -> Any:
+        """States `(times, states, *n)` at the times `save_at`, the first of which is the start.
+
+        **Arguments:** `initial` `(states, *n)`; `parameters` by name; `steps`, that many equal steps between two saved times
+        (for gradients, whose memory grows like their square root); without it they adapt to `rtol`.
+        """
+
+        def run(initial: Any, parameters: Any, save_at: Any, rtol: Any) -> Any:
+            problem = self.discrete
+            constants = problem.constants(self.parameters(parameters))
+            linear, rate = problem.linear(constants), problem.rate(constants)
+            stepper = method or ETDRK4()
+            u0 = problem.grid.forward(problem.initial() if initial is None else jnp.asarray(initial, float))
+            times = jnp.asarray(save_at, float)
+
+            def advance(carry: Any, interval: Any) -> Any:
+                u, h = carry
+                t0, t1 = interval
+                if steps is not None:
+                    u = fixed(linear, rate, stepper, u, t0, t1, steps)
+                else:
+                    kind = "checkpointed" if is_traced(u) else "lax"
+                    u, h, reached, _, _ = adaptive(linear, rate, stepper, u, t0, t1, h, rtol, kind=kind)
+                    u = jnp.where(reached >= t1 - 1e-9 * (t1 - t0), u, jnp.nan)
+                return (u, h), u
+
+            h0 = (times[-1] - times[0]) / 1000
+            _, rows = jax.lax.scan(advance, (u0, h0), (times[:-1], times[1:]))
+            return problem.grid.backward(jnp.concatenate([u0[None], rows]))
+
+        return self._boundary("problem.run", run, initial, parameters, save_at, rtol)
+
+    def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The value of every unknown parameter: `given`, or the value it was declared with."""
+        given = dict(given or {})
+        names = [p.name for p in self.pde.parameters]
+        unknown = set(given) - set(names)
+        if unknown:
+            raise ValueError(
+                f"parameters: {', '.join(sorted(unknown))} is no parameter of this equation; there are "
+                f"{', '.join(names) or 'none'}."
+            )
+        return {p.name: given.get(p.name, p.initial) for p in self.pde.parameters}
+
+    def _boundary(self, name: str, function: Any, *args: Any) -> Any:
+        if is_traced(*args):
+            require_float64(name)
+            return function(*args)
+        with float64():
+            return np.asarray(function(*args))
+
+    def __repr__(self) -> str:
+        n = " x ".join(map(str, self.grid.n))
+        return f"Problem on {n} points, Fourier\n{self.system.explain()}"
+
+
+def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem:
+    """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
+    resolved = resolve_domain(pde, domain)
+    names, bounds = _periodic_box(pde, resolved)
+    system = first_order(pde)
+    _check_conditions(pde)
+    with float64():
+        if grid is None:
+            n = _chosen(system, names, bounds)
+        else:
+            n = _points(grid, names)
+        made = compile_periodic(system, Fourier(names, bounds, n))
+        return Problem(pde, resolved, system, made.grid, made)
+
+
+def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:
+    """How `solve` would treat the problem: grid, the split into linear and nonlinear terms, dealiasing.
+
+    >>> from sciml import Box, Initial, PDE, Periodic, coordinates, field, solvers
+    >>> x, t = coordinates("x t")
+    >>> u = field("u", x, t)
+    >>> heat = PDE(u.t + u * u.x - 0.1 * u.xx, Initial(u, 0), Periodic(x))
+    >>> print(solvers.explain(heat, Box(x=(0, 1), t=(0, 1))).splitlines()[1])
+    d/dt u = L + N,   L = 0.1 u.xx,   N = -u*u.x
+    """
+    problem = compile(pde, domain, grid=grid)
+    degree = problem.system.degree
+    lines = [repr(problem)]
+    if degree > 1:
+        lines.append(f"dealiasing: N is of degree {degree}, so modes above 2/{degree + 1} of the largest are dropped in it")
+    return "\n".join(lines)
+
+
+def solve(
+    pde: PDE,
+    domain: Any,
+    method: AbstractETD | None = None,
+    *,
+    grid: Any = None,
+    save_at: Any = None,
+    parameters: Mapping[str, Any] | None = None,
+    initial: Mapping[str, Any] | None = None,
+    rtol: float = 1e-8,
+    steps: int | None = None,
+    progress: bool = True,
+    throw: bool = True,
+) -> Solution:
+    """Integrates a PDE on a grid.
+
+    Periodic boxes: Fourier in space; in time exponential time differencing of order four (`ETDRK4()`), whose step follows an
+    error estimate. The equation is split into du/dt = L u + N(u, t), L linear with constant coefficients, which is
+    integrated exactly; `explain` shows the split. Products in N are dealiased by their degree.
+
+    **Arguments:**
+
+    - `pde`, `domain`: as for `pinn.solve`.
+    - `method`: `ETDRK4()` or `ETDRK2()`.
+    - `grid`: points along each axis, a number or one by name; by default doubled until the initial value is resolved to 1e-9,
+        and once more while the solution is not.
+    - `save_at`: increasing times; by default 101 equally spaced ones. The solution is interpolated between them with order
+        eight.
+    - `parameters`: values of the unknowns of the equation by name; `initial`: arrays on the grid by name of the field,
+        instead of the conditions.
+    - `rtol`: error of a step relative to the state, in the L2 norm. `steps`: that many equal steps between saved times instead.
+    - `progress`: a progress bar. `throw`: whether a blow-up raises; otherwise the last good state is returned. Ctrl-C returns
+        what is done.
+
+    **Returns** a `Solution`. **Raises** `ValueError` where the problem does not fit the method, `FloatingPointError` where the
+    solution blew up.
+    """
+    began = time.monotonic()
+    _check_arguments(method, rtol, steps)
+    automatic = grid is None
+    problem = compile(pde, domain, grid=grid)
+    while True:
+        outcome = _run(problem, method or ETDRK4(), save_at, parameters, initial, rtol, steps, progress)
+        finer = tuple(2 * n for n in problem.grid.n)
+        limit = FINEST[problem.grid.dim]
+        if not (automatic and initial is None and outcome.complete and outcome.tail > DOUBTFUL / 100 and max(finer) <= limit):
+            break
+        problem = compile(pde, domain, grid=dict(zip(problem.grid.names, finer, strict=True)))
+    return _finished(problem, outcome, parameters, began, throw)
+
+
+@dataclass
+class _Outcome:
+    times: np.ndarray
+    values: np.ndarray
+    rates: np.ndarray
+    steps: int
+    rejected: int
+    tail: float
+    reached: float
+    complete: bool
+    interrupted: bool
+
+
+def _run(
+    problem: Problem, stepper: Any, save_at: Any, parameters: Any, initial: Any, rtol: float, steps: int | None, progress: bool
+) -> _Outcome:
+    from tqdm.auto import tqdm
+
+    discrete, grid = problem.discrete, problem.grid
+    times = _times(save_at, problem.domain)
+    with float64():
+        constants = discrete.constants(problem.parameters(parameters))
+        u0 = discrete.initial(initial)
+        tail = grid.tail(u0)
+        if tail > UNRESOLVED:
+            raise ValueError(
+                f"The grid of {' x '.join(map(str, grid.n))} points is too coarse for the initial value: its Fourier "
+                f"coefficients are still {tail:.0e} of the largest in the upper third of the wave numbers. Take more "
+                "points, or a smoother, periodic initial value."
+            )
+
+        @jax.jit
+        def advance(u: Any, t0: Any, t1: Any, h: Any, rtol: Any) -> Any:
+            linear, rate = discrete.linear(constants), discrete.rate(constants)
+            if steps is not None:
+                return fixed(linear, rate, stepper, u, t0, t1, steps), h, t1, jnp.asarray(steps), jnp.asarray(0)
+            return adaptive(linear, rate, stepper, u, t0, t1, h, rtol)
+
+        rate_of = jax.jit(lambda u, t: grid.backward(discrete.derivative(constants, u, t)))
+        u = grid.forward(u0)
+        h = jnp.asarray((times[-1] - times[0]) / 1000)
+        kept_t, values, rates = [times[0]], [np.asarray(u0)], [np.asarray(rate_of(u, times[0]))]
+        taken = rejected = 0
+        reached, interrupted, complete = times[0], False, True
+        bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
+        try:
+            for t0, t1 in zip(times[:-1], times[1:], strict=True):
+                new, h, at, some, lost = advance(u, t0, t1, h, rtol)
+                taken, rejected, reached = taken + int(some), rejected + int(lost), float(at)
+                finite = bool(jnp.all(jnp.isfinite(new)))
+                if finite:
+                    u = new
+                    if reached > kept_t[-1]:
+                        kept_t.append(reached)
+                        values.append(np.asarray(grid.backward(u)))
+                        rates.append(np.asarray(rate_of(u, reached)))
+                else:
+                    reached = kept_t[-1]
+                bar.update(1)
+                bar.set_postfix(t=f"{reached:.4g}", steps=taken, refresh=False)
+                if not finite or reached < t1 - 1e-9 * (t1 - t0):
+                    complete = False
+                    break
+        except KeyboardInterrupt:
+            interrupted, complete = True, False
+        finally:
+            bar.close()
+        tail = max(tail, *(grid.tail(v) for v in values[:: max(1, len(values) // 8)]), grid.tail(values[-1]))
+    return _Outcome(
+        np.array(kept_t), np.stack(values), np.stack(rates), taken, rejected, tail, float(kept_t[-1]), complete, interrupted
+    )
+
+
+def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float, throw: bool) -> Solution:
+    shape = " x ".join(map(str, problem.grid.n))
+    result = f"Integrated to t = {outcome.reached:g} in {outcome.steps} steps ({outcome.rejected} rejected) on {shape} points."
+    if outcome.interrupted:
+        result = f"Interrupted by the user at t = {outcome.reached:g}; what was computed until then is returned."
+    elif not outcome.complete:
+        result = (
+            f"The solution blew up, or became NaN, after t = {outcome.reached:.6g}: the step fell below any use. That is the "
+            "last good state. If the equation should stay bounded, take a finer grid or look at the signs of its highest "
+            "derivatives."
+        )
+        if throw:
+            raise FloatingPointError(f"{result} (throw=False returns the solution until then.)")
+    if outcome.tail > DOUBTFUL:
+        result += (
+            f" The grid is too coarse: Fourier coefficients in the upper third are {outcome.tail:.0e} of the largest; take "
+            "more points (grid=...)."
+        )
+    pde = problem.pde
+    index = [i for i, s in enumerate(problem.system.states) if s.order == 0]
+    states = [problem.system.states[i].field for i in index]
+    order = [index[states.index(u.field_name)] for u in pde.real().fields]
+    final = GridFinal(problem.grid, outcome.times, outcome.values[:, order], outcome.rates[:, order])
+    stats = {
+        "steps": outcome.steps,
+        "rejected": outcome.rejected,
+        "grid": list(problem.grid.n),
+        "tail": outcome.tail,
+        "precision": "float64",
+        "seconds": time.monotonic() - began,
+    }
+    given = problem.parameters(parameters)
+    return Solution(
+        pde,
+        problem.domain,
+        final,
+        result,
+        outcome.complete,
+        stats,
+        [],
+        {name: Parameter(name, float(value)) for name, value in given.items()},
+        {},
+    )
+
+
+# What can be said before anything is compiled -------------------------------------------------------------------------
+
+
+def _periodic_box(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
+    if pde.time is None or domain.time is None:
+        raise ValueError("solvers.solve integrates in time; this equation has no time coordinate.")
+    if pde.family:
+        raise ValueError(
+            f"A family in {', '.join(c.name for c in pde.family)} is for networks: solvers.solve takes one value at a time, "
+            "as a parameter(...)."
+        )
+    if not isinstance(domain.space, Box) or domain.space.dim > 3:
+        raise ValueError(f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}.")
+    conditions = [c for c in pde.conditions if isinstance(c, Periodic)]
+    open_ = [
+        f"{u.field_name} along {c.name}"
+        for u in pde.fields
+        for c in pde.space
+        if not any(p.covers(u, c) for p in conditions)
+    ]
+    if open_:
+        raise NotImplementedError(
+            f"Only periodic boxes are integrated so far; no Periodic condition covers {', '.join(open_)}."
+        )
+    box = domain.space
+    names = tuple(c.name for c in pde.space)
+    bounds = dict(zip(box.names, box.bounds, strict=True))
+    return names, tuple(bounds[name] for name in names)
+
+
+def _check_conditions(pde: PDE) -> None:
+    for c in pde.conditions:
+        if isinstance(c, Observed):
+            raise ValueError(
+                f"{c.name!r}: data cannot be held by an integrator. Fit parameters or the initial value to it through "
+                "problem.run, which is differentiable."
+            )
+        if not isinstance(c, Initial | Periodic):
+            raise ValueError(f"{c.name!r}: a periodic box has no boundary for it to hold on.")
+
+
+def _check_arguments(method: Any, rtol: Any, steps: Any) -> None:
+    if method is not None and not isinstance(method, AbstractETD):
+        raise TypeError(f"method is an object such as solvers.ETDRK4(); {method!r} came.")
+    if not 1e-14 < rtol < 1:
+        raise ValueError(f"rtol={rtol!r}; expected a number between 1e-14 and 1.")
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise ValueError(f"steps={steps!r}; expected a positive whole number.")
+
+
+def _points(grid: Any, names: tuple[str, ...]) -> tuple[int, ...]:
+    by_name = grid if isinstance(grid, Mapping) else dict.fromkeys(names, grid)
+    wrong = set(by_name) ^ set(names)
+    if wrong:
+        raise ValueError(f"grid: one number of points for each of {', '.join(names)}; {grid!r} came.")
+    for name, n in by_name.items():
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 4:
+            raise ValueError(f"grid: {name}={n!r}; expected a whole number of at least 4.")
+    return tuple(int(by_name[name]) for name in names)
+
+
+def _chosen(system: System, names: tuple[str, ...], bounds: Any) -> tuple[int, ...]:
+    d = len(names)
+    n = COARSEST[d]
+    while n < FINEST[d]:
+        made = compile_periodic(system, Fourier(names, bounds, (n,) * d))
+        if made.grid.tail(made.initial()) < RESOLVED:
+            break
+        n *= 2
+    return (n,) * d
+
+
+def _times(save_at: Any, domain: Domain) -> np.ndarray:
+    assert domain.time is not None
+    start, end = domain.time.start, domain.time.end
+    if save_at is None:
+        return np.linspace(start, end, SAVES)
+    times = np.atleast_1d(np.asarray(save_at, float))
+    if times.ndim != 1 or not np.all(np.diff(times) > 0) or times[0] < start or times[-1] > end * (1 + 1e-12):
+        raise ValueError(f"save_at: increasing times from {start:g} to {end:g}; {save_at!r} came.")
+    return times if times[0] == start else np.concatenate([[start], times])
+

@@ -1,0 +1,3 @@
+"""Discretisations of space."""
+
+from ._fourier import Fourier as Fourier

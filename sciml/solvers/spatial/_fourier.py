@@ -1,0 +1,77 @@
+"""Periodic boxes: equally spaced points, derivatives by the fast Fourier transform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from .._system import Index
+
+
+class Fourier:
+    """Points `lower + length * i / n` along each axis, and what is needed in Fourier space (the last axis halved, for
+    real fields)."""
+
+    def __init__(self, names: tuple[str, ...], bounds: tuple[tuple[float, float], ...], n: tuple[int, ...]):
+        self.names, self.bounds, self.n = names, bounds, n
+        self.dim = len(n)
+        self.lengths = tuple(b - a for a, b in bounds)
+        self.axes = tuple(range(-self.dim, 0))
+
+    @property
+    def points(self) -> tuple[np.ndarray, ...]:
+        return tuple(a + (b - a) * np.arange(n) / n for (a, b), n in zip(self.bounds, self.n, strict=True))
+
+    def mesh(self) -> dict[str, np.ndarray]:
+        """The coordinates on the grid, each of shape `n`."""
+        return dict(zip(self.names, np.meshgrid(*self.points, indexing="ij"), strict=True))
+
+    @property
+    def modes(self) -> tuple[int, ...]:
+        return (*self.n[:-1], self.n[-1] // 2 + 1)
+
+    def forward(self, u: Any) -> Any:
+        return jnp.fft.rfftn(u, axes=self.axes)
+
+    def backward(self, u: Any) -> Any:
+        return jnp.fft.irfftn(u, s=self.n, axes=self.axes)
+
+    def numbers(self) -> list[np.ndarray]:
+        """The whole wave numbers along each axis, shaped to broadcast."""
+        found = []
+        for axis, n in enumerate(self.n):
+            k = np.fft.rfftfreq(n, 1 / n) if axis == self.dim - 1 else np.fft.fftfreq(n, 1 / n)
+            found.append(k.reshape([-1 if a == axis else 1 for a in range(self.dim)]))
+        return found
+
+    def symbol(self, index: Index) -> np.ndarray:
+        """(i k)^index; the Nyquist mode of odd derivatives is zero, since its sign is not known."""
+        value = np.ones((1,) * self.dim, dtype=complex)
+        for k, n, length, order in zip(self.numbers(), self.n, self.lengths, index, strict=True):
+            factor = (2j * np.pi * k / length) ** order
+            if order % 2 and n % 2 == 0:
+                factor = np.where(np.abs(k) == n // 2, 0.0, factor)
+            value = value * factor
+        return np.broadcast_to(value, self.modes)
+
+    def kept(self, degree: int) -> np.ndarray:
+        """The modes that a product of `degree` factors does not alias: |k| < n / (degree + 1)."""
+        mask = np.ones(self.modes, dtype=bool)
+        if degree > 1:
+            for k, n in zip(self.numbers(), self.n, strict=True):
+                mask = mask & (np.abs(k) < n / (degree + 1))
+        return mask
+
+    def tail(self, u: Any) -> float:
+        """The largest Fourier coefficient in the upper third of the wave numbers, relative to the largest of all but the
+        mean: near rounding where the grid resolves `u` `(..., *n)`."""
+        size = np.abs(np.asarray(np.fft.rfftn(np.asarray(u), axes=self.axes)))
+        high = np.zeros(self.modes, dtype=bool)
+        low = np.ones(self.modes, dtype=bool)
+        for k, n in zip(self.numbers(), self.n, strict=True):
+            high = high | (np.abs(k) > n / 3)
+            low = low & (k == 0)
+        largest = float(np.max(np.where(low, 0, size), initial=0.0)) or float(np.max(size)) or 1.0
+        return float(np.max(np.where(high, size, 0), initial=0.0)) / largest
