@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from ..pde import Initial, Parameter, lower
+from ..pde import Initial, Parameter, derivatives_of, lower
 from ._system import Mean, System
 from .spatial import Fourier
 from .stepping import AbstractETD, Linear
@@ -77,7 +77,7 @@ class Periodic:
             values: dict[Any, Any] = dict(constants) | mesh | {time.name: t}  # type: ignore[union-attr]
             for leaf, (state, index) in wanted.items():
                 spectrum = u[names.index(str(state))] * jnp.asarray(self.grid.symbol(index))
-                values[_key(leaf, self.system)] = self.grid.backward(spectrum)
+                values[leaf_name(leaf, self.system)] = self.grid.backward(spectrum)
             found = self.rest(values)
             stacked = jnp.stack([jnp.broadcast_to(f, self.grid.n) for f in found])
             return jnp.where(kept, self.grid.forward(stacked), 0)
@@ -108,6 +108,14 @@ class Periodic:
             rows.append(jnp.broadcast_to(value, (math.prod(grid.n),)).reshape(grid.n))
         return jnp.stack(rows)
 
+    def forward(self, u: Any) -> Any:
+        """Values on the grid -> Fourier space."""
+        return self.grid.forward(u)
+
+    def whole(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        """Fourier space -> values on the grid `(states, *n)`."""
+        return self.grid.backward(u)
+
     def derivative(self, constants: Mapping[str, Any], u: Any, t: Any) -> Any:
         """du/dt in Fourier space."""
         return self.linear(constants).apply(u) + self.rate(constants)(u, t)
@@ -137,10 +145,10 @@ def compile_periodic(system: System, grid: Fourier) -> Periodic:
     return Periodic(system, grid, lowered, means, nonlinear, grid.kept(system.degree))
 
 
-def _key(leaf: Any, system: System) -> Any:
-    from ..pde._lower import leaf_key
-
-    return leaf_key(leaf, system.pde.coordinates)
+def leaf_name(leaf: Any, system: System) -> Any:
+    """By which key a lowered expression looks a leaf up."""
+    ((name, index),) = derivatives_of(leaf, system.pde.coordinates)
+    return name, index
 
 
 # From one saved time to the next ---------------------------------------------------------------------------------------

@@ -14,13 +14,14 @@ import numpy as np
 from .._precision import float64, is_traced, require_float64
 from .._validate import resolve_domain
 from ..geometry import Box, Domain
-from ..pde import PDE, Initial, Observed, Periodic
+from ..pde import PDE, Observed
+from ..pde import Periodic as PeriodicCondition
 from ..solution import Parameter, Solution
+from ._bounded import compile_bounded
 from ._grid import GridFinal
-from ._periodic import Periodic as PeriodicProblem
 from ._periodic import adaptive, compile_periodic, fixed
 from ._system import System, first_order
-from .spatial import Fourier
+from .spatial import Chebyshev, Fourier, Periodic
 from .stepping import ETDRK4, AbstractETD
 
 COARSEST, FINEST = {1: 64, 2: 32, 3: 16}, {1: 4096, 2: 512, 3: 128}
@@ -41,8 +42,8 @@ class Problem:
     pde: PDE
     domain: Domain
     system: System
-    grid: Fourier
-    discrete: PeriodicProblem
+    grid: Any
+    discrete: Any
 
     def initial(self, given: Mapping[str, Any] | None = None) -> Any:
         """The initial state `(states, *n)`, from the conditions or `given` by name."""
@@ -66,10 +67,11 @@ class Problem:
 
         def run(initial: Any, parameters: Any, save_at: Any, rtol: Any) -> Any:
             problem = self.discrete
+            inside = getattr(self.grid, "inside", (...,))
             constants = problem.constants(self.parameters(parameters))
             linear, rate = problem.linear(constants), problem.rate(constants)
             stepper = method or ETDRK4()
-            u0 = problem.grid.forward(problem.initial() if initial is None else jnp.asarray(initial, float))
+            u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *inside])
             times = jnp.asarray(save_at, float)
 
             def advance(carry: Any, interval: Any) -> Any:
@@ -85,7 +87,8 @@ class Problem:
 
             h0 = (times[-1] - times[0]) / 1000
             _, rows = jax.lax.scan(advance, (u0, h0), (times[:-1], times[1:]))
-            return problem.grid.backward(jnp.concatenate([u0[None], rows]))
+            states = jnp.concatenate([u0[None], rows])
+            return jax.vmap(lambda u, t: problem.whole(u, t, constants))(states, times)
 
         return self._boundary("problem.run", run, initial, parameters, save_at, rtol)
 
@@ -109,23 +112,42 @@ class Problem:
             return np.asarray(function(*args))
 
     def __repr__(self) -> str:
-        n = " x ".join(map(str, self.grid.n))
-        return f"Problem on {n} points, Fourier\n{self.system.explain()}"
+        axes = ", ".join(f"{name}: {a.n} {a.kind} points" for name, a in zip(self.grid.names, self.grid.line, strict=True))
+        return f"Problem on {axes}\n{self.system.explain()}"
 
 
 def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem:
     """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
     resolved = resolve_domain(pde, domain)
-    names, bounds = _periodic_box(pde, resolved)
+    names, bounds, kinds = _axes(pde, resolved)
     system = first_order(pde)
     _check_conditions(pde)
+
+    def made(n: tuple[int, ...]) -> Any:
+        if all(kind is Periodic for kind in kinds):
+            return compile_periodic(system, Fourier(names, bounds, n))
+        line = tuple(kind(*b, k) for kind, b, k in zip(kinds, bounds, n, strict=True))
+        return compile_bounded(system, resolved, names, line)
+
     with float64():
-        if grid is None:
-            n = _chosen(system, names, bounds)
+        if grid is not None:
+            discrete = made(_points(grid, names))
         else:
-            n = _points(grid, names)
-        made = compile_periodic(system, Fourier(names, bounds, n))
-        return Problem(pde, resolved, system, made.grid, made)
+            n = COARSEST[len(names)]
+            while True:
+                discrete = made((n,) * len(names))
+                constants = discrete.constants({p.name: p.initial for p in pde.parameters})
+                start = resolved.time.start  # type: ignore[union-attr]
+                tail = _initial_tail(discrete, discrete.initial(), start, constants)
+                if tail < RESOLVED or 2 * n > FINEST[len(names)]:
+                    break
+                n *= 2
+        return Problem(pde, resolved, system, discrete.grid, discrete)
+
+
+def _initial_tail(discrete: Any, u0: Any, t: float, constants: Any) -> float:
+    """How much of the initial value is in the upper third of the modes."""
+    return discrete.grid.tail(np.asarray(discrete.whole(discrete.forward(u0), jnp.asarray(float(t)), constants)))
 
 
 def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:
@@ -189,7 +211,7 @@ def solve(
     problem = compile(pde, domain, grid=grid)
     while True:
         outcome = _run(problem, method or ETDRK4(), save_at, parameters, initial, rtol, steps, progress)
-        finer = tuple(2 * n for n in problem.grid.n)
+        finer = tuple(2 * a.n for a in problem.grid.line)
         limit = FINEST[problem.grid.dim]
         if not (automatic and initial is None and outcome.complete and outcome.tail > DOUBTFUL / 100 and max(finer) <= limit):
             break
@@ -220,12 +242,11 @@ def _run(
     with float64():
         constants = discrete.constants(problem.parameters(parameters))
         u0 = discrete.initial(initial)
-        tail = grid.tail(u0)
-        if tail > UNRESOLVED:
+        if (tail := _initial_tail(discrete, u0, times[0], constants)) > UNRESOLVED:
             raise ValueError(
-                f"The grid of {' x '.join(map(str, grid.n))} points is too coarse for the initial value: its Fourier "
-                f"coefficients are still {tail:.0e} of the largest in the upper third of the wave numbers. Take more "
-                "points, or a smoother, periodic initial value."
+                f"The grid of {' x '.join(str(a.n) for a in grid.line)} points is too coarse for the initial value: "
+                f"coefficients in the upper third of its modes are still {tail:.0e} of the largest. Take more points, or an "
+                "initial value that is smoother and agrees with the boundary."
             )
 
         @jax.jit
@@ -235,10 +256,16 @@ def _run(
                 return fixed(linear, rate, stepper, u, t0, t1, steps), h, t1, jnp.asarray(steps), jnp.asarray(0)
             return adaptive(linear, rate, stepper, u, t0, t1, h, rtol)
 
-        rate_of = jax.jit(lambda u, t: grid.backward(discrete.derivative(constants, u, t)))
-        u = grid.forward(u0)
+        @jax.jit
+        def seen(u: Any, t: Any) -> Any:
+            """Values on the whole grid, and their time derivative."""
+            whole = lambda u, t: discrete.whole(u, t, constants)  # noqa: E731
+            return jax.jvp(whole, (u, t), (discrete.derivative(constants, u, t), jnp.ones_like(t)))
+
+        u = discrete.forward(u0)
         h = jnp.asarray((times[-1] - times[0]) / 1000)
-        kept_t, values, rates = [times[0]], [np.asarray(u0)], [np.asarray(rate_of(u, times[0]))]
+        kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(u, jnp.asarray(times[0])))
+        tail = grid.tail(values[0])
         taken = rejected = 0
         reached, interrupted, complete = times[0], False, True
         bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
@@ -251,8 +278,8 @@ def _run(
                     u = new
                     if reached > kept_t[-1]:
                         kept_t.append(reached)
-                        values.append(np.asarray(grid.backward(u)))
-                        rates.append(np.asarray(rate_of(u, reached)))
+                        for row, found in zip((values, rates), seen(u, jnp.asarray(reached)), strict=True):
+                            row.append(np.asarray(found))
                 else:
                     reached = kept_t[-1]
                 bar.update(1)
@@ -271,7 +298,8 @@ def _run(
 
 
 def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float, throw: bool) -> Solution:
-    shape = " x ".join(map(str, problem.grid.n))
+    size = tuple(a.n for a in problem.grid.line)
+    shape = " x ".join(map(str, size))
     result = f"Integrated to t = {outcome.reached:g} in {outcome.steps} steps ({outcome.rejected} rejected) on {shape} points."
     if outcome.interrupted:
         result = f"Interrupted by the user at t = {outcome.reached:g}; what was computed until then is returned."
@@ -292,11 +320,11 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
     index = [i for i, s in enumerate(problem.system.states) if s.order == 0]
     states = [problem.system.states[i].field for i in index]
     order = [index[states.index(u.field_name)] for u in pde.real().fields]
-    final = GridFinal(problem.grid, outcome.times, outcome.values[:, order], outcome.rates[:, order])
+    final = GridFinal(problem.grid.line, outcome.times, outcome.values[:, order], outcome.rates[:, order])
     stats = {
         "steps": outcome.steps,
         "rejected": outcome.rejected,
-        "grid": list(problem.grid.n),
+        "grid": list(size),
         "tail": outcome.tail,
         "precision": "float64",
         "seconds": time.monotonic() - began,
@@ -318,7 +346,8 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
 # What can be said before anything is compiled -------------------------------------------------------------------------
 
 
-def _periodic_box(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
+def _axes(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...], tuple[Any, ...]]:
+    """Names, bounds and kind of every axis, in the order of the equation's space coordinates."""
     if pde.time is None or domain.time is None:
         raise ValueError("solvers.solve integrates in time; this equation has no time coordinate.")
     if pde.family:
@@ -326,23 +355,20 @@ def _periodic_box(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tupl
             f"A family in {', '.join(c.name for c in pde.family)} is for networks: solvers.solve takes one value at a time, "
             "as a parameter(...)."
         )
-    if not isinstance(domain.space, Box) or domain.space.dim > 3:
-        raise ValueError(f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}.")
-    conditions = [c for c in pde.conditions if isinstance(c, Periodic)]
-    open_ = [
-        f"{u.field_name} along {c.name}"
-        for u in pde.fields
-        for c in pde.space
-        if not any(p.covers(u, c) for p in conditions)
-    ]
-    if open_:
-        raise NotImplementedError(
-            f"Only periodic boxes are integrated so far; no Periodic condition covers {', '.join(open_)}."
-        )
     box = domain.space
+    if not isinstance(box, Box) or box.dim > 3:
+        raise ValueError(f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}.")
+    conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
+    kinds = []
+    for c in pde.space:
+        covered = [any(p.covers(u, c) for p in conditions) for u in pde.fields]
+        if any(covered) and not all(covered):
+            bare = next(u.field_name for u, yes in zip(pde.fields, covered, strict=True) if not yes)
+            raise ValueError(f"{bare} is not periodic along {c.name}, other fields are: a grid needs all or none to be.")
+        kinds.append(Periodic if all(covered) else Chebyshev)
     names = tuple(c.name for c in pde.space)
     bounds = dict(zip(box.names, box.bounds, strict=True))
-    return names, tuple(bounds[name] for name in names)
+    return names, tuple(bounds[name] for name in names), tuple(kinds)
 
 
 def _check_conditions(pde: PDE) -> None:
@@ -352,8 +378,6 @@ def _check_conditions(pde: PDE) -> None:
                 f"{c.name!r}: data cannot be held by an integrator. Fit parameters or the initial value to it through "
                 "problem.run, which is differentiable."
             )
-        if not isinstance(c, Initial | Periodic):
-            raise ValueError(f"{c.name!r}: a periodic box has no boundary for it to hold on.")
 
 
 def _check_arguments(method: Any, rtol: Any, steps: Any) -> None:
@@ -374,17 +398,6 @@ def _points(grid: Any, names: tuple[str, ...]) -> tuple[int, ...]:
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 4:
             raise ValueError(f"grid: {name}={n!r}; expected a whole number of at least 4.")
     return tuple(int(by_name[name]) for name in names)
-
-
-def _chosen(system: System, names: tuple[str, ...], bounds: Any) -> tuple[int, ...]:
-    d = len(names)
-    n = COARSEST[d]
-    while n < FINEST[d]:
-        made = compile_periodic(system, Fourier(names, bounds, (n,) * d))
-        if made.grid.tail(made.initial()) < RESOLVED:
-            break
-        n *= 2
-    return (n,) * d
 
 
 def _times(save_at: Any, domain: Domain) -> np.ndarray:

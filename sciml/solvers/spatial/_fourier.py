@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._system import Index
+from ._axes import Periodic
 
 
 class Fourier:
@@ -21,8 +22,13 @@ class Fourier:
         self.axes = tuple(range(-self.dim, 0))
 
     @property
+    def line(self) -> tuple[Periodic, ...]:
+        """Each axis by itself."""
+        return tuple(Periodic(a, b, n) for (a, b), n in zip(self.bounds, self.n, strict=True))
+
+    @property
     def points(self) -> tuple[np.ndarray, ...]:
-        return tuple(a + (b - a) * np.arange(n) / n for (a, b), n in zip(self.bounds, self.n, strict=True))
+        return tuple(axis.points for axis in self.line)
 
     def mesh(self) -> dict[str, np.ndarray]:
         """The coordinates on the grid, each of shape `n`."""

@@ -59,9 +59,10 @@ def _phi_diagonal(z: Any) -> tuple[Any, ...]:
         third = (second - 0.5) / w
         return tuple(s + f for s, f in zip(sums, (first, second, third), strict=True))
 
-    zero = jnp.zeros_like(z)
+    zero = jnp.zeros(z.shape, circle.dtype)
     sums = jax.lax.fori_loop(0, CONTOUR_POINTS, add, (zero, zero, zero))
-    return (jnp.exp(z), *(s / CONTOUR_POINTS for s in sums))
+    means = [s / CONTOUR_POINTS for s in sums]
+    return (jnp.exp(z), *(means if jnp.iscomplexobj(z) else [m.real for m in means]))
 
 
 def _phi_blocks(z: Any) -> tuple[Any, ...]:

@@ -1,0 +1,397 @@
+"""Time-dependent equations on boxes with walls: Chebyshev points along walled axes, Fourier along periodic ones.
+
+The unknowns are the values at interior points. Values on the walls follow from the conditions: with E the rows of
+alpha u + beta du/dn at both ends,
+
+    u_full = P u + R g(t),          E u_full = g(t).
+
+The second derivative along each axis, D^2 P on the interior, is diagonalised once, so terms of L with second derivatives become
+numbers in that basis and exponential time differencing applies; everything else, the walls' contribution included, is N.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import sympy as sp
+
+from ..geometry import Domain
+from ..pde import Dirichlet, Initial, Neumann, Parameter, Robin, lower
+from ..pde import Periodic as PeriodicCondition
+from ._periodic import leaf_name
+from ._system import Mean, State, System, Term
+from .spatial import AbstractAxis, Chebyshev, Periodic
+from .stepping import Linear
+
+
+@dataclass(frozen=True)
+class Wall:
+    """alpha u + beta du/dn = value at one end of an axis."""
+
+    alpha: float
+    beta: float
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class AxisBasis:
+    """One axis for one field: how walls follow from the interior, and the eigenvectors of the second derivative.
+
+    `extend` `(full, interior)` and `lift` `(full, 2)`: P and R; `eigenvalues` `(interior,)`, `to_modes`, `to_points`.
+    """
+
+    extend: np.ndarray | None
+    lift: np.ndarray | None
+    eigenvalues: np.ndarray
+    to_modes: np.ndarray
+    to_points: np.ndarray
+
+
+def walled_axis(axis: Chebyshev, low: Wall, high: Wall) -> AxisBasis:
+    """P, R and the eigenvectors along an axis with these walls."""
+    n = axis.n
+    D, D2 = axis.matrix(1), axis.matrix(2)
+    ends, inside = [0, n - 1], slice(1, n - 1)
+    E = np.zeros((2, n))
+    for row, wall, sign in ((0, low, -1.0), (1, high, 1.0)):
+        E[row] = wall.beta * sign * D[ends[row]]
+        E[row, ends[row]] += wall.alpha
+    boundary = np.linalg.inv(E[:, ends])
+    extend, lift = np.zeros((n, n - 2)), np.zeros((n, 2))
+    extend[inside] = np.eye(n - 2)
+    extend[ends] = -boundary @ E[:, inside]
+    lift[ends] = boundary
+    operator = (D2 @ extend)[inside]
+    values, vectors = np.linalg.eig(operator)
+    if np.max(np.abs(values.imag)) > 1e-6 * np.max(np.abs(values)):
+        raise ValueError("These boundary conditions make the second derivative oscillate: check the sign of Robin's beta.")
+    order = np.argsort(-values.real)
+    vectors = vectors[:, order].real
+    return AxisBasis(extend, lift, values[order].real, np.linalg.inv(vectors), vectors)
+
+
+def periodic_axis(axis: Periodic) -> AxisBasis:
+    """The real Fourier basis: 1, cos, sin, ..."""
+    n, x = axis.n, np.arange(axis.n) / axis.n
+    columns, values = [np.ones(n) / math.sqrt(n)], [0.0]
+    for k in range(1, n // 2 + 1):
+        rate = -((2 * np.pi * k / (axis.upper - axis.lower)) ** 2)
+        columns.append(np.cos(2 * np.pi * k * x))
+        values.append(rate)
+        if 2 * k < n:
+            columns.append(np.sin(2 * np.pi * k * x))
+            values.append(rate)
+    vectors = np.stack([c / np.linalg.norm(c) for c in columns], axis=1)
+    return AxisBasis(None, None, np.array(values), vectors.T, vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The tensor grid. States are kept at interior points; `n` counts those, `full` the walls too."""
+
+    names: tuple[str, ...]
+    line: tuple[AbstractAxis, ...]
+
+    @property
+    def dim(self) -> int:
+        return len(self.line)
+
+    @property
+    def inside(self) -> tuple[slice, ...]:
+        return tuple(slice(1, -1) if isinstance(a, Chebyshev) else slice(None) for a in self.line)
+
+    @property
+    def n(self) -> tuple[int, ...]:
+        return tuple(a.n - 2 if isinstance(a, Chebyshev) else a.n for a in self.line)
+
+    @property
+    def full(self) -> tuple[int, ...]:
+        return tuple(a.n for a in self.line)
+
+    def mesh(self) -> dict[str, np.ndarray]:
+        """The coordinates of the interior points."""
+        axes = [a.points[s] for a, s in zip(self.line, self.inside, strict=True)]
+        return dict(zip(self.names, np.meshgrid(*axes, indexing="ij"), strict=True))
+
+    def tail(self, u: Any) -> float:
+        """The largest coefficient in the upper third of the modes of any axis (Fourier or Chebyshev), relative to the largest
+        of all: near rounding where the grid resolves `u` `(..., *full)`."""
+        from scipy.fft import dct
+
+        u = np.asarray(u)
+        worst = 0.0
+        for i, axis in enumerate(self.line):
+            along = np.moveaxis(u, u.ndim - self.dim + i, -1)
+            if isinstance(axis, Chebyshev):
+                size = np.abs(dct(along, type=1, axis=-1))
+            else:
+                size = np.abs(np.fft.rfft(along, axis=-1))
+            largest = float(np.max(size)) or 1.0
+            worst = max(worst, float(np.max(size[..., 2 * size.shape[-1] // 3 :], initial=0.0)) / largest)
+        return worst
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """A system on a grid with walls, ready to be stepped; see `Periodic`. States in the eigenbasis have the shape
+    `(states, *n)`."""
+
+    system: System
+    grid: Grid
+    bases: tuple[tuple[AxisBasis, ...], ...]  # [state][axis]
+    walls: tuple[tuple[tuple[Any, Any] | None, ...], ...]  # [state][axis]: lowered g at both ends
+    coefficients: Any
+    means: dict[str, Any]
+    modal: tuple[tuple[bool, ...], ...]  # whether a linear term is diagonal in the basis
+    rest: Any
+
+    def constants(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        values = {name: jnp.asarray(value, float) for name, value in parameters.items()}
+        mesh = {name: jnp.asarray(a) for name, a in self.grid.mesh().items()}
+        means = {}
+        for name, lowered in self.means.items():
+            (value,) = lowered(values | mesh)
+            means[name] = jnp.mean(jnp.broadcast_to(value, self.grid.n))
+        return values | means
+
+    def _terms(self, constants: Mapping[str, Any]) -> list[tuple[int, Term, Any, bool]]:
+        found = iter(self.coefficients(dict(constants)) if self.coefficients is not None else ())
+        return [
+            (i, term, next(found), self.modal[i][k])
+            for i, terms in enumerate(self.system.linear)
+            for k, term in enumerate(terms)
+        ]
+
+    def linear(self, constants: Mapping[str, Any]) -> Linear:
+        states = self.system.states
+        blocks = [[jnp.zeros(self.grid.n) for _ in states] for _ in states]
+        coupled = False
+        for i, term, value, modal in self._terms(constants):
+            if not modal:
+                continue
+            j = states.index(term.state)
+            coupled |= i != j
+            factor = jnp.ones(())
+            for axis, order in enumerate(term.index):
+                if order:
+                    shape = [-1 if a == axis else 1 for a in range(self.grid.dim)]
+                    factor = jnp.asarray(self.bases[i][axis].eigenvalues.reshape(shape))
+            blocks[i][j] = blocks[i][j] + value * factor
+        if not coupled:
+            return Linear(diagonal=jnp.stack([blocks[i][i] for i in range(len(states))]))
+        return Linear(blocks=jnp.stack([jnp.stack(row, axis=-1) for row in blocks], axis=-2))
+
+    def forward(self, u: Any) -> Any:
+        """Interior values -> eigenbasis."""
+        return self._transform(u, "to_modes")
+
+    def backward(self, u: Any) -> Any:
+        return self._transform(u, "to_points")
+
+    def _transform(self, u: Any, which: str) -> Any:
+        rows = []
+        for i, bases in enumerate(self.bases):
+            row = u[..., i, *(slice(None),) * self.grid.dim]
+            for axis, basis in enumerate(bases):
+                row = _along(getattr(basis, which), row, row.ndim - self.grid.dim + axis)
+            rows.append(row)
+        return jnp.stack(rows, axis=-1 - self.grid.dim)
+
+    def extended(self, i: int, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        """State `i` on the whole grid, walls included, from its interior values `(*n,)` (None: zeros)."""
+        full = jnp.zeros(self.grid.n) if u is None else u
+        for axis, basis in enumerate(self.bases[i]):
+            if basis.extend is None:
+                continue
+            lifted = _along(basis.extend, full, axis)
+            ends = self.walls[i][axis]
+            assert ends is not None
+            shape = [a for k, a in enumerate(full.shape) if k != axis]
+            g = jnp.stack([self._wall(lowered, axis, side, shape, t, constants) for side, lowered in enumerate(ends)])
+            full = lifted + jnp.moveaxis(jnp.tensordot(jnp.asarray(basis.lift), g, axes=1), 0, axis)
+        return full
+
+    def whole(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        """Eigenbasis -> values on the whole grid `(states, *full)`."""
+        inner = self.backward(u)
+        return jnp.stack([self.extended(i, inner[i], t, constants) for i in range(len(self.system.states))])
+
+    def _wall(self, lowered: Any, axis: int, side: int, shape: list[int], t: Any, constants: Mapping[str, Any]) -> Any:
+        """g at an end of `axis`: axes before it are whole, those after it have interior points only."""
+        place = []
+        for k, (line, inside) in enumerate(zip(self.grid.line, self.grid.inside, strict=True)):
+            if k == axis:
+                place.append(np.array([line.points[-side]]) if side else np.array([line.points[0]]))
+            else:
+                place.append(line.points if k < axis else line.points[inside])
+        mesh = np.meshgrid(*place, indexing="ij")
+        names = self.grid.names
+        values = dict(constants) | {n: jnp.asarray(m.squeeze(axis)) for n, m in zip(names, mesh, strict=True)}
+        values |= {self.system.pde.time.name: t}  # type: ignore[union-attr]
+        (value,) = lowered(values)
+        return jnp.broadcast_to(value, shape)
+
+    def _needed(self) -> dict[tuple[State, tuple[int, ...]], None]:
+        wanted: dict[tuple[State, tuple[int, ...]], None] = dict.fromkeys(self.system.symbols.values())
+        for i, terms in enumerate(self.system.linear):
+            for k, term in enumerate(terms):
+                if not self.modal[i][k]:
+                    wanted[term.state, term.index] = None
+        return wanted
+
+    def rate(self, constants: Mapping[str, Any]) -> Any:
+        """N in the eigenbasis: the expression N, linear terms that are not diagonal, and what the walls add to L."""
+        grid, states = self.grid, self.system.states
+        mesh = {name: jnp.asarray(a) for name, a in grid.mesh().items()}
+        terms = self._terms(constants)
+        wanted = self._needed()
+        walled = {term.state for _, term, _, modal in terms if modal and any(term.index)}
+
+        def derivative(full: Any, index: tuple[int, ...]) -> Any:
+            for axis, order in enumerate(index):
+                full = grid.line[axis].differentiate(full, order, axis)
+            return full[grid.inside]
+
+        def evaluate(modes: Any, t: Any) -> Any:
+            u = self.backward(modes)
+            whole = {s: self.extended(i, u[i], t, constants) for i, s in enumerate(states) if any(s == w for w, _ in wanted)}
+            lifts = {s: self.extended(states.index(s), None, t, constants) for s in walled}
+            found = {(s, index): derivative(whole[s], index) for s, index in wanted}
+            rows = [jnp.zeros(grid.n) for _ in states]
+            if self.rest is not None:
+                values: dict[Any, Any] = dict(constants) | mesh | {self.system.pde.time.name: t}  # type: ignore[union-attr]
+                for leaf, place in self.system.symbols.items():
+                    values[leaf_name(leaf, self.system)] = found[place]
+                rows = [jnp.broadcast_to(r, grid.n) for r in self.rest(values)]
+            for i, term, value, modal in terms:
+                if not modal:
+                    rows[i] = rows[i] + value * found[term.state, term.index]
+                elif any(term.index):
+                    rows[i] = rows[i] + value * derivative(lifts[term.state], term.index)
+            return self.forward(jnp.stack(rows))
+
+        return evaluate
+
+    def initial(self, given: Mapping[str, Any] | None = None) -> Any:
+        pde, grid = self.system.pde, self.grid
+        conditions = {(c.field.field_name, c.order): c for c in pde.conditions if isinstance(c, Initial)}
+        flat = {name: jnp.asarray(a.ravel()) for name, a in grid.mesh().items()}
+        rows = []
+        for state in self.system.states:
+            if given and str(state) in given:
+                value = jnp.asarray(given[str(state)], float)
+                if value.shape == grid.full:
+                    value = value[grid.inside]
+                if value.shape != grid.n:
+                    raise ValueError(
+                        f"initial[{str(state)!r}] has the shape {value.shape}; the grid has {grid.full}, walls included."
+                    )
+                rows.append(value)
+                continue
+            lowered = lower([conditions[state.field, state.order].value], coordinates=pde.coordinates)
+            (value,) = lowered(flat)
+            rows.append(jnp.broadcast_to(value, (math.prod(grid.n),)).reshape(grid.n))
+        return jnp.stack(rows)
+
+    def derivative(self, constants: Mapping[str, Any], u: Any, t: Any) -> Any:
+        return self.linear(constants).apply(u) + self.rate(constants)(u, t)
+
+
+def _along(matrix: Any, u: Any, axis: int) -> Any:
+    return jnp.moveaxis(jnp.tensordot(jnp.asarray(matrix), u, axes=(1, axis)), 0, axis)
+
+
+def compile_bounded(system: System, domain: Domain, names: tuple[str, ...], line: tuple[AbstractAxis, ...]) -> Bounded:
+    """Expressions to JAX functions, and one eigenbasis for each field and axis."""
+    pde = system.pde
+    grid = Grid(names, line)
+    bases, walls = [], []
+    cache: dict[Any, AxisBasis] = {}
+    for state in system.states:
+        rows, values = [], []
+        for name, axis in zip(names, line, strict=True):
+            if isinstance(axis, Periodic):
+                rows.append(cache.setdefault(axis, periodic_axis(axis)))
+                values.append(None)
+                continue
+            assert isinstance(axis, Chebyshev)
+            ends = [_wall_at(system, domain, state, f"{name}_{end}") for end in ("min", "max")]
+            key = (axis, *((w.alpha, w.beta) for w in ends))
+            if key not in cache:
+                cache[key] = walled_axis(axis, *ends)
+            rows.append(cache[key])
+            values.append(tuple(lower([w.value], coordinates=pde.coordinates) for w in ends))
+        bases.append(tuple(rows))
+        walls.append(tuple(values))
+    symbols: dict[Any, Any] = {}
+    means: dict[str, Any] = {}
+
+    def named(expression: Any) -> Any:
+        node = Mean(expression)
+        if node not in symbols:
+            symbols[node] = Parameter(f"mean_{len(symbols)}_", 1.0)
+            means[symbols[node].name] = lower([expression], coordinates=pde.coordinates)
+        return symbols[node]
+
+    coefficients = [
+        term.coefficient if term.variable is None else term.coefficient * named(term.variable)
+        for terms in system.linear
+        for term in terms
+    ]
+    rest = [e.replace(lambda n: isinstance(n, Mean), lambda n: named(n.args[0])) for e in system.nonlinear]
+    modal = tuple(
+        tuple(
+            term.state.field == system.states[i].field and (not any(term.index) or (sum(term.index) == max(term.index) == 2))
+            for term in terms
+        )
+        for i, terms in enumerate(system.linear)
+    )
+    lowered = lower([sp.sympify(c) for c in coefficients], coordinates=pde.coordinates) if coefficients else None
+    nonlinear = lower(rest, coordinates=pde.coordinates) if any(e != 0 for e in rest) else None
+    return Bounded(system, grid, tuple(bases), tuple(walls), lowered, means, modal, nonlinear)
+
+
+def _wall_at(system: System, domain: Domain, state: State, part: str) -> Wall:
+    """What holds for a state on a face; for a time derivative, the time derivative of what holds for the field."""
+    pde = system.pde
+    found = []
+    for c in pde.conditions:
+        if isinstance(c, Initial | PeriodicCondition):
+            continue
+        if not isinstance(c, Dirichlet | Neumann | Robin):
+            raise ValueError(
+                f"{c.name!r}: on a grid with walls, Dirichlet, Neumann, Robin and Periodic hold; a general condition or data "
+                "cannot be."
+            )
+        if c.field.field_name != state.field:
+            continue
+        on = domain.boundary.select(c.on) if c.on is None or not isinstance(c.on, dict) else None
+        if on is None:
+            raise ValueError(f"{c.name!r}: a value at one point cannot be held by an equation in time.")
+        if part in on.labels or on.name == part:
+            found.append(c)
+    if not found:
+        raise ValueError(
+            f"No boundary condition for {state.field} on {part}: add Dirichlet, Neumann, Robin or Periodic there."
+        )
+    if len(found) > 1:
+        raise ValueError(f"{' and '.join(repr(c.name) for c in found)} both hold on {part}: keep one of them.")
+    (c,) = found
+    if isinstance(c, Dirichlet):
+        alpha, beta = 1.0, 0.0
+    elif isinstance(c, Neumann):
+        alpha, beta = 0.0, 1.0
+    else:
+        if not (sp.sympify(c.alpha).is_number and sp.sympify(c.beta).is_number):
+            raise ValueError(f"{c.name!r}: alpha and beta must be numbers on a grid; {c.alpha} and {c.beta} came.")
+        alpha, beta = float(c.alpha), float(c.beta)
+    value = sp.sympify(c.value)
+    for _ in range(state.order):
+        value = value.diff(pde.time)
+    return Wall(alpha, beta, value)
+
