@@ -1,0 +1,258 @@
+"""PDEs on grids: exact solutions, orders of convergence, gradients, and what goes wrong."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sympy as sp
+
+import sciml
+from sciml import (
+    PDE,
+    Box,
+    Dirichlet,
+    Disk,
+    Initial,
+    Neumann,
+    Periodic,
+    Robin,
+    Solution,
+    catalogue,
+    coordinates,
+    field,
+    fields,
+    function,
+    parameter,
+    pinn,
+    solvers,
+)
+
+x, t = coordinates("x t")
+u = field("u", x, t)
+
+
+def error(pde, domain, exact, **options):
+    return float(solvers.solve(pde, domain, progress=False, **options).error(exact))
+
+
+# Periodic boxes -------------------------------------------------------------------------------------------------------
+
+
+def test_kdv_soliton():
+    exact = lambda x, t: 0.5 / np.cosh((np.mod(x - t + 20, 40) - 20) / 2) ** 2  # noqa: E731
+    kdv = PDE(u.t + 6 * u * u.x + u.xxx, Initial(u, sp.Rational(1, 2) / sp.cosh(x / 2) ** 2), Periodic())
+    assert error(kdv, Box(x=(-20, 20), t=(0, 4)), exact, rtol=1e-11) < 1e-8
+
+
+def test_a_complex_field():
+    psi = field("psi", x, t, complex=True)
+    start = Initial(psi, sp.exp(sp.I * x) / sp.cosh(x))
+    bright = PDE(sp.I * psi.t + psi.xx / 2 + sp.Abs(psi) ** 2 * psi, start, Periodic())
+    # On a ring of 12 pi, exp(i x) repeats.
+    ring = Box(x=(-6 * np.pi, 6 * np.pi), t=(0, 1))
+    exact = lambda x, t: np.exp(1j * x) / np.cosh(x - t)  # noqa: E731
+    assert error(bright, ring, exact, rtol=1e-10) < 1e-6
+
+
+def test_a_wave_is_of_second_order_in_time():
+    wave = PDE(u.tt - 4 * u.xx, Initial(u, sp.sin(x)), Initial(u, 0, order=1), Periodic())
+    assert error(wave, Box(x=(0, 2 * np.pi), t=(0, 1)), lambda x, t: np.sin(x) * np.cos(2 * t)) < 1e-10
+
+
+def test_variable_coefficients_and_time_dependent_forcing():
+    """Manufactured: u = sin(x - t) with the coefficient 2 + cos(x)."""
+    c = 2 + sp.cos(x)
+    wanted = sp.sin(x - t)
+    source = wanted.diff(t) - c * wanted.diff(x, x) + wanted**2
+    pde = PDE(u.t - c * u.xx + u**2 - source, Initial(u, sp.sin(x)), Periodic())
+    assert "mean" in solvers.explain(pde, Box(x=(0, 2 * np.pi), t=(0, 1)))
+    assert error(pde, Box(x=(0, 2 * np.pi), t=(0, 1)), lambda x, t: np.sin(x - t), grid=32) < 1e-6
+
+
+def test_two_dimensions_of_unequal_sides_and_coupled_fields():
+    y = coordinates("y")
+    a, b = fields("a b", x, y, t)
+    pde = PDE(
+        a.t - a.xx - a.yy - b, b.t - b.xx - b.yy + a,
+        Initial(a, sp.sin(x) * sp.cos(2 * y)), Initial(b, 0), Periodic(),
+    )  # fmt: skip
+    found = solvers.solve(pde, Box(x=(0, 2 * np.pi), y=(0, np.pi), t=(0, 0.3)), progress=False, grid={"x": 16, "y": 12})
+    shape = lambda x, y, t: np.sin(x) * np.cos(2 * y) * np.exp(-5 * t)  # noqa: E731
+    exact = {"a": lambda x, y, t: shape(x, y, t) * np.cos(t), "b": lambda x, y, t: -shape(x, y, t) * np.sin(t)}
+    assert float(found.error(exact)) < 1e-8
+    slope = -2 * np.cos(0.3) * np.sin(0.8) * np.exp(-0.5) * np.cos(0.1)
+    np.testing.assert_allclose(found.a.xy(0.3, 0.4, 0.1), slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("method", "order"), [(solvers.ETDRK2(), 2), (solvers.ETDRK4(), 4)])
+def test_order_of_the_steppers(method, order):
+    """Kuramoto-Sivashinsky over a short time, fixed steps."""
+    (v,) = catalogue.kuramoto_sivashinsky().fields
+    s = catalogue.kuramoto_sivashinsky()["x"]
+    pde = catalogue.kuramoto_sivashinsky().with_conditions(Initial(v, sp.cos(s / 16) * (1 + sp.sin(s / 16))), Periodic())
+    problem = solvers.compile(pde, Box(x=(0, 32 * np.pi), t=(0, 8)), grid=128)
+    ends = [problem.run(save_at=(0, 8), method=method, steps=n)[-1] for n in (16, 32, 64, 2048)]
+    errors = [np.linalg.norm(e - ends[-1]) for e in ends[:-1]]
+    slopes = np.log2(np.divide(errors[:-1], errors[1:]))
+    assert abs(slopes[-1] - order) < 0.3, slopes
+
+
+def test_values_derivatives_integrals_and_files(tmp_path):
+    pde = PDE(u.t - u.xx / 10, Initial(u, sp.exp(sp.sin(x))), Periodic())
+    found = solvers.solve(pde, Box(x=(0, 2 * np.pi), t=(0, 1)), progress=False)
+    s = np.linspace(0.1, 6, 7)
+    np.testing.assert_allclose(found.u(s, 0.0), np.exp(np.sin(s)), rtol=1e-9)
+    np.testing.assert_allclose(found.u.t(s, 0.437), found.u.xx(s, 0.437) / 10, rtol=1e-6, atol=1e-8)
+    assert max(np.abs(found.residual(256)["equation"])) < 1e-6
+    np.testing.assert_allclose(found.integrate(found.pde["u"], t=0.9), 7.954926521012845, rtol=1e-8)
+    loaded = Solution.load(found.save(tmp_path / "heat.npz"))
+    np.testing.assert_array_equal(loaded.u(s, 0.3), found.u(s, 0.3))
+    with sciml.float64():
+        slope = jax.grad(lambda a: found.u(a, 0.5))(jnp.asarray(1.0))
+    np.testing.assert_allclose(slope, found.u.x(1.0, 0.5), rtol=1e-9)
+
+
+# Walls ----------------------------------------------------------------------------------------------------------------
+
+WALLS = {
+    "dirichlet": (sp.sin(sp.pi * x), lambda x: np.sin(np.pi * x), np.pi, [Dirichlet(u, 0)]),
+    "neumann": (sp.cos(sp.pi * x), lambda x: np.cos(np.pi * x), np.pi, [Neumann(u, 0)]),
+    "mixed": (sp.sin(sp.pi * x / 2), lambda x: np.sin(np.pi * x / 2), np.pi / 2, [Dirichlet(u, 0, on="x_min"), Neumann(u, 0, on="x_max")]),  # noqa: E501
+    # cos k x with k tan k = 1
+    "robin": (sp.cos(0.8603335890193798 * x), lambda x: np.cos(0.8603335890193798 * x), 0.8603335890193798, [Neumann(u, 0, on="x_min"), Robin(u, 1, 1, 0, on="x_max")]),  # noqa: E501
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WALLS)
+def test_heat_and_wave_with_every_kind_of_wall(kind):
+    start, shape, k, conditions = WALLS[kind]
+    heat = PDE(u.t - u.xx, Initial(u, start), *conditions)
+    assert error(heat, Box(x=(0, 1), t=(0, 0.3)), lambda x, t: shape(x) * np.exp(-(k**2) * t), grid=24) < 1e-8
+    wave = PDE(u.tt - u.xx, Initial(u, start), Initial(u, 0, order=1), *conditions)
+    assert error(wave, Box(x=(0, 1), t=(0, 1)), lambda x, t: shape(x) * np.cos(k * t), grid=24) < 1e-8
+
+
+def test_walls_that_move_in_time():
+    exact = lambda x, t: np.exp(-t) * np.sin(x) + x * t  # noqa: E731
+    pde = PDE(
+        u.t - u.xx - x, Initial(u, sp.sin(x)),
+        Dirichlet(u, 0, on="x_min"), Dirichlet(u, sp.exp(-t) * sp.sin(2) + 2 * t, on="x_max"),
+    )  # fmt: skip
+    assert error(pde, Box(x=(0, 2), t=(0, 1)), exact, grid=24) < 1e-7
+
+
+def test_burgers_with_walls():
+    """Against the formula of Cole and Hopf for an exact travelling front."""
+    nu = 0.05
+    front = lambda x, t, xp=np: 0.5 - 0.5 * xp.tanh((x - 0.5 * t) / (4 * nu))  # noqa: E731
+    wanted = sp.Rational(1, 2) - sp.tanh((x - t / 2) / (4 * nu)) / 2
+    pde = PDE(u.t + u * u.x - nu * u.xx, Initial(u, wanted.subs(t, 0)), Dirichlet(u, wanted))
+    assert error(pde, Box(x=(-1, 1), t=(0, 0.5)), front, grid=64) < 1e-7
+
+
+def test_a_channel_periodic_one_way():
+    y = coordinates("y")
+    w = field("w", x, y, t)
+    pde = PDE(w.t - w.xx - w.yy, Initial(w, sp.sin(x) * sp.cos(y)), Periodic(x), Neumann(w, 0, on=("y_min", "y_max")))
+    found = solvers.solve(pde, Box(x=(0, 2 * np.pi), y=(0, np.pi), t=(0, 0.5)), progress=False, grid=16)
+    assert float(found.error(lambda x, y, t: np.sin(x) * np.cos(y) * np.exp(-2 * t))) < 1e-8
+
+
+# Gradients, batches, networks ------------------------------------------------------------------------------------------
+
+nu = parameter("nu", initial=0.1)
+BURGERS = PDE(u.t + u * u.x - nu * u.xx, Initial(u, -sp.sin(x)), Periodic())
+RING = Box(x=(0, 2 * np.pi), t=(0, 1))
+
+
+@pytest.mark.parametrize("method", [solvers.ETDRK2(), solvers.ETDRK4()])
+@pytest.mark.parametrize("walls", [False, True])
+def test_gradients_equal_finite_differences(method, walls):
+    pde = PDE(*BURGERS.equations, Initial(u, -sp.sin(x)), Dirichlet(u, 0)) if walls else BURGERS
+    problem = solvers.compile(pde, RING, grid=24)
+    start = problem.run(save_at=(0, 0.1), steps=1, method=method)[0]
+    bump = np.sin(2 * np.linspace(0, 2 * np.pi, start.shape[-1], endpoint=walls))
+
+    def loss(p):
+        states = problem.run(start + p[1] * bump, {"nu": p[0]}, save_at=(0, 0.5, 1), steps=9, method=method)
+        return jnp.sum(states[1:] ** 2)
+
+    with sciml.float64():
+        p = jnp.array([0.1, 0.2])
+        gradient, value = jax.jit(jax.grad(loss))(p), jax.jit(loss)
+        for e, g in zip(np.eye(2), gradient, strict=True):
+            one, two = ((value(p + h * e) - value(p - h * e)) / (2 * h) for h in (1e-3, 2e-3))
+            np.testing.assert_allclose(g, (4 * one - two) / 3, rtol=1e-6)
+
+
+def test_vmap_gives_the_numbers_of_a_loop():
+    problem = solvers.compile(BURGERS, RING, grid=24)
+    with sciml.float64():
+        run = lambda nu: problem.run(parameters={"nu": nu}, save_at=(0, 1))  # noqa: E731
+        several = jnp.array([0.05, 0.2])
+        np.testing.assert_allclose(jax.vmap(run)(several), np.stack([run(float(v)) for v in several]), rtol=1e-9, atol=1e-12)
+
+
+def test_a_network_inside_the_equation_is_trained_through_the_integrator():
+    weights = jnp.array([0.3])
+    closure = function("closure", lambda v: weights[0] * v)
+    pde = PDE(u.t - u.xx - closure(u), Initial(u, sp.sin(x)), Periodic())
+    exact = lambda x, t: np.sin(x) * np.exp(-0.7 * t)  # noqa: E731
+    assert error(pde, RING, exact, grid=16) < 1e-7
+
+
+def test_a_network_is_measured_against_it():
+    heat = PDE(u.t - u.xx, Initial(u, sp.sin(sp.pi * x)), Dirichlet(u, 0))
+    place = Box(x=(0, 1), t=(0, 0.2))
+    trained = pinn.solve(heat, place, progress=False)
+    assert float(trained.error(solvers.solve(heat, place, progress=False))) < 1e-6
+
+
+# What goes wrong ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_blow_up_returns_the_last_good_state():
+    grows = PDE(u.t - u.xx - u**2, Initial(u, 5 + sp.sin(x)), Periodic())
+    with pytest.raises(FloatingPointError, match=r"blew up, or became NaN, after t = 0\.1"):
+        solvers.solve(grows, RING, progress=False, grid=64)
+    found = solvers.solve(grows, RING, progress=False, grid=64, throw=False)
+    assert not found.converged and 0.1 < found.final.times[-1] < 0.21 and np.all(np.isfinite(found.final.values))
+
+
+def test_a_grid_that_is_too_coarse():
+    steep = PDE(u.t + u * u.x - 0.01 * u.xx, Initial(u, sp.exp(-200 * (x - 3) ** 2)), Periodic())
+    with pytest.raises(ValueError, match="too coarse for the initial value"):
+        solvers.solve(steep, RING, grid=16, progress=False)
+    found = solvers.solve(PDE(u.t + u * u.x - 0.002 * u.xx, Initial(u, sp.sin(x)), Periodic()), Box(x=(0, 2 * np.pi), t=(0, 2)), grid=32, progress=False)  # noqa: E501
+    assert "too coarse" in found.result
+
+
+def test_automatic_grids_resolve_what_develops():
+    pde = PDE(u.t + u * u.x - 0.05 * u.xx, Initial(u, sp.sin(x)), Periodic())
+    found = solvers.solve(pde, Box(x=(0, 2 * np.pi), t=(0, 1.5)), progress=False)
+    assert found.stats["tail"] < 1e-7 and found.stats["grid"][0] > 64
+
+
+y = coordinates("y")
+v = field("v", x, y, t)
+steady = field("s", x)
+
+
+@pytest.mark.parametrize(
+    ("pde", "domain", "options", "message"),
+    [
+        (PDE(steady.xx + 1, Dirichlet(steady, 0)), Box(x=(0, 1)), {}, "no time coordinate"),
+        (PDE(v.t - v.xx, Initial(v, 0), Dirichlet(v, 0)), Disk((0, 0), 1) * sciml.Time(0, 1), {}, "needs a Box"),
+        (PDE(u.t - u.xx, Initial(u, 0)), Box(x=(0, 1), t=(0, 1)), {}, "No boundary condition for u"),
+        (PDE(u.t - u.xx, Initial(u, 0), Periodic()), RING, {"grid": 2}, "at least 4"),
+        (PDE(u.t - u.xx, Initial(u, 0), Periodic()), RING, {"grid": {"y": 8}}, "one number of points for each of x"),
+        (PDE(u.t - u.xx, Initial(u, 0), Periodic()), RING, {"method": solvers.Radau()}, "method is an object"),
+        (PDE(u.t - u.xx, Initial(u, 0), Periodic()), RING, {"save_at": [0.5, 0.2]}, "increasing times"),
+        (PDE(u.t - u.xx, Initial(u, 0), Periodic()), RING, {"parameters": {"k": 1}}, "k is no parameter"),
+        (PDE(u.t**2 - u.xx, Initial(u, 0), Periodic()), RING, {}, "not linear in its highest time derivative"),
+        (PDE(u.t - u.xxt - u.xx, Initial(u, 0), Periodic()), RING, {}, "inside a spatial one"),
+    ],
+)
+def test_bad_combinations_are_told(pde, domain, options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        solvers.solve(pde, domain, progress=False, **options)
