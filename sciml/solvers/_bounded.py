@@ -221,6 +221,12 @@ class Bounded:
         inner = self.backward(u)
         return jnp.stack([self.extended(i, inner[i], t, constants) for i in range(len(self.system.states))])
 
+    def fields(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        """All real fields of the equation on the whole grid, `(fields, *full)`."""
+        names = [str(s) for s in self.system.states]
+        whole = self.whole(u, t, constants)
+        return whole[np.array([names.index(u.field_name) for u in self.system.pde.real().fields])]
+
     def _wall(self, lowered: Any, axis: int, side: int, shape: list[int], t: Any, constants: Mapping[str, Any]) -> Any:
         """g at an end of `axis`: axes before it are whole, those after it have interior points only."""
         place = []
@@ -309,6 +315,10 @@ def _along(matrix: Any, u: Any, axis: int) -> Any:
 def compile_bounded(system: System, domain: Domain, names: tuple[str, ...], line: tuple[AbstractAxis, ...]) -> Bounded:
     """Expressions to JAX functions, and one eigenbasis for each field and axis."""
     pde = system.pde
+    if system.projection or system.diagnostics:
+        raise NotImplementedError(
+            "Fields without a time derivative, such as the pressure of a flow, are eliminated on periodic boxes only so far."
+        )
     grid = Grid(names, line)
     bases, walls = [], []
     cache: dict[Any, AxisBasis] = {}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import equinox.internal as eqxi
-import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
@@ -16,10 +14,7 @@ import sympy as sp
 from ..pde import Initial, Parameter, derivatives_of, lower
 from ._system import Mean, System
 from .spatial import Fourier
-from .stepping import AbstractETD, Linear
-
-MOST_STEPS = 1 << 20
-SMALLEST_STEP = 1e-12  # of the interval between two saved times
+from .stepping import Linear
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +31,7 @@ class Periodic:
     means: dict[str, Any]  # spatial means of variable coefficients: name -> lowered expression
     rest: Any  # lowered N
     kept: np.ndarray
+    constraint: Any = None  # lowered coefficients of the projection and of the diagnostic fields
 
     def constants(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters, and the means that follow from them."""
@@ -73,16 +69,56 @@ class Periodic:
         time = self.system.pde.time
 
         def evaluate(u: Any, t: Any) -> Any:
-            u = jnp.where(kept, u, 0)
+            spectra = dict(zip(names, jnp.where(kept, u, 0), strict=True)) | self._diagnosed(u, constants, kept)
             values: dict[Any, Any] = dict(constants) | mesh | {time.name: t}  # type: ignore[union-attr]
             for leaf, (state, index) in wanted.items():
-                spectrum = u[names.index(str(state))] * jnp.asarray(self.grid.symbol(index))
-                values[leaf_name(leaf, self.system)] = self.grid.backward(spectrum)
+                values[leaf_name(leaf, self.system)] = self.grid.backward(spectra[str(state)] * self.grid.symbol(index))
             found = self.rest(values)
             stacked = jnp.stack([jnp.broadcast_to(f, self.grid.n) for f in found])
             return jnp.where(kept, self.grid.forward(stacked), 0)
 
-        return evaluate
+        if self.system.projection is None:
+            return evaluate
+        return lambda u, t: self._projected(evaluate(u, t))[0]
+
+    def _diagnosed(self, u: Any, constants: Mapping[str, Any], kept: Any = True) -> dict[str, Any]:
+        """Fields that follow from the states, in Fourier space; their mean is zero where the equation leaves it open."""
+        if not self.system.diagnostics:
+            return {}
+        names = [str(s) for s in self.system.states]
+        found = iter(self.constraint(dict(constants)))
+        out = {}
+        for d in self.system.diagnostics:
+            own = sum(next(found) * self.grid.symbol(term.index) for term in d.own)
+            right = sum(next(found) * self.grid.symbol(t.index) * u[names.index(str(t.state))] for t in d.others)
+            out[d.field] = jnp.where(kept & (own != 0), -right / jnp.where(own == 0, 1, own), 0)
+        return out
+
+    def _projected(self, n: Any) -> tuple[Any, Any]:
+        """The velocities' part of n without its gradient, and the potential of that gradient."""
+        projection = self.system.projection
+        assert projection is not None
+        where = [self.system.states.index(s) for s in projection.velocities]
+        d = self.grid.dim
+        slopes = [jnp.asarray(self.grid.symbol(tuple(int(a == i) for a in range(d)))) for i in range(d)]
+        laplacian = sum(s * s for s in slopes)
+        divergence = sum(s * n[i] for s, i in zip(slopes, where, strict=True))
+        potential = jnp.where(laplacian != 0, divergence / jnp.where(laplacian == 0, 1, laplacian), 0)
+        for s, i in zip(slopes, where, strict=True):
+            n = n.at[i].add(-s * potential)
+        return n, potential
+
+    def fields(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        """All real fields of the equation on the grid, `(fields, *n)`, the pressure and the like included."""
+        names = [str(s) for s in self.system.states]
+        spectra = dict(zip(names, u, strict=True)) | self._diagnosed(u, constants)
+        projection = self.system.projection
+        if projection is not None:
+            (factor,) = self.constraint(dict(constants))
+            raw = replace(self, system=replace(self.system, projection=None)).rate(constants)(u, t)
+            spectra[projection.pressure] = self._projected(raw)[1] / factor
+        wanted = [u.field_name for u in self.system.pde.real().fields]
+        return self.grid.backward(jnp.stack([spectra[name] for name in wanted]))
 
     def initial(self, given: Mapping[str, Any] | None = None) -> Any:
         """The initial state `(states, *n)`: from the conditions, or `given` by name of the field (`u`, `u.t`)."""
@@ -109,8 +145,9 @@ class Periodic:
         return jnp.stack(rows)
 
     def forward(self, u: Any) -> Any:
-        """Values on the grid -> Fourier space."""
-        return self.grid.forward(u)
+        """Values on the grid -> Fourier space; a flow loses its divergence."""
+        spectrum = self.grid.forward(u)
+        return spectrum if self.system.projection is None else self._projected(spectrum)[0]
 
     def whole(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
         """Fourier space -> values on the grid `(states, *n)`."""
@@ -142,84 +179,13 @@ def compile_periodic(system: System, grid: Fourier) -> Periodic:
     rest = [e.replace(lambda n: isinstance(n, Mean), lambda n: named(n.args[0])) for e in system.nonlinear]
     lowered = lower([sp.sympify(c) for c in coefficients], coordinates=pde.coordinates) if coefficients else None
     nonlinear = lower(rest, coordinates=pde.coordinates) if any(e != 0 for e in rest) else None
-    return Periodic(system, grid, lowered, means, nonlinear, grid.kept(system.degree))
+    bound = [term.coefficient for d in system.diagnostics for term in (*d.own, *d.others)]
+    bound += [system.projection.factor] if system.projection else []
+    constraint = lower([sp.sympify(c) for c in bound], coordinates=pde.coordinates) if bound else None
+    return Periodic(system, grid, lowered, means, nonlinear, grid.kept(system.degree), constraint)
 
 
 def leaf_name(leaf: Any, system: System) -> Any:
     """By which key a lowered expression looks a leaf up."""
     ((name, index),) = derivatives_of(leaf, system.pde.coordinates)
     return name, index
-
-
-# From one saved time to the next ---------------------------------------------------------------------------------------
-
-
-def fixed(
-    linear: Linear, rate: Any, stepper: AbstractETD, u: Any, t0: Any, t1: Any, steps: int
-) -> Any:
-    """`steps` equal steps; memory of a gradient grows like the square root of their number."""
-    h = (t1 - t0) / steps
-    factors = stepper.prepare(linear, h)
-
-    def one(carry: Any, _: Any) -> Any:
-        u, n, t = carry
-        u, n, _ = stepper.step(linear, factors, rate, u, t, h, n)
-        return (u, n, t + h), None
-
-    inner = max(1, math.isqrt(steps))
-
-    @jax.checkpoint
-    def several(carry: Any, _: Any) -> Any:
-        return jax.lax.scan(one, carry, None, length=inner)[0], None
-
-    carry = (u, rate(u, t0), jnp.asarray(t0, float))
-    carry, _ = jax.lax.scan(several, carry, None, length=steps // inner)
-    carry, _ = jax.lax.scan(one, carry, None, length=steps % inner)
-    return carry[0]
-
-
-def adaptive(
-    linear: Linear, rate: Any, stepper: AbstractETD, u: Any, t0: Any, t1: Any, h: Any, rtol: Any, *, kind: str = "lax"
-) -> tuple[Any, Any, Any, Any, Any]:
-    """(u, step size wanted next, t reached, steps, rejected). Equal steps to `t1`, whose number changes where the error
-    estimate, relative to the largest state so far in the L2 norm of each component, leaves `rtol`.
-
-    It stops before t1 where the step became smaller than 1e-12 of the interval: the solution blew up, or is NaN.
-    """
-    span = t1 - t0
-    axes = tuple(range(1, u.ndim))
-    norm = lambda e: jnp.sqrt(jnp.sum(jnp.abs(e) ** 2, axis=axes))  # noqa: E731
-    power = 1 / stepper.order
-
-    def fitted(h: Any, left: Any) -> Any:
-        return left / jnp.maximum(jnp.ceil(left / h * (1 - 1e-9)), 1.0)
-
-    h = fitted(jnp.minimum(h, span), span)
-    first = (u, rate(u, t0), jnp.asarray(t0, float), h, h, stepper.prepare(linear, h), norm(u), 0, 0)
-    first = jax.tree.map(jnp.asarray, first)
-
-    def goes_on(carry: Any) -> Any:
-        t, h = carry[2], carry[3]
-        return (t1 - t > 1e-10 * span) & (h > SMALLEST_STEP * span)
-
-    def body(carry: Any) -> Any:
-        u, n, t, h, _, factors, largest, steps, rejected = carry
-        new, after, error = stepper.step(linear, factors, rate, u, t, h, n)
-        size = jnp.maximum(largest, norm(new))
-        ratio = jnp.max(norm(error) / (rtol * jnp.where(size > 0, size, 1.0)))
-        good = (ratio <= 1) & jnp.all(jnp.isfinite(after))
-        factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-10) ** -power, 0.2, 4.0)
-        factor = jnp.where(jnp.isfinite(factor), factor, 0.2)
-        wanted = h * jnp.where(good, jnp.where(factor > 1.5, factor, 1.0), jnp.minimum(factor, 0.8))
-        u, n, t, largest = jax.tree.map(
-            lambda a, b: jnp.where(good, a, b), (new, after, t + h, size), (u, n, t, largest)
-        )
-        left = jnp.maximum(t1 - t, 1e-10 * span)
-        following = fitted(jnp.minimum(wanted, left), left)
-        same = jnp.abs(following - h) < 1e-9 * h
-        following = jnp.where(same, h, following)
-        factors = jax.lax.cond(same, lambda: factors, lambda: stepper.prepare(linear, following))
-        return u, n, t, following, wanted, factors, largest, steps + 1, rejected + ~good
-
-    out = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
-    return out[0], out[4], out[2], out[7], out[8]

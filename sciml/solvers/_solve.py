@@ -19,7 +19,8 @@ from ..pde import Periodic as PeriodicCondition
 from ..solution import Parameter, Solution
 from ._bounded import compile_bounded
 from ._grid import GridFinal
-from ._periodic import adaptive, compile_periodic, fixed
+from ._march import adaptive, begin, fixed
+from ._periodic import compile_periodic
 from ._system import System, first_order
 from .spatial import Chebyshev, Fourier, Periodic
 from .stepping import ETDRK4, AbstractETD
@@ -74,22 +75,19 @@ class Problem:
             u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *inside])
             times = jnp.asarray(save_at, float)
 
-            def advance(carry: Any, interval: Any) -> Any:
-                u, h = carry
-                t0, t1 = interval
+            def advance(at: Any, t1: Any) -> Any:
                 if steps is not None:
-                    u = fixed(linear, rate, stepper, u, t0, t1, steps)
-                else:
-                    kind = "checkpointed" if is_traced(u) else "lax"
-                    u, h, reached, _, _ = adaptive(linear, rate, stepper, u, t0, t1, h, rtol, kind=kind)
-                    u = jnp.where(reached >= t1 - 1e-9 * (t1 - t0), u, jnp.nan)
-                return (u, h), u
+                    at = fixed(linear, rate, stepper, at, t1, steps)
+                    return at, at.u
+                at = adaptive(linear, rate, stepper, at, t1, rtol, kind=kind)
+                return at, jnp.where(at.t == t1, at.u, jnp.nan)
 
-            h0 = (times[-1] - times[0]) / 1000
-            _, rows = jax.lax.scan(advance, (u0, h0), (times[:-1], times[1:]))
+            h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
+            _, rows = jax.lax.scan(advance, begin(linear, rate, stepper, u0, times[0], h), times[1:])
             states = jnp.concatenate([u0[None], rows])
             return jax.vmap(lambda u, t: problem.whole(u, t, constants))(states, times)
 
+        kind = "checkpointed" if is_traced(initial, parameters) else "lax"
         return self._boundary("problem.run", run, initial, parameters, save_at, rtol)
 
     def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -249,42 +247,39 @@ def _run(
                 "initial value that is smoother and agrees with the boundary."
             )
 
+        def parts() -> Any:
+            return discrete.linear(constants), discrete.rate(constants), stepper
+
         @jax.jit
-        def advance(u: Any, t0: Any, t1: Any, h: Any, rtol: Any) -> Any:
-            linear, rate = discrete.linear(constants), discrete.rate(constants)
+        def advance(at: Any, t1: Any, rtol: Any) -> Any:
             if steps is not None:
-                return fixed(linear, rate, stepper, u, t0, t1, steps), h, t1, jnp.asarray(steps), jnp.asarray(0)
-            return adaptive(linear, rate, stepper, u, t0, t1, h, rtol)
+                return fixed(*parts(), at, t1, steps)
+            return adaptive(*parts(), at, t1, rtol)
 
         @jax.jit
         def seen(u: Any, t: Any) -> Any:
-            """Values on the whole grid, and their time derivative."""
-            whole = lambda u, t: discrete.whole(u, t, constants)  # noqa: E731
-            return jax.jvp(whole, (u, t), (discrete.derivative(constants, u, t), jnp.ones_like(t)))
+            """All fields on the whole grid, and their time derivative."""
+            fields = lambda u, t: discrete.fields(u, t, constants)  # noqa: E731
+            return jax.jvp(fields, (u, t), (discrete.derivative(constants, u, t), jnp.ones_like(t)))
 
         u = discrete.forward(u0)
-        h = jnp.asarray((times[-1] - times[0]) / 1000)
+        h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
+        at = jax.jit(lambda u, t, h: begin(*parts(), u, t, h))(u, times[0], h)
         kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(u, jnp.asarray(times[0])))
         tail = grid.tail(values[0])
-        taken = rejected = 0
-        reached, interrupted, complete = times[0], False, True
+        interrupted, complete = False, True
         bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
         try:
-            for t0, t1 in zip(times[:-1], times[1:], strict=True):
-                new, h, at, some, lost = advance(u, t0, t1, h, rtol)
-                taken, rejected, reached = taken + int(some), rejected + int(lost), float(at)
-                finite = bool(jnp.all(jnp.isfinite(new)))
-                if finite:
-                    u = new
-                    if reached > kept_t[-1]:
-                        kept_t.append(reached)
-                        for row, found in zip((values, rates), seen(u, jnp.asarray(reached)), strict=True):
-                            row.append(np.asarray(found))
-                else:
-                    reached = kept_t[-1]
+            for t1 in times[1:]:
+                at = advance(at, t1, rtol)
+                reached = float(at.t)
+                if bool(jnp.all(jnp.isfinite(at.u))) and reached > kept_t[-1]:
+                    kept_t.append(reached)
+                    for row, found in zip((values, rates), seen(at.u, at.t), strict=True):
+                        row.append(np.asarray(found))
                 bar.update(1)
-                bar.set_postfix(t=f"{reached:.4g}", steps=taken, refresh=False)
-                if not finite or reached < t1 - 1e-9 * (t1 - t0):
+                bar.set_postfix(t=f"{kept_t[-1]:.4g}", steps=int(at.steps), refresh=False)
+                if kept_t[-1] != t1:
                     complete = False
                     break
         except KeyboardInterrupt:
@@ -293,7 +288,15 @@ def _run(
             bar.close()
         tail = max(tail, *(grid.tail(v) for v in values[:: max(1, len(values) // 8)]), grid.tail(values[-1]))
     return _Outcome(
-        np.array(kept_t), np.stack(values), np.stack(rates), taken, rejected, tail, float(kept_t[-1]), complete, interrupted
+        np.array(kept_t),
+        np.stack(values),
+        np.stack(rates),
+        int(at.steps),
+        int(at.rejected),
+        tail,
+        float(kept_t[-1]),
+        complete,
+        interrupted,
     )
 
 
@@ -317,10 +320,7 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
             "more points (grid=...)."
         )
     pde = problem.pde
-    index = [i for i, s in enumerate(problem.system.states) if s.order == 0]
-    states = [problem.system.states[i].field for i in index]
-    order = [index[states.index(u.field_name)] for u in pde.real().fields]
-    final = GridFinal(problem.grid.line, outcome.times, outcome.values[:, order], outcome.rates[:, order])
+    final = GridFinal(problem.grid.line, outcome.times, outcome.values, outcome.rates)
     stats = {
         "steps": outcome.steps,
         "rejected": outcome.rejected,

@@ -8,12 +8,12 @@ c(x) gives its mean to L, and c(x) minus its mean stays in N.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
 
-from ..pde import PDE, Coordinate, Field, Opaque, Parameter, expand_fluxes, multi_index
+from ..pde import PDE, Coordinate, Field, Opaque, expand_fluxes, multi_index
 
 Index = tuple[int, ...]
 
@@ -41,6 +41,25 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Projection:
+    """Incompressible flow: du/dt = F - factor grad(p) with div(u) = 0. `velocities` in the order of the space coordinates."""
+
+    pressure: str
+    factor: Any
+    velocities: tuple[State, ...]
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A field without a time derivative that follows from the states at every time, such as a stream function: the sum of
+    `own` terms (their state is the field itself) and `others` is zero, all with constant coefficients."""
+
+    field: str
+    own: tuple[Term, ...]
+    others: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
 class System:
     """`states`; for each of them its linear terms, and the rest as an expression in fields and derivatives.
 
@@ -54,6 +73,8 @@ class System:
     nonlinear: tuple[Any, ...]
     symbols: dict[Any, tuple[State, Index]]
     degree: int
+    projection: Projection | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
 
     def explain(self) -> str:
         """The split, one line for each state."""
@@ -61,6 +82,11 @@ class System:
         for state, terms, rest in zip(self.states, self.linear, self.nonlinear, strict=True):
             linear = " + ".join(_text(t, self.pde) for t in terms) or "0"
             lines.append(f"d/dt {state} = L + N,   L = {linear},   N = {_readable(rest)}")
+        if self.projection:
+            lines.append(f"{self.projection.pressure}: eliminated by projecting N onto flows without divergence")
+        for found in self.diagnostics:
+            left = " + ".join(_text(term, self.pde) for term in (*found.own, *found.others))
+            lines.append(f"{found.field}: from {left} = 0 at every time")
         return "\n".join(lines)
 
 
@@ -74,40 +100,114 @@ def first_order(pde: PDE) -> System:
     if time is None:
         raise ValueError("This equation has no time coordinate: it is steady.")
     orders = {u: pde.order(u, time) for u in pde.fields}
-    still = [u.field_name for u, k in orders.items() if k == 0]
-    if still:
-        raise ValueError(
-            f"No equation has a time derivative of {', '.join(still)}, so there is nothing to step it with. Constraints are "
-            "solved for incompressible flow only (the velocity-pressure form of the catalogue)."
-        )
-    highest = {u: sp.Derivative(u, (time, k)) if k > 1 else u.diff(time) for u, k in orders.items()}
-    expressions = [expand_fluxes(sp.sympify(e.expression)) for e in pde.equations]
+    expressions = {e.name: expand_fluxes(sp.sympify(e.expression)) for e in pde.equations}
+    still = [u for u, k in orders.items() if k == 0]
+    static = {name: e for name, e in expressions.items() if not any(multi_index(n, (time,))[0] for n in _leaves(e))}
+    for name in static:
+        del expressions[name]
+    moving = {u: k for u, k in orders.items() if k}
+    if not moving:
+        raise ValueError("No equation has a time derivative, so there is nothing to step.")
+    projection, diagnostics = _constraints(pde, still, static)
+    highest = {u: sp.Derivative(u, (time, k)) if k > 1 else u.diff(time) for u, k in moving.items()}
     dummies = {leaf: sp.Dummy() for leaf in highest.values()}
-    for e in expressions:
+    for e in expressions.values():
         for leaf in e.atoms(sp.Derivative):
             u: Any = leaf.expr
             k = multi_index(leaf, (time,))[0]
-            if k >= orders[u] and leaf != highest[u]:
+            if u in moving and k >= moving[u] and leaf != highest[u]:
                 raise ValueError(
                     f"The term {leaf} has {k} time derivatives of {u.field_name} inside a spatial one; steppers need the "
                     "highest time derivative by itself."
                 )
-    expressions = [sp.expand(e.xreplace(dummies)) for e in expressions]
-    unknown = list(dummies.values())
-    matrix, right = _linear_in(expressions, unknown, pde)
-    solved = dict(zip(orders, matrix.LUsolve(right), strict=True))
+    expressions = {name: sp.expand(e.xreplace(dummies)) for name, e in expressions.items()}
+    matrix, right = _linear_in(expressions, list(dummies.values()), [u.field_name for u in moving])
+    solved = dict(zip(moving, matrix.LUsolve(right), strict=True))
+    if projection is not None:
+        projection, solved = _without_pressure(projection, solved, pde)
     states, rates = [], []
-    for u, k in orders.items():
+    for u, k in moving.items():
         for order in range(k):
             states.append(State(u.field_name, order))
             last = order + 1 == k
             rates.append(sp.expand(solved[u]) if last else (sp.Derivative(u, (time, order + 1)) if order else u.diff(time)))
-    return _split(pde, tuple(states), rates)
+    return replace(_split(pde, tuple(states), rates), projection=projection, diagnostics=diagnostics)
 
 
-def _linear_in(expressions: list[Any], unknown: list[Any], pde: PDE) -> tuple[Any, Any]:
+def _constraints(pde: PDE, still: list[Any], static: dict[str, Any]) -> tuple[Projection | None, tuple[Diagnostic, ...]]:
+    """Equations without a time derivative: that the velocity has no divergence, or what a field follows from."""
+    if not still and not static:
+        return None, ()
+    names = ", ".join(u.field_name for u in still) or "no field"
+    if len(still) != len(static):
+        raise ValueError(
+            f"{names} has no time derivative, and {', '.join(static) or 'no equation'} is free of them: as many equations "
+            "without a time derivative are needed as fields."
+        )
+    left, diagnostics = list(still), []
+    for name, e in static.items():
+        terms = []
+        for term in sp.Add.make_args(sp.expand(e)):
+            found = _as_linear(term, pde)
+            if found is None or found[1] is not None:
+                raise ValueError(
+                    f"Equation {name!r} has no time derivative and is not linear with constant coefficients ({term}): a "
+                    "constraint like that is not stepped."
+                )
+            terms.append(Term(found[0], *_locate(found[2], pde)))
+        inside = [u for u in left if any(term.state.field == u.field_name for term in terms)]
+        if len(still) == 1 and not inside:
+            return _divergence(pde, name, terms, still[0]), ()
+        if len(inside) != 1:
+            raise ValueError(f"Equation {name!r} does not determine one of {names} by itself.")
+        (u,) = inside
+        left.remove(u)
+        own = tuple(term for term in terms if term.state.field == u.field_name)
+        others = tuple(term for term in terms if term.state.field != u.field_name)
+        if any(term.state.field in {v.field_name for v in still} for term in others):
+            raise ValueError(f"Equation {name!r} joins several fields without time derivatives; one each is understood.")
+        diagnostics.append(Diagnostic(u.field_name, own, others))
+    return None, tuple(diagnostics)
+
+
+def _divergence(pde: PDE, name: str, terms: list[Term], pressure: Any) -> Projection:
+    by_axis = {term.index.index(1): term for term in terms if sum(term.index) == 1}
+    same = len({sp.simplify(term.coefficient / terms[0].coefficient) for term in terms}) == 1
+    if len(terms) != len(pde.space) or len(by_axis) != len(terms) or not same or any(term.state.order for term in terms):
+        raise ValueError(
+            f"Equation {name!r} has no time derivative and {pressure.field_name} is in none without one: only "
+            "div(velocity) = 0, one component for each space coordinate, is understood."
+        )
+    return Projection(pressure.field_name, None, tuple(by_axis[i].state for i in range(len(terms))))
+
+
+def _without_pressure(projection: Projection, solved: dict[Any, Any], pde: PDE) -> tuple[Projection, dict[Any, Any]]:
+    p = pde[projection.pressure]
+    factors, rest = set(), {}
+    for u, rate in solved.items():
+        rate = sp.expand(rate)
+        rest[u] = rate
+        names = [s.field for s in projection.velocities]
+        if u.field_name in names:
+            slope = p.diff(pde.space[names.index(u.field_name)])
+            factors.add(sp.simplify(-rate.coeff(slope)))
+            rest[u] = sp.expand(rate - rate.coeff(slope) * slope)
+        if rest[u].has(p):
+            raise ValueError(f"{p.field_name} enters the equation of {u.field_name} other than by its gradient.")
+    (factor,) = factors if len(factors) == 1 else (None,)
+    if factor is None or factor == 0 or factor.atoms(Coordinate, Field):
+        raise ValueError(f"The gradient of {p.field_name} must enter all momentum equations with one constant factor.")
+    return replace(projection, factor=factor), rest
+
+
+def _linear_in(expressions: dict[str, Any], unknown: list[Any], fields: list[str]) -> tuple[Any, Any]:
+    if len(expressions) != len(fields):
+        raise ValueError(
+            f"{len(expressions)} equations have a time derivative, of {len(fields)} fields ({', '.join(fields)}): as many "
+            "are needed."
+        )
     rows, right = [], []
-    for name, e in zip([q.name for q in pde.equations], expressions, strict=True):
+    for name, e in expressions.items():
         row = [e.diff(d) for d in unknown]
         if any(r.has(*unknown) or r.atoms(Field) for r in row):
             raise ValueError(f"Equation {name!r} is not linear in its highest time derivative, or multiplies it with a field.")
@@ -117,7 +217,7 @@ def _linear_in(expressions: list[Any], unknown: list[Any], pde: PDE) -> tuple[An
     if sp.simplify(matrix.det()) == 0:
         raise ValueError(
             "The equations cannot be solved for the time derivatives of "
-            f"{', '.join(u.field_name for u in pde.fields)}: their matrix is singular."
+            f"{', '.join(fields)}: their matrix is singular."
         )
     return matrix, sp.Matrix(right)
 
@@ -234,6 +334,3 @@ def _readable(expression: Any) -> str:
 
     return text(expression)
 
-
-def parameters_of(system: System) -> tuple[Parameter, ...]:
-    return system.pde.parameters

@@ -84,6 +84,29 @@ def test_two_dimensions_of_unequal_sides_and_coupled_fields():
     np.testing.assert_allclose(found.a.xy(0.3, 0.4, 0.1), slope, rtol=1e-6)
 
 
+def test_taylor_green_in_both_forms():
+    """Pressure is eliminated and comes back; the stream function follows from the vorticity."""
+    box = Box(x=(0, 2 * np.pi), y=(0, 2 * np.pi), t=(0, 1))
+    decay = lambda t: np.exp(-0.2 * t)  # noqa: E731
+    flow = catalogue.navier_stokes(nu=0.1)
+    a, b, _ = flow.fields
+    s, r, _ = flow.coordinates
+    flow = flow.with_conditions(Initial((a, b), (-sp.cos(s) * sp.sin(r), sp.sin(s) * sp.cos(r))), Periodic())
+    found = solvers.solve(flow, box, grid=16, save_at=np.linspace(0, 1, 11), progress=False)
+    exact = {
+        "u": lambda x, y, t: -np.cos(x) * np.sin(y) * decay(t),
+        "v": lambda x, y, t: np.sin(x) * np.cos(y) * decay(t),
+        "p": lambda x, y, t: -(np.cos(2 * x) + np.cos(2 * y)) / 4 * decay(t) ** 2,
+    }
+    assert float(found.error(exact)) < 1e-10
+    assert max(np.abs(found.residual(128)["momentum_x"])) < 1e-8
+    swirl = catalogue.vorticity_streamfunction(nu=0.1)
+    omega, _ = swirl.fields
+    swirl = swirl.with_conditions(Initial(omega, 2 * sp.cos(s) * sp.cos(r)), Periodic())
+    found = solvers.solve(swirl, box, grid=16, save_at=np.linspace(0, 1, 11), progress=False)
+    assert float(found.error({"psi": lambda x, y, t: np.cos(x) * np.cos(y) * decay(t)})) < 1e-10
+
+
 @pytest.mark.parametrize(("method", "order"), [(solvers.ETDRK2(), 2), (solvers.ETDRK4(), 4)])
 def test_order_of_the_steppers(method, order):
     """Kuramoto-Sivashinsky over a short time, fixed steps."""

@@ -225,7 +225,7 @@ class Radau(diffrax.AbstractAdaptiveSolver):
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any, solver_state: StepState, made_jump: Any
     ) -> tuple[Any, Any, Any, Any, Any]:
-        vf = lambda t, y: terms.vf(t, y, args)  # noqa: E731
+        vf = _right(terms, t0, t1, args)
         state = _after_jump(solver_state, made_jump)
         out = radau_step(vf, t0, t1 - t0, y0, state, self.rtol, self.atol)
         return _packed(y0, *out)
@@ -259,7 +259,7 @@ class Automatic(diffrax.AbstractAdaptiveSolver):
     def step(
         self, terms: Any, t0: Any, t1: Any, y0: Any, args: Any, solver_state: StepState, made_jump: Any
     ) -> tuple[Any, Any, Any, Any, Any]:
-        vf = lambda t, y: terms.vf(t, y, args)  # noqa: E731
+        vf = _right(terms, t0, t1, args)
         state = _after_jump(solver_state, made_jump)
         out = jax.lax.cond(
             state.stiff,
@@ -268,6 +268,12 @@ class Automatic(diffrax.AbstractAdaptiveSolver):
             state,
         )
         return _packed(y0, *out)
+
+
+def _right(terms: Any, t0: Any, t1: Any, args: Any) -> Any:
+    """The right-hand side; diffrax integrates backward in time by a sign in the control."""
+    direction = terms.contr(t0, t1) / (t1 - t0)
+    return lambda t, y: direction * terms.vf(t, y, args)
 
 
 def _after_jump(state: StepState, made_jump: Any) -> StepState:

@@ -1,0 +1,109 @@
+"""From one saved time to the next: fixed steps, or steps that follow the error estimate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import equinox as eqx
+import equinox.internal as eqxi
+import jax
+import jax.numpy as jnp
+
+from .stepping import AbstractETD, Linear
+
+MOST_STEPS = 1 << 20
+SMALLEST_STEP = 1e-12  # of the interval between two saved times
+
+
+class March(eqx.Module):
+    """Where the integration stands. `rate`: N(u, t); `h`: the step that `factors` belong to, `wanted`: the one that the error
+    allows; `largest`: the L2 norm of each state where it was largest; `steps`, `rejected`."""
+
+    u: Any
+    rate: Any
+    t: Any
+    h: Any
+    wanted: Any
+    factors: Any
+    largest: Any
+    steps: Any
+    rejected: Any
+
+
+def begin(linear: Linear, rate: Any, stepper: AbstractETD, u: Any, t0: Any, h: Any) -> March:
+    """At the initial state, with a first guess of the step."""
+    t0, h = jnp.asarray(t0, float), jnp.asarray(h, float)
+    zero = jnp.asarray(0)
+    return March(u, rate(u, t0), t0, h, h, stepper.prepare(linear, h), _norm(u), zero, zero)
+
+
+def _norm(u: Any) -> Any:
+    return jnp.sqrt(jnp.sum(jnp.abs(u) ** 2, axis=tuple(range(1, u.ndim))))
+
+
+def _prepared(linear: Linear, stepper: AbstractETD, h: Any, old: Any, factors: Any) -> tuple[Any, Any]:
+    """The step and its factors: the old ones where they agree to rounding."""
+    same = jnp.abs(h - old) < 1e-9 * old
+    h = jnp.where(same, old, h)
+    return h, jax.lax.cond(same, lambda: factors, lambda: stepper.prepare(linear, h))
+
+
+def fixed(linear: Linear, rate: Any, stepper: AbstractETD, at: March, t1: Any, steps: int) -> March:
+    """`steps` equal steps to `t1`; the memory of a gradient grows like the square root of their number."""
+    h, factors = _prepared(linear, stepper, (t1 - at.t) / steps, at.h, at.factors)
+
+    def one(carry: Any, _: Any) -> Any:
+        u, n, t = carry
+        u, n, _ = stepper.step(linear, factors, rate, u, t, h, n)
+        return (u, n, t + h), None
+
+    inner = max(1, math.isqrt(steps))
+
+    @jax.checkpoint
+    def several(carry: Any, _: Any) -> Any:
+        return jax.lax.scan(one, carry, None, length=inner)[0], None
+
+    carry, _ = jax.lax.scan(several, (at.u, at.rate, at.t), None, length=steps // inner)
+    (u, n, _), _ = jax.lax.scan(one, carry, None, length=steps % inner)
+    return March(u, n, jnp.asarray(t1, float), h, h, factors, at.largest, at.steps + steps, at.rejected)
+
+
+def adaptive(
+    linear: Linear, rate: Any, stepper: AbstractETD, at: March, t1: Any, rtol: Any, *, kind: str = "lax"
+) -> March:
+    """Equal steps to `t1`, whose number changes where the error estimate, relative to the largest state so far in the L2 norm
+    of each component, leaves `rtol`.
+
+    It stops before t1 where the step became smaller than 1e-12 of the interval: the solution blew up, or is NaN.
+    """
+    span = t1 - at.t
+    power = 1 / stepper.order
+
+    def fitted(h: Any, left: Any) -> Any:
+        return left / jnp.maximum(jnp.ceil(left / h * (1 - 1e-9)), 1.0)
+
+    def goes_on(m: March) -> Any:
+        return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span)
+
+    def body(m: March) -> March:
+        new, after, error = stepper.step(linear, m.factors, rate, m.u, m.t, m.h, m.rate)
+        size = jnp.maximum(m.largest, _norm(new))
+        ratio = jnp.max(_norm(error) / (rtol * jnp.where(size > 0, size, 1.0)))
+        good = (ratio <= 1) & jnp.all(jnp.isfinite(after))
+        factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-10) ** -power, 0.2, 4.0)
+        factor = jnp.where(jnp.isfinite(factor), factor, 0.2)
+        # A step that could be a little longer stays as it is: its factors are known.
+        wanted = m.h * jnp.where(good, jnp.where(factor > 1.5, factor, 1.0), jnp.minimum(factor, 0.8))
+        accepted, kept = (new, after, m.t + m.h, size), (m.u, m.rate, m.t, m.largest)
+        u, n, t, largest = jax.tree.map(lambda a, b: jnp.where(good, a, b), accepted, kept)
+        left = jnp.maximum(t1 - t, 1e-10 * span)
+        done = t1 - t <= 1e-10 * span
+        h, factors = _prepared(linear, stepper, jnp.where(done, m.h, fitted(jnp.minimum(wanted, left), left)), m.h, m.factors)
+        return March(u, n, t, h, wanted, factors, largest, m.steps + 1, m.rejected + ~good)
+
+    h, factors = _prepared(linear, stepper, fitted(jnp.minimum(at.wanted, span), span), at.h, at.factors)
+    first = eqx.tree_at(lambda m: (m.h, m.factors), at, (h, factors))
+    last = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
+    reached = t1 - last.t <= 1e-10 * span
+    return eqx.tree_at(lambda m: m.t, last, jnp.where(reached, t1, last.t))
