@@ -117,8 +117,8 @@ def ours(problem: Problem, rtol: float) -> dict[str, Any]:
         lambda: solvers.integrate(right, np.array(problem.start), (0, problem.end), rtol=rtol, atol=atol, throw=False)
     )
     return {
-        "rtol": rtol, "seconds": seconds, "first_call": first, "error": error(problem, found.y[-1]) if found.success else None,
-        "steps": found.stats["steps"], "result": found.result,
+        "rtol": rtol, "seconds": seconds, "first_call": first, "steps": found.stats["steps"], "result": found.result,
+        "error": error(problem, found.y[-1]) if found.success else None,
     }  # fmt: skip
 
 
@@ -158,9 +158,12 @@ def main() -> None:
         print(f"{problem.name}: best error {reached:.1e} ({'pass' if reached <= MARK else 'MISS'})")
         for row in mine:
             peer = row.get("scipy")
-            against = "" if peer is None else f"  {row['faster']:.1f} x faster than {peer['method']} (error {peer['error']:.1e})"
+            against = ""
+            if peer is not None:
+                against = f"  {row['faster']:.1f} x faster than {peer['method']} (error {peer['error']:.1e})"
             wrong = "failed" if row["error"] is None else f"error {row['error']:.1e}"
-            print(f"  rtol {row['rtol']:.0e}  {wrong}  {1e3 * row['seconds']:.1f} ms, {row['steps']} steps{against}", flush=True)
+            took = f"{1e3 * row['seconds']:.1f} ms, {row['steps']} steps"
+            print(f"  rtol {row['rtol']:.0e}  {wrong}  {took}{against}", flush=True)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "stiff.json"
     path.write_text(json.dumps(report, indent=1) + "\n")

@@ -23,7 +23,7 @@ import sympy as sp
 from ..geometry import Domain
 from ..pde import Dirichlet, Initial, Neumann, Parameter, Robin, lower
 from ..pde import Periodic as PeriodicCondition
-from ._periodic import leaf_name
+from ._periodic import clock, leaf_name
 from ._system import Mean, State, System, Term
 from .spatial import AbstractAxis, Chebyshev, Periodic
 from .stepping import Linear
@@ -238,7 +238,7 @@ class Bounded:
         mesh = np.meshgrid(*place, indexing="ij")
         names = self.grid.names
         values = dict(constants) | {n: jnp.asarray(m.squeeze(axis)) for n, m in zip(names, mesh, strict=True)}
-        values |= {self.system.pde.time.name: t}  # type: ignore[union-attr]
+        values |= clock(self.system, t)
         (value,) = lowered(values)
         return jnp.broadcast_to(value, shape)
 
@@ -270,7 +270,7 @@ class Bounded:
             found = {(s, index): derivative(whole[s], index) for s, index in wanted}
             rows = [jnp.zeros(grid.n) for _ in states]
             if self.rest is not None:
-                values: dict[Any, Any] = dict(constants) | mesh | {self.system.pde.time.name: t}  # type: ignore[union-attr]
+                values: dict[Any, Any] = dict(constants) | mesh | clock(self.system, t)
                 for leaf, place in self.system.symbols.items():
                     values[leaf_name(leaf, self.system)] = found[place]
                 rows = [jnp.broadcast_to(r, grid.n) for r in self.rest(values)]

@@ -66,11 +66,10 @@ class Periodic:
         mesh = {name: jnp.asarray(a) for name, a in self.grid.mesh().items()}
         kept = jnp.asarray(self.kept)
         wanted = dict(self.system.symbols)
-        time = self.system.pde.time
 
         def evaluate(u: Any, t: Any) -> Any:
             spectra = dict(zip(names, jnp.where(kept, u, 0), strict=True)) | self._diagnosed(u, constants, kept)
-            values: dict[Any, Any] = dict(constants) | mesh | {time.name: t}  # type: ignore[union-attr]
+            values: dict[Any, Any] = dict(constants) | mesh | clock(self.system, t)
             for leaf, (state, index) in wanted.items():
                 values[leaf_name(leaf, self.system)] = self.grid.backward(spectra[str(state)] * self.grid.symbol(index))
             found = self.rest(values)
@@ -183,6 +182,11 @@ def compile_periodic(system: System, grid: Fourier) -> Periodic:
     bound += [system.projection.factor] if system.projection else []
     constraint = lower([sp.sympify(c) for c in bound], coordinates=pde.coordinates) if bound else None
     return Periodic(system, grid, lowered, means, nonlinear, grid.kept(system.degree), constraint)
+
+
+def clock(system: System, t: Any) -> dict[str, Any]:
+    """The value of the time coordinate, where there is one."""
+    return {} if system.pde.time is None else {system.pde.time.name: t}
 
 
 def leaf_name(leaf: Any, system: System) -> Any:

@@ -21,6 +21,7 @@ from ._bounded import compile_bounded
 from ._grid import GridFinal
 from ._march import adaptive, begin, fixed
 from ._periodic import compile_periodic
+from ._steady import check_invertible, solve_steady, steady_system
 from ._system import System, first_order
 from .spatial import Chebyshev, Fourier, Periodic
 from .stepping import ETDRK4, AbstractETD
@@ -118,7 +119,7 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem:
     """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
     resolved = resolve_domain(pde, domain)
     names, bounds, kinds = _axes(pde, resolved)
-    system = first_order(pde)
+    system = first_order(pde) if pde.time is not None else steady_system(pde)
     _check_conditions(pde)
 
     def made(n: tuple[int, ...]) -> Any:
@@ -130,6 +131,8 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem:
     with float64():
         if grid is not None:
             discrete = made(_points(grid, names))
+        elif pde.time is None:
+            discrete = made((COARSEST[len(names)] // 2,) * len(names))
         else:
             n = COARSEST[len(names)]
             while True:
@@ -182,9 +185,10 @@ def solve(
 ) -> Solution:
     """Integrates a PDE on a grid.
 
-    Periodic boxes: Fourier in space; in time exponential time differencing of order four (`ETDRK4()`), whose step follows an
-    error estimate. The equation is split into du/dt = L u + N(u, t), L linear with constant coefficients, which is
-    integrated exactly; `explain` shows the split. Products in N are dealiased by their degree.
+    Fourier along periodic axes, Chebyshev between walls; in time exponential time differencing of order four (`ETDRK4()`),
+    whose step follows an error estimate. The equation is split into du/dt = L u + N(u, t), L linear with constant
+    coefficients, which is integrated exactly; `explain` shows the split. Products in N are dealiased by their degree on
+    periodic boxes. Steady equations are solved by Newton-Krylov steps, preconditioned by L.
 
     **Arguments:**
 
@@ -207,6 +211,8 @@ def solve(
     _check_arguments(method, rtol, steps)
     automatic = grid is None
     problem = compile(pde, domain, grid=grid)
+    if problem.pde.time is None:
+        return _steady(problem, automatic, parameters, rtol, began, throw)
     while True:
         outcome = _run(problem, method or ETDRK4(), save_at, parameters, initial, rtol, steps, progress)
         finer = tuple(2 * a.n for a in problem.grid.line)
@@ -215,6 +221,42 @@ def solve(
             break
         problem = compile(pde, domain, grid=dict(zip(problem.grid.names, finer, strict=True)))
     return _finished(problem, outcome, parameters, began, throw)
+
+
+def _steady(
+    problem: Problem, automatic: bool, parameters: Mapping[str, Any] | None, rtol: float, began: float, throw: bool
+) -> Solution:
+    with float64():
+        while True:
+            discrete, grid = problem.discrete, problem.grid
+            constants = discrete.constants(problem.parameters(parameters))
+            check_invertible(discrete.linear(constants))
+            zero = jnp.zeros_like(discrete.forward(jnp.zeros((len(problem.system.states), *grid.n))))
+            u, steps, good = jax.jit(lambda u, d=discrete, c=constants: solve_steady(d, c, u, rtol))(zero)
+            values = np.asarray(discrete.fields(u, jnp.zeros(()), constants))
+            tail = grid.tail(values)
+            finer = tuple(2 * a.n for a in grid.line)
+            if not (automatic and bool(good) and tail > RESOLVED and max(finer) <= FINEST[grid.dim]):
+                break
+            problem = compile(problem.pde, problem.domain, grid=dict(zip(grid.names, finer, strict=True)))
+    size = [a.n for a in grid.line]
+    shape = " x ".join(map(str, size))
+    result = f"Newton-Krylov converged in {int(steps)} steps on {shape} points."
+    if not bool(good) or not np.all(np.isfinite(values)):
+        result = (
+            f"Newton-Krylov did not converge in {int(steps)} steps on {shape} points. Take a finer grid, or approach the "
+            "parameters in steps from values where it converges."
+        )
+        if throw:
+            raise RuntimeError(f"{result} (throw=False returns the last iterate.)")
+    if tail > DOUBTFUL:
+        result += f" The grid is too coarse: coefficients in the upper third are {tail:.0e} of the largest (grid=...)."
+    stats = {
+        "steps": int(steps), "grid": size, "tail": tail, "precision": "float64", "seconds": time.monotonic() - began,
+    }  # fmt: skip
+    given = {name: Parameter(name, float(v)) for name, v in problem.parameters(parameters).items()}
+    final = GridFinal(grid.line, None, values[None], np.zeros_like(values)[None])
+    return Solution(problem.pde, problem.domain, final, result, bool(good), stats, [], given, {})
 
 
 @dataclass
@@ -348,8 +390,8 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
 
 def _axes(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...], tuple[Any, ...]]:
     """Names, bounds and kind of every axis, in the order of the equation's space coordinates."""
-    if pde.time is None or domain.time is None:
-        raise ValueError("solvers.solve integrates in time; this equation has no time coordinate.")
+    if pde.time is not None and domain.time is None:
+        raise ValueError(f"The equation depends on {pde.time.name}, but the domain {domain!r} has no span of time.")
     if pde.family:
         raise ValueError(
             f"A family in {', '.join(c.name for c in pde.family)} is for networks: solvers.solve takes one value at a time, "

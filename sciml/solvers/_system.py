@@ -131,7 +131,7 @@ def first_order(pde: PDE) -> System:
             states.append(State(u.field_name, order))
             last = order + 1 == k
             rates.append(sp.expand(solved[u]) if last else (sp.Derivative(u, (time, order + 1)) if order else u.diff(time)))
-    return replace(_split(pde, tuple(states), rates), projection=projection, diagnostics=diagnostics)
+    return replace(split(pde, tuple(states), rates), projection=projection, diagnostics=diagnostics)
 
 
 def _constraints(pde: PDE, still: list[Any], static: dict[str, Any]) -> tuple[Projection | None, tuple[Diagnostic, ...]]:
@@ -222,7 +222,8 @@ def _linear_in(expressions: dict[str, Any], unknown: list[Any], fields: list[str
     return matrix, sp.Matrix(right)
 
 
-def _split(pde: PDE, states: tuple[State, ...], rates: list[Any]) -> System:
+def split(pde: PDE, states: tuple[State, ...], rates: list[Any]) -> System:
+    """L and N of each rate."""
     symbols: dict[Any, tuple[State, Index]] = {}
     linear, nonlinear, degree = [], [], 0
     for rate in rates:
@@ -287,8 +288,8 @@ def _as_linear(term: Any, pde: PDE) -> tuple[Any, Any, Any] | None:
 
 def _locate(leaf: Any, pde: PDE) -> tuple[State, Index]:
     u: Any = leaf.expr if isinstance(leaf, sp.Derivative) else leaf
-    assert pde.time is not None
-    return State(u.field_name, multi_index(leaf, (pde.time,))[0]), multi_index(leaf, pde.space)
+    order = 0 if pde.time is None else multi_index(leaf, (pde.time,))[0]
+    return State(u.field_name, order), multi_index(leaf, pde.space)
 
 
 def _leaves(expression: Any) -> list[Any]:

@@ -181,6 +181,20 @@ def test_a_channel_periodic_one_way():
     assert float(found.error(lambda x, y, t: np.sin(x) * np.cos(y) * np.exp(-2 * t))) < 1e-8
 
 
+def test_steady_equations():
+    """Poisson in one solve, a nonlinear one by Newton, both to the resolution that the automatic grid finds."""
+    y = coordinates("y")
+    a, b = field("a", x, y), field("b", x)
+    poisson = PDE(a.xx + a.yy + 2 * sp.sin(x) * sp.sin(y), Dirichlet(a, 0))
+    found = solvers.solve(poisson, Box(x=(0, np.pi), y=(0, np.pi)), progress=False)
+    assert float(found.error(lambda x, y: np.sin(x) * np.sin(y))) < 1e-9 and found.stats["steps"] <= 3
+    bratu = PDE(b.xx - b**2 - (2 - (x**2 + 1) ** 2), Dirichlet(b, x**2 + 1))
+    found = solvers.solve(bratu, Box(x=(-1, 2)), progress=False)
+    assert float(found.error(lambda x: x**2 + 1)) < 1e-9
+    with pytest.raises(ValueError, match="up to a constant"):
+        solvers.solve(PDE(b.xx - sp.cos(x), Neumann(b, 0)), Box(x=(0, 2 * np.pi)), progress=False)
+
+
 # Gradients, batches, networks ------------------------------------------------------------------------------------------
 
 nu = parameter("nu", initial=0.1)
@@ -258,13 +272,12 @@ def test_automatic_grids_resolve_what_develops():
 
 y = coordinates("y")
 v = field("v", x, y, t)
-steady = field("s", x)
 
 
 @pytest.mark.parametrize(
     ("pde", "domain", "options", "message"),
     [
-        (PDE(steady.xx + 1, Dirichlet(steady, 0)), Box(x=(0, 1)), {}, "no time coordinate"),
+        (PDE(u.t - u.xx, Initial(u, 0), Periodic()), Box(x=(0, 1)), {}, "no span of time"),
         (PDE(v.t - v.xx, Initial(v, 0), Dirichlet(v, 0)), Disk((0, 0), 1) * sciml.Time(0, 1), {}, "needs a Box"),
         (PDE(u.t - u.xx, Initial(u, 0)), Box(x=(0, 1), t=(0, 1)), {}, "No boundary condition for u"),
         (PDE(u.t - u.xx, Initial(u, 0), Periodic()), RING, {"grid": 2}, "at least 4"),

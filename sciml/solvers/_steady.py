@@ -1,0 +1,81 @@
+"""Steady equations: Newton-Krylov on the grid, preconditioned by the linear part.
+
+With the equations as L u + N(u) = 0, split as for a time-dependent one, the root of
+
+    u + L^-1 N(u)
+
+is sought: L is diagonal in the eigenbasis, so L^-1 costs nothing, and GMRES sees an equation of the second kind. A linear
+equation with constant coefficients takes one step. Derivatives with respect to parameters are implicit (optimistix).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import lineax as lx
+import numpy as np
+import optimistix as optx
+import sympy as sp
+from scipy.optimize import linear_sum_assignment
+
+from ..pde import PDE, expand_fluxes
+from ._system import State, System, split
+from .stepping import Linear
+
+MOST_STEPS = 60
+
+
+def steady_system(pde: PDE) -> System:
+    """Every equation is given to the field whose derivatives in it are highest, as if it were its rate of change."""
+    pde = pde.real()
+    if len(pde.equations) != len(pde.fields):
+        raise ValueError(
+            f"{len(pde.equations)} equations came for {len(pde.fields)} fields; a steady solver needs as many of both."
+        )
+    expressions = [sp.expand(expand_fluxes(sp.sympify(e.expression))) for e in pde.equations]
+    orders = np.array([[_order(e, u, pde) for u in pde.fields] for e in expressions], float)
+    rows, columns = linear_sum_assignment(-orders)
+    if np.any(orders[rows, columns] < 2):
+        bare = [pde.fields[c].field_name for r, c in zip(rows, columns, strict=True) if orders[r, c] < 2]
+        raise NotImplementedError(
+            f"No equation of second order is left for {', '.join(bare)}: steady solvers take one elliptic equation for each "
+            "field so far."
+        )
+    rates = [expressions[rows[list(columns).index(i)]] for i in range(len(pde.fields))]
+    return split(pde, tuple(State(u.field_name) for u in pde.fields), rates)
+
+
+def _order(expression: Any, u: Any, pde: PDE) -> int:
+    found = [sum(int(n) for _, n in e.variable_count) for e in expression.atoms(sp.Derivative) if e.expr == u]
+    return max(found, default=0 if expression.has(u) else -1)
+
+
+def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float) -> tuple[Any, Any, Any]:
+    """(u in the eigenbasis, Newton steps, whether it converged)."""
+    linear, rate = discrete.linear(constants), discrete.rate(constants)
+    inverse = _inverse(linear)
+
+    def defect(u: Any, _: Any) -> Any:
+        return u + linear.multiply(inverse, rate(u, jnp.zeros(())))
+
+    solver = optx.Newton(rtol=rtol, atol=rtol, linear_solver=lx.GMRES(rtol=min(1e-3 * rtol, 1e-10), atol=1e-14, restart=60))
+    found = optx.root_find(defect, solver, guess, max_steps=MOST_STEPS, throw=False)
+    return found.value, found.stats["num_steps"], found.result == optx.RESULTS.successful
+
+
+def _inverse(linear: Linear) -> Any:
+    if linear.diagonal is None:
+        return jnp.linalg.inv(linear.blocks)
+    return 1 / linear.diagonal
+
+
+def check_invertible(linear: Linear) -> None:
+    """Raises where L has a mode that it does not see: the equation then has no unique solution, or none."""
+    values = linear.diagonal if linear.blocks is None else jnp.linalg.eigvals(linear.blocks)
+    size = np.abs(np.asarray(values))
+    if size.min() < 1e-12 * size.max():
+        raise ValueError(
+            "The linear part has no inverse: with these boundary conditions the solution is known up to a constant at best "
+            "(Neumann or periodic all around). Prescribe a value on a part of the boundary."
+        )
