@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -94,7 +94,7 @@ class ETDRK4(AbstractETD):
     """Fourth order, error estimate of order three. Cox & Matthews, J. Comput. Phys. 176 (2002) 430; Kassam & Trefethen,
     SIAM J. Sci. Comput. 26 (2005) 1214."""
 
-    order = 4
+    order: ClassVar[int] = 4
 
     def prepare(self, linear: Linear, h: Any) -> Any:
         half, first, _, _ = linear.phi(h / 2)
@@ -119,7 +119,7 @@ class ETDRK4(AbstractETD):
 class ETDRK2(AbstractETD):
     """Second order, error estimate of order one. Cox & Matthews, J. Comput. Phys. 176 (2002) 430."""
 
-    order = 2
+    order: ClassVar[int] = 2
 
     def prepare(self, linear: Linear, h: Any) -> Any:
         whole, one, two, _ = linear.phi(h)
