@@ -49,14 +49,7 @@ class AbstractFinal(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def from_saved(
-        cls,
-        pde: PDE,
-        domain: Domain,
-        header: dict[str, Any],
-        arrays: dict[str, np.ndarray],
-        *,
-        network: Any = None,
-        functions: Mapping[str, Any] | None = None,
+        cls, pde: PDE, domain: Domain, header: dict[str, Any], arrays: dict[str, np.ndarray], **given: Any
     ) -> AbstractFinal:
         """What `to_saved` gave; `network` and `functions` as for `Solution.load`."""
 

@@ -1,5 +1,6 @@
 """A Solution is called, compared, integrated, exported, saved and read back."""
 
+import dataclasses
 import pickle
 import warnings
 
@@ -29,6 +30,7 @@ from sciml import (
     normal,
     pinn,
 )
+from sciml.pde._names import SOLUTION_NAMES
 from sciml.pinn._final import NetworkFinal
 from sciml.solution import AbstractFinal, Estimate
 
@@ -385,3 +387,9 @@ def test_a_trained_linear_problem(trained):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # no silent truncation to float32
         trained.u(0.5, 0.1)
+
+
+def test_no_field_can_hide_behind_an_attribute_of_a_solution():
+    public = {name for name in dir(Solution) if not name.startswith("_")}
+    public |= {f.name for f in dataclasses.fields(Solution) if not f.name.startswith("_")}
+    assert public <= SOLUTION_NAMES

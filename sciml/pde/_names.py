@@ -8,12 +8,13 @@ from sympy.core.function import AppliedUndef
 
 # A field is an attribute of a Solution, and a coordinate is a keyword of the calls on it.
 SOLUTION_NAMES = frozenset(
-    "animate at block blocks boundary checkpoint compile conditions contains coordinates domain equations "
-    "error estimate estimate_error evaluate explain fields grid grids history integrate key keys load loss "
+    "animate at block blocks boundary checkpoint columns compile conditions contains converged coordinates domain "
+    "equations error estimate estimate_error estimator evaluate explain fields final flux from_saved grid grids "
+    "history integrate key keys load loss "
     "method "
-    "metadata name names network normal on orders params parameters pde plot plot_history points precision "
-    "problem residual residuals result sample save solve space state stats time to_dict to_xarray "
-    "type values weights".split()
+    "metadata name names network normal on orders params parameters parts pde plot plot_history points precision "
+    "problem residual residuals result sample save solve space spread state stats time to_dict to_saved to_xarray "
+    "type values values_of weights".split()
 )
 SYMPY_NAMES = frozenset(name for name in dir(AppliedUndef) if not name.startswith("_"))
 FIELD_ATTRIBUTES = frozenset({"field_name", "is_complex_field", "callable", "initial", "role"})

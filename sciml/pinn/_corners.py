@@ -58,13 +58,15 @@ def graded(
     if not inside:  # a point on a face can be moved only along it
         near &= on.any(axis=1)
     count = near.sum(axis=0)
-    for i in np.flatnonzero((generator.random(len(z)) < SHARE) & (count > 0)):
-        k = generator.choice(np.flatnonzero(near[:, i]))
-        free = [(axis, value) for (axis, value), fixed in zip(corners[k], on[k, :, i], strict=True) if not fixed]
-        r = np.exp(-span * generator.random())
-        angle = np.pi / 2 * generator.random() if len(free) == 2 else 0.0
-        for (axis, value), part in zip(free, (np.cos(angle), np.sin(angle)), strict=False):
-            z[i, axis] = value - np.sign(value) * r * part
+    moves = (generator.random(len(z)) < SHARE) & (count > 0)
+    chosen = np.argmax(near.cumsum(axis=0) > np.floor(generator.random(len(z)) * count), axis=0)
+    r, angle = np.exp(-span * generator.random(len(z))), np.pi / 2 * generator.random(len(z))
+    for k, corner in enumerate(corners):
+        mine = moves & (chosen == k)
+        for face, part in enumerate((np.cos(angle), np.sin(angle))):
+            axis, value = corner[face]
+            length = np.where(on[k, 1 - face], r, r * part)  # along a face the whole distance is in the other axis
+            z[:, axis] = np.where(mine & ~on[k, face], value - np.sign(value) * length, z[:, axis])
     density = np.where(count > 0, 1 - SHARE, 1.0)
     for k, corner in enumerate(corners):
         r = np.sqrt(sum((z[:, axis] - value) ** 2 for axis, value in corner))

@@ -58,14 +58,7 @@ class NetworkFinal(AbstractFinal):
 
     @classmethod
     def from_saved(
-        cls,
-        pde: PDE,
-        domain: Any,
-        header: dict[str, Any],
-        arrays: dict[str, np.ndarray],
-        *,
-        network: Any = None,
-        functions: Any = None,
+        cls, pde: PDE, domain: Any, header: dict[str, Any], arrays: dict[str, np.ndarray], *, network: Any = None, **given: Any
     ) -> NetworkFinal:
         from ._problem import compile
 
@@ -102,17 +95,10 @@ class AbstractComposite(AbstractFinal):
 
     @classmethod
     def from_saved(
-        cls,
-        pde: PDE,
-        domain: Any,
-        header: dict[str, Any],
-        arrays: dict[str, np.ndarray],
-        *,
-        network: Any = None,
-        functions: Any = None,
+        cls, pde: PDE, domain: Any, header: dict[str, Any], arrays: dict[str, np.ndarray], **given: Any
     ) -> Self:
         parts = []
         for i, saved in enumerate(header["parts"]):
             own = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith(f"{i}/")}
-            parts.append(Solution.from_saved(saved, own, network=network, functions=functions))
+            parts.append(Solution.from_saved(saved, own, **given))
         return cls(parts)
