@@ -1,4 +1,4 @@
-"""Time-dependent equations on boxes with walls: Chebyshev points along walled axes, Fourier along periodic ones.
+"""Equations on boxes with walls: Chebyshev points or finite differences along walled axes, Fourier along periodic ones.
 
 The unknowns are the values at interior points. Values on the walls follow from the conditions: with E the rows of
 alpha u + beta du/dn at both ends,
@@ -21,11 +21,11 @@ import numpy as np
 import sympy as sp
 
 from ..geometry import Domain
-from ..pde import Dirichlet, Initial, Neumann, Parameter, Robin, lower
+from ..pde import PDE, Dirichlet, Initial, Neumann, Robin, lower
 from ..pde import Periodic as PeriodicCondition
-from ._periodic import clock, leaf_name
-from ._system import Mean, State, System, Term
-from .spatial import AbstractAxis, Chebyshev, Periodic
+from ._discrete import AbstractDiscrete, lowered
+from ._system import State, System
+from .spatial import AbstractAxis, PeriodicAxis
 from .stepping import Linear
 
 
@@ -52,7 +52,7 @@ class AxisBasis:
     to_points: np.ndarray
 
 
-def walled_axis(axis: Chebyshev, low: Wall, high: Wall) -> AxisBasis:
+def walled_axis(axis: Any, low: Wall, high: Wall) -> AxisBasis:
     """P, R and the eigenvectors along an axis with these walls."""
     n = axis.n
     D, D2 = axis.matrix(1), axis.matrix(2)
@@ -75,7 +75,7 @@ def walled_axis(axis: Chebyshev, low: Wall, high: Wall) -> AxisBasis:
     return AxisBasis(extend, lift, values[order].real, np.linalg.inv(vectors), vectors)
 
 
-def periodic_axis(axis: Periodic) -> AxisBasis:
+def periodic_axis(axis: PeriodicAxis) -> AxisBasis:
     """The real Fourier basis: 1, cos, sin, ..."""
     n, x = axis.n, np.arange(axis.n) / axis.n
     columns, values = [np.ones(n) / math.sqrt(n)], [0.0]
@@ -103,11 +103,11 @@ class Grid:
 
     @property
     def inside(self) -> tuple[slice, ...]:
-        return tuple(slice(1, -1) if isinstance(a, Chebyshev) else slice(None) for a in self.line)
+        return tuple(slice(1, -1) if a.walled else slice(None) for a in self.line)
 
     @property
     def n(self) -> tuple[int, ...]:
-        return tuple(a.n - 2 if isinstance(a, Chebyshev) else a.n for a in self.line)
+        return tuple(a.n - 2 if a.walled else a.n for a in self.line)
 
     @property
     def full(self) -> tuple[int, ...]:
@@ -119,60 +119,25 @@ class Grid:
         return dict(zip(self.names, np.meshgrid(*axes, indexing="ij"), strict=True))
 
     def tail(self, u: Any) -> float:
-        """The largest coefficient in the upper third of the modes of any axis (Fourier or Chebyshev), relative to the largest
-        of all: near rounding where the grid resolves `u` `(..., *full)`."""
-        from scipy.fft import dct
-
+        """The worst tail of any axis, see there; `u` is `(..., *full)`."""
         u = np.asarray(u)
-        worst = 0.0
-        for i, axis in enumerate(self.line):
-            along = np.moveaxis(u, u.ndim - self.dim + i, -1)
-            if isinstance(axis, Chebyshev):
-                size = np.abs(dct(along, type=1, axis=-1))
-            else:
-                size = np.abs(np.fft.rfft(along, axis=-1))
-            largest = float(np.max(size)) or 1.0
-            worst = max(worst, float(np.max(size[..., 2 * size.shape[-1] // 3 :], initial=0.0)) / largest)
-        return worst
+        return max(axis.tail(np.moveaxis(u, u.ndim - self.dim + i, -1)) for i, axis in enumerate(self.line))
 
 
 @dataclass(frozen=True, eq=False)
-class Bounded:
-    """A system on a grid with walls, ready to be stepped; see `Periodic`. States in the eigenbasis have the shape
-    `(states, *n)`."""
+class Bounded(AbstractDiscrete):
+    """A system on a grid with walls. The basis has the shape `(states, *n)`, and `n` counts interior points."""
 
-    system: System
-    grid: Grid
     bases: tuple[tuple[AxisBasis, ...], ...]  # [state][axis]
     walls: tuple[tuple[tuple[Any, Any] | None, ...], ...]  # [state][axis]: lowered g at both ends
-    coefficients: Any
-    means: dict[str, Any]
     modal: tuple[tuple[bool, ...], ...]  # whether a linear term is diagonal in the basis
-    rest: Any
-
-    def constants(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        values = {name: jnp.asarray(value, float) for name, value in parameters.items()}
-        mesh = {name: jnp.asarray(a) for name, a in self.grid.mesh().items()}
-        means = {}
-        for name, lowered in self.means.items():
-            (value,) = lowered(values | mesh)
-            means[name] = jnp.mean(jnp.broadcast_to(value, self.grid.n))
-        return values | means
-
-    def _terms(self, constants: Mapping[str, Any]) -> list[tuple[int, Term, Any, bool]]:
-        found = iter(self.coefficients(dict(constants)) if self.coefficients is not None else ())
-        return [
-            (i, term, next(found), self.modal[i][k])
-            for i, terms in enumerate(self.system.linear)
-            for k, term in enumerate(terms)
-        ]
 
     def linear(self, constants: Mapping[str, Any]) -> Linear:
         states = self.system.states
         blocks = [[jnp.zeros(self.grid.n) for _ in states] for _ in states]
         coupled = False
-        for i, term, value, modal in self._terms(constants):
-            if not modal:
+        for i, k, term, value in self.terms(constants):
+            if not self.modal[i][k]:
                 continue
             j = states.index(term.state)
             coupled |= i != j
@@ -198,7 +163,7 @@ class Bounded:
         for i, bases in enumerate(self.bases):
             row = u[..., i, *(slice(None),) * self.grid.dim]
             for axis, basis in enumerate(bases):
-                row = _along(getattr(basis, which), row, row.ndim - self.grid.dim + axis)
+                row = along(getattr(basis, which), row, row.ndim - self.grid.dim + axis)
             rows.append(row)
         return jnp.stack(rows, axis=-1 - self.grid.dim)
 
@@ -208,11 +173,11 @@ class Bounded:
         for axis, basis in enumerate(self.bases[i]):
             if basis.extend is None:
                 continue
-            lifted = _along(basis.extend, full, axis)
+            lifted = along(basis.extend, full, axis)
             ends = self.walls[i][axis]
             assert ends is not None
             shape = [a for k, a in enumerate(full.shape) if k != axis]
-            g = jnp.stack([self._wall(lowered, axis, side, shape, t, constants) for side, lowered in enumerate(ends)])
+            g = jnp.stack([self._wall(value, axis, side, shape, t, constants) for side, value in enumerate(ends)])
             full = lifted + jnp.moveaxis(jnp.tensordot(jnp.asarray(basis.lift), g, axes=1), 0, axis)
         return full
 
@@ -227,7 +192,7 @@ class Bounded:
         whole = self.whole(u, t, constants)
         return whole[np.array([names.index(u.field_name) for u in self.system.pde.real().fields])]
 
-    def _wall(self, lowered: Any, axis: int, side: int, shape: list[int], t: Any, constants: Mapping[str, Any]) -> Any:
+    def _wall(self, at: Any, axis: int, side: int, shape: list[int], t: Any, constants: Mapping[str, Any]) -> Any:
         """g at an end of `axis`: axes before it are whole, those after it have interior points only."""
         place = []
         for k, (line, inside) in enumerate(zip(self.grid.line, self.grid.inside, strict=True)):
@@ -238,8 +203,8 @@ class Bounded:
         mesh = np.meshgrid(*place, indexing="ij")
         names = self.grid.names
         values = dict(constants) | {n: jnp.asarray(m.squeeze(axis)) for n, m in zip(names, mesh, strict=True)}
-        values |= clock(self.system, t)
-        (value,) = lowered(values)
+        values |= self.clock(t)
+        (value,) = at(values)
         return jnp.broadcast_to(value, shape)
 
     def _needed(self) -> dict[tuple[State, tuple[int, ...]], None]:
@@ -253,8 +218,8 @@ class Bounded:
     def rate(self, constants: Mapping[str, Any]) -> Any:
         """N in the eigenbasis: the expression N, linear terms that are not diagonal, and what the walls add to L."""
         grid, states = self.grid, self.system.states
-        mesh = {name: jnp.asarray(a) for name, a in grid.mesh().items()}
-        terms = self._terms(constants)
+        places = self.places()
+        terms = [(i, term, value, self.modal[i][k]) for i, k, term, value in self.terms(constants)]
         wanted = self._needed()
         walled = {term.state for _, term, _, modal in terms if modal and any(term.index)}
 
@@ -269,11 +234,11 @@ class Bounded:
             lifts = {s: self.extended(states.index(s), None, t, constants) for s in walled}
             found = {(s, index): derivative(whole[s], index) for s, index in wanted}
             rows = [jnp.zeros(grid.n) for _ in states]
-            if self.rest is not None:
-                values: dict[Any, Any] = dict(constants) | mesh | clock(self.system, t)
+            if self.lowered.rest is not None:
+                values: dict[Any, Any] = dict(constants) | places | self.clock(t)
                 for leaf, place in self.system.symbols.items():
-                    values[leaf_name(leaf, self.system)] = found[place]
-                rows = [jnp.broadcast_to(r, grid.n) for r in self.rest(values)]
+                    values[self.leaf(leaf)] = found[place]
+                rows = [jnp.broadcast_to(r, grid.n) for r in self.lowered.rest(values)]
             for i, term, value, modal in terms:
                 if not modal:
                     rows[i] = rows[i] + value * found[term.state, term.index]
@@ -283,32 +248,8 @@ class Bounded:
 
         return evaluate
 
-    def initial(self, given: Mapping[str, Any] | None = None) -> Any:
-        pde, grid = self.system.pde, self.grid
-        conditions = {(c.field.field_name, c.order): c for c in pde.conditions if isinstance(c, Initial)}
-        flat = {name: jnp.asarray(a.ravel()) for name, a in grid.mesh().items()}
-        rows = []
-        for state in self.system.states:
-            if given and str(state) in given:
-                value = jnp.asarray(given[str(state)], float)
-                if value.shape == grid.full:
-                    value = value[grid.inside]
-                if value.shape != grid.n:
-                    raise ValueError(
-                        f"initial[{str(state)!r}] has the shape {value.shape}; the grid has {grid.full}, walls included."
-                    )
-                rows.append(value)
-                continue
-            lowered = lower([conditions[state.field, state.order].value], coordinates=pde.coordinates)
-            (value,) = lowered(flat)
-            rows.append(jnp.broadcast_to(value, (math.prod(grid.n),)).reshape(grid.n))
-        return jnp.stack(rows)
 
-    def derivative(self, constants: Mapping[str, Any], u: Any, t: Any) -> Any:
-        return self.linear(constants).apply(u) + self.rate(constants)(u, t)
-
-
-def _along(matrix: Any, u: Any, axis: int) -> Any:
+def along(matrix: Any, u: Any, axis: int) -> Any:
     return jnp.moveaxis(jnp.tensordot(jnp.asarray(matrix), u, axes=(1, axis)), 0, axis)
 
 
@@ -325,12 +266,11 @@ def compile_bounded(system: System, domain: Domain, names: tuple[str, ...], line
     for state in system.states:
         rows, values = [], []
         for name, axis in zip(names, line, strict=True):
-            if isinstance(axis, Periodic):
+            if isinstance(axis, PeriodicAxis):
                 rows.append(cache.setdefault(axis, periodic_axis(axis)))
                 values.append(None)
                 continue
-            assert isinstance(axis, Chebyshev)
-            ends = [_wall_at(system, domain, state, f"{name}_{end}") for end in ("min", "max")]
+            ends = [wall_at(pde, domain, state, f"{name}_{end}") for end in ("min", "max")]
             key = (axis, *((w.alpha, w.beta) for w in ends))
             if key not in cache:
                 cache[key] = walled_axis(axis, *ends)
@@ -338,22 +278,6 @@ def compile_bounded(system: System, domain: Domain, names: tuple[str, ...], line
             values.append(tuple(lower([w.value], coordinates=pde.coordinates) for w in ends))
         bases.append(tuple(rows))
         walls.append(tuple(values))
-    symbols: dict[Any, Any] = {}
-    means: dict[str, Any] = {}
-
-    def named(expression: Any) -> Any:
-        node = Mean(expression)
-        if node not in symbols:
-            symbols[node] = Parameter(f"mean_{len(symbols)}_", 1.0)
-            means[symbols[node].name] = lower([expression], coordinates=pde.coordinates)
-        return symbols[node]
-
-    coefficients = [
-        term.coefficient if term.variable is None else term.coefficient * named(term.variable)
-        for terms in system.linear
-        for term in terms
-    ]
-    rest = [e.replace(lambda n: isinstance(n, Mean), lambda n: named(n.args[0])) for e in system.nonlinear]
     modal = tuple(
         tuple(
             term.state.field == system.states[i].field and (not any(term.index) or (sum(term.index) == max(term.index) == 2))
@@ -361,14 +285,11 @@ def compile_bounded(system: System, domain: Domain, names: tuple[str, ...], line
         )
         for i, terms in enumerate(system.linear)
     )
-    lowered = lower([sp.sympify(c) for c in coefficients], coordinates=pde.coordinates) if coefficients else None
-    nonlinear = lower(rest, coordinates=pde.coordinates) if any(e != 0 for e in rest) else None
-    return Bounded(system, grid, tuple(bases), tuple(walls), lowered, means, modal, nonlinear)
+    return Bounded(system, grid, lowered(system), tuple(bases), tuple(walls), modal)
 
 
-def _wall_at(system: System, domain: Domain, state: State, part: str) -> Wall:
+def wall_at(pde: PDE, domain: Domain, state: State, part: str) -> Wall:
     """What holds for a state on a face; for a time derivative, the time derivative of what holds for the field."""
-    pde = system.pde
     found = []
     for c in pde.conditions:
         if isinstance(c, Initial | PeriodicCondition):

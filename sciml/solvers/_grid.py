@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
 from typing import Any, Self
 
 import jax
@@ -21,7 +21,7 @@ class GridFinal(AbstractFinal):
 
     In space: derivatives as the grid takes them, then 16-point Lagrange interpolation on a refined grid along periodic axes and
     the Chebyshev interpolant along others. In time: the Hermite polynomial through values and rates at the four nearest saved
-    times, of order eight.
+    times, of order eight; a straight line between two of them where the solution may have shocks (`smooth=False`).
 
     **Attributes:** `axes`; `times` `(n_t,)`; `values` and `rates` (their time derivative), `(n_t, fields, *n)`. A steady
     solution has one row, and no times.
@@ -29,8 +29,8 @@ class GridFinal(AbstractFinal):
 
     kind = "grid"
 
-    def __init__(self, axes: tuple[AbstractAxis, ...], times: Any, values: Any, rates: Any):
-        self.axes, self.times, self.values, self.rates = axes, times, values, rates
+    def __init__(self, axes: tuple[AbstractAxis, ...], times: Any, values: Any, rates: Any, smooth: bool = True):
+        self.axes, self.times, self.values, self.rates, self.smooth = axes, times, values, rates, smooth
         self._derived: dict[Any, Any] = {}
 
     def derivatives(self, index: Index, x: Any) -> Any:
@@ -43,7 +43,7 @@ class GridFinal(AbstractFinal):
             if times is None:
                 local = data[0, 0]
             else:
-                first, weights = _time_weights(times, point[d], index[d])
+                first, weights = (_time_weights if self.smooth else _straight)(times, point[d], index[d])
                 near = jax.lax.dynamic_slice_in_dim(data, first, len(weights), axis=0)
                 local = jnp.einsum("kv,kv...->...", weights, near)
             for i, axis in enumerate(self.axes):
@@ -66,7 +66,7 @@ class GridFinal(AbstractFinal):
         return self._derived[index]
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        header = {"axes": [[a.kind, a.lower, a.upper, a.n] for a in self.axes], "steady": self.times is None}
+        header = {"axes": [[a.kind, *dataclasses.astuple(a)] for a in self.axes], "steady": self.times is None, "smooth": self.smooth}
         arrays = {"values": np.asarray(self.values), "rates": np.asarray(self.rates)}
         return header, arrays if self.times is None else arrays | {"times": np.asarray(self.times)}
 
@@ -77,12 +77,10 @@ class GridFinal(AbstractFinal):
         domain: Any,
         header: dict[str, Any],
         arrays: dict[str, np.ndarray],
-        *,
-        network: Any = None,
-        functions: Mapping[str, Any] | None = None,
+        **given: Any,
     ) -> Self:
-        axes = tuple(KINDS[kind](lower, upper, n) for kind, lower, upper, n in header["axes"])
-        return cls(axes, arrays.get("times"), arrays["values"], arrays["rates"])
+        axes = tuple(KINDS[kind](*rest) for kind, *rest in header["axes"])
+        return cls(axes, arrays.get("times"), arrays["values"], arrays["rates"], header["smooth"])
 
 
 def _time_weights(times: Any, t: Any, order: int) -> tuple[Any, Any]:
@@ -103,3 +101,12 @@ def _time_weights(times: Any, t: Any, order: int) -> tuple[Any, Any]:
     for _ in range(order):
         derivative = jax.jacfwd(derivative)
     return first, derivative(t)
+
+
+def _straight(times: Any, t: Any, order: int) -> tuple[Any, Any]:
+    """As `_time_weights`, on the line between two saved times."""
+    first = jnp.clip(jnp.searchsorted(times, t, side="right") - 1, 0, len(times) - 2)
+    low, high = times[first], times[first + 1]
+    part = (t - low) / (high - low)
+    values = [jnp.stack([1 - part, part]), jnp.stack([-1.0, 1.0]) / (high - low), jnp.zeros(2)][min(order, 2)]
+    return first, jnp.stack([values, jnp.zeros(2)], axis=1)

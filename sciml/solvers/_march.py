@@ -10,7 +10,7 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 
-from .stepping import AbstractETD, Linear
+from .stepping import AbstractStepper, Linear
 
 MOST_STEPS = 1 << 20
 SMALLEST_STEP = 1e-12  # of the interval between two saved times
@@ -31,7 +31,7 @@ class March(eqx.Module):
     rejected: Any
 
 
-def begin(linear: Linear, rate: Any, stepper: AbstractETD, u: Any, t0: Any, h: Any) -> March:
+def begin(linear: Linear, rate: Any, stepper: AbstractStepper, u: Any, t0: Any, h: Any) -> March:
     """At the initial state, with a first guess of the step."""
     t0, h = jnp.asarray(t0, float), jnp.asarray(h, float)
     zero = jnp.asarray(0)
@@ -42,14 +42,14 @@ def _norm(u: Any) -> Any:
     return jnp.sqrt(jnp.sum(jnp.abs(u) ** 2, axis=tuple(range(1, u.ndim))))
 
 
-def _prepared(linear: Linear, stepper: AbstractETD, h: Any, old: Any, factors: Any) -> tuple[Any, Any]:
+def _prepared(linear: Linear, stepper: AbstractStepper, h: Any, old: Any, factors: Any) -> tuple[Any, Any]:
     """The step and its factors: the old ones where they agree to rounding."""
     same = jnp.abs(h - old) < 1e-9 * old
     h = jnp.where(same, old, h)
     return h, jax.lax.cond(same, lambda: factors, lambda: stepper.prepare(linear, h))
 
 
-def fixed(linear: Linear, rate: Any, stepper: AbstractETD, at: March, t1: Any, steps: int) -> March:
+def fixed(linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: Any, steps: int) -> March:
     """`steps` equal steps to `t1`; the memory of a gradient grows like the square root of their number."""
     h, factors = _prepared(linear, stepper, (t1 - at.t) / steps, at.h, at.factors)
 
@@ -70,7 +70,7 @@ def fixed(linear: Linear, rate: Any, stepper: AbstractETD, at: March, t1: Any, s
 
 
 def adaptive(
-    linear: Linear, rate: Any, stepper: AbstractETD, at: March, t1: Any, rtol: Any, *, kind: str = "lax"
+    linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: Any, rtol: Any, *, kind: str = "lax"
 ) -> March:
     """Equal steps to `t1`, whose number changes where the error estimate, relative to the largest state so far in the L2 norm
     of each component, leaves `rtol`.
@@ -107,3 +107,26 @@ def adaptive(
     last = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
     reached = t1 - last.t <= 1e-10 * span
     return eqx.tree_at(lambda m: m.t, last, jnp.where(reached, t1, last.t))
+
+
+def limited(linear: Linear, rate: Any, stepper: Any, longest: Any, at: March, t1: Any, *, kind: str = "lax") -> March:
+    """Steps of `stepper.cfl` times `longest(u, t)` to `t1`, for explicit steppers. It stops early as `adaptive` does."""
+    span = t1 - at.t
+
+    def goes_on(m: March) -> Any:
+        return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span) & jnp.all(jnp.isfinite(m.u))
+
+    def allowed(u: Any, t: Any) -> Any:
+        return jnp.minimum(stepper.cfl * longest(u, t), jnp.maximum(t1 - t, 1e-10 * span))
+
+    def body(m: March) -> March:
+        u, n, _ = stepper.step(linear, m.factors, rate, m.u, m.t, m.h, m.rate)
+        good = jnp.all(jnp.isfinite(n)) & jnp.all(jnp.isfinite(u))
+        u, n, t = (jnp.where(good, a, b) for a, b in ((u, m.u), (n, m.rate), (m.t + m.h, m.t)))
+        h = jnp.where(good, allowed(u, t), 0.0)
+        return March(u, n, t, h, h, m.factors, m.largest, m.steps + 1, m.rejected)
+
+    h = allowed(at.u, at.t)
+    first = eqx.tree_at(lambda m: (m.h, m.wanted), at, (h, h))
+    last = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
+    return eqx.tree_at(lambda m: m.t, last, jnp.where(t1 - last.t <= 1e-10 * span, t1, last.t))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -18,14 +18,19 @@ from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
 from ..solution import Parameter, Solution
 from ._bounded import compile_bounded
+from ._conservation import conservation, has_jump
+from ._discrete import AbstractDiscrete
 from ._grid import GridFinal
-from ._march import adaptive, begin, fixed
+from ._march import adaptive, begin, fixed, limited
 from ._periodic import compile_periodic
 from ._steady import check_invertible, solve_steady, steady_system
 from ._system import System, first_order
-from .spatial import Chebyshev, Fourier, Periodic
-from .stepping import ETDRK4, AbstractETD
+from ._volumes import compile_volumes
+from .flow import FlowProblem, compile_flow, read_flow, solve_flow
+from .spatial import AbstractSpacing, Chebyshev, Fourier, FourierGrid, Volumes
+from .stepping import SSPRK3, AbstractStepper
 
+CELLS = {1: 400, 2: 128, 3: 32}
 COARSEST, FINEST = {1: 64, 2: 32, 3: 16}, {1: 4096, 2: 512, 3: 128}
 SAVES = 101
 # Fourier coefficients in the upper third, relative to the largest: above the first a grid that was asked for is refused for the
@@ -45,7 +50,15 @@ class Problem:
     domain: Domain
     system: System
     grid: Any
-    discrete: Any
+    discrete: AbstractDiscrete
+    spacings: dict[str, AbstractSpacing]
+
+    def finer(self) -> Problem | None:
+        """The same with twice the points along every axis, or None where that would be too many."""
+        finer = {name: replace(s, n=2 * s.n) for name, s in self.spacings.items()}
+        if max(s.n for s in finer.values()) > FINEST[self.grid.dim]:
+            return None
+        return compile(self.pde, self.domain, grid=finer)
 
     def initial(self, given: Mapping[str, Any] | None = None) -> Any:
         """The initial state `(states, *n)`, from the conditions or `given` by name."""
@@ -57,7 +70,7 @@ class Problem:
         parameters: Mapping[str, Any] | None = None,
         *,
         save_at: Any,
-        method: AbstractETD | None = None,
+        method: AbstractStepper | None = None,
         steps: int | None = None,
         rtol: Any = 1e-8,
     ) -> Any:
@@ -69,18 +82,20 @@ class Problem:
 
         def run(initial: Any, parameters: Any, save_at: Any, rtol: Any) -> Any:
             problem = self.discrete
-            inside = getattr(self.grid, "inside", (...,))
             constants = problem.constants(self.parameters(parameters))
             linear, rate = problem.linear(constants), problem.rate(constants)
-            stepper = method or ETDRK4()
-            u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *inside])
+            stepper = method or problem.stepper
+            u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *self.grid.inside])
             times = jnp.asarray(save_at, float)
 
             def advance(at: Any, t1: Any) -> Any:
                 if steps is not None:
                     at = fixed(linear, rate, stepper, at, t1, steps)
                     return at, at.u
-                at = adaptive(linear, rate, stepper, at, t1, rtol, kind=kind)
+                if isinstance(stepper, SSPRK3):
+                    at = limited(linear, rate, stepper, problem.longest(constants), at, t1, kind=kind)
+                else:
+                    at = adaptive(linear, rate, stepper, at, t1, rtol, kind=kind)
                 return at, jnp.where(at.t == t1, at.u, jnp.nan)
 
             h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
@@ -93,15 +108,7 @@ class Problem:
 
     def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """The value of every unknown parameter: `given`, or the value it was declared with."""
-        given = dict(given or {})
-        names = [p.name for p in self.pde.parameters]
-        unknown = set(given) - set(names)
-        if unknown:
-            raise ValueError(
-                f"parameters: {', '.join(sorted(unknown))} is no parameter of this equation; there are "
-                f"{', '.join(names) or 'none'}."
-            )
-        return {p.name: given.get(p.name, p.initial) for p in self.pde.parameters}
+        return parameter_values(self.pde, given)
 
     def _boundary(self, name: str, function: Any, *args: Any) -> Any:
         if is_traced(*args):
@@ -115,35 +122,73 @@ class Problem:
         return f"Problem on {axes}\n{self.system.explain()}"
 
 
+def parameter_values(pde: PDE, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The value of every unknown parameter: `given`, or the value it was declared with."""
+    given = dict(given or {})
+    names = [p.name for p in pde.parameters]
+    unknown = set(given) - set(names)
+    if unknown:
+        raise ValueError(
+            f"parameters: {', '.join(sorted(unknown))} is no parameter of this equation; there are "
+            f"{', '.join(names) or 'none'}."
+        )
+    return {p.name: given.get(p.name, p.initial) for p in pde.parameters}
+
+
 def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem:
     """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
     resolved = resolve_domain(pde, domain)
-    names, bounds, kinds = _axes(pde, resolved)
-    system = first_order(pde) if pde.time is not None else steady_system(pde)
+    if (flow := read_flow(pde)) is not None and not _all_periodic(pde):
+        return compile_flow(pde, resolved, flow, grid)  # type: ignore[return-value]
+    names, bounds, walled = _axes(pde, resolved)
     _check_conditions(pde)
+    asked = grid.values() if isinstance(grid, Mapping) else [grid]
+    if any(isinstance(s, Volumes) for s in asked) or has_jump(pde):
+        return _compile_volumes(pde, resolved, grid, names, bounds, walled)
+    system = first_order(pde) if pde.time is not None else steady_system(pde)
 
-    def made(n: tuple[int, ...]) -> Any:
-        if all(kind is Periodic for kind in kinds):
-            return compile_periodic(system, Fourier(names, bounds, n))
-        line = tuple(kind(*b, k) for kind, b, k in zip(kinds, bounds, n, strict=True))
-        return compile_bounded(system, resolved, names, line)
+    def made(spacings: tuple[AbstractSpacing, ...]) -> Problem:
+        if not any(walled):
+            discrete: Any = compile_periodic(system, FourierGrid(names, bounds, tuple(s.n for s in spacings)))
+        else:
+            line = tuple(s.axis(*b) for s, b in zip(spacings, bounds, strict=True))
+            discrete = compile_bounded(system, resolved, names, line)
+        return Problem(pde, resolved, system, discrete.grid, discrete, dict(zip(names, spacings, strict=True)))
 
     with float64():
         if grid is not None:
-            discrete = made(_points(grid, names))
-        elif pde.time is None:
-            discrete = made((COARSEST[len(names)] // 2,) * len(names))
-        else:
-            n = COARSEST[len(names)]
-            while True:
-                discrete = made((n,) * len(names))
-                constants = discrete.constants({p.name: p.initial for p in pde.parameters})
-                start = resolved.time.start  # type: ignore[union-attr]
-                tail = _initial_tail(discrete, discrete.initial(), start, constants)
-                if tail < RESOLVED or 2 * n > FINEST[len(names)]:
-                    break
-                n *= 2
-        return Problem(pde, resolved, system, discrete.grid, discrete)
+            return made(_spacings(grid, names, walled))
+        if pde.time is None:
+            return made(_spacings(COARSEST[len(names)] // 2, names, walled))
+        n = COARSEST[len(names)]
+        while True:
+            problem = made(_spacings(n, names, walled))
+            constants = problem.discrete.constants({p.name: p.initial for p in pde.parameters})
+            start = resolved.time.start  # type: ignore[union-attr]
+            tail = _initial_tail(problem.discrete, problem.discrete.initial(), start, constants)
+            if tail < RESOLVED or 2 * n > FINEST[len(names)]:
+                return problem
+            n *= 2
+
+
+def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: Any, walled: tuple[bool, ...]) -> Problem:
+    cells = CELLS[len(names)] if grid is None else grid
+    by_name = cells if isinstance(cells, Mapping) else dict.fromkeys(names, cells)
+    if set(by_name) ^ set(names):
+        raise ValueError(f"grid: one number of cells for each of {', '.join(names)}; {grid!r} came.")
+    found = {name: Volumes(int(c)) if isinstance(c, int | np.integer) else c for name, c in by_name.items()}
+    wrong = {name: c for name, c in found.items() if not isinstance(c, Volumes)}
+    if wrong:
+        raise ValueError(
+            f"grid: {wrong!r}; finite volumes take numbers of cells or Volumes(n) along every axis, and where a coefficient "
+            "jumps there is no other way."
+        )
+    with float64():
+        spacings = tuple(found[name] for name in names)
+        line = tuple(s.axis(*b, wraps=not w) for s, b, w in zip(spacings, bounds, walled, strict=True))
+        system = conservation(pde)
+        discrete = compile_volumes(system, domain, names, line)
+        return Problem(pde, domain, system, discrete.grid, discrete, found)  # type: ignore[arg-type]
 
 
 def _initial_tail(discrete: Any, u0: Any, t: float, constants: Any) -> float:
@@ -172,7 +217,7 @@ def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:
 def solve(
     pde: PDE,
     domain: Any,
-    method: AbstractETD | None = None,
+    method: AbstractStepper | None = None,
     *,
     grid: Any = None,
     save_at: Any = None,
@@ -193,9 +238,11 @@ def solve(
     **Arguments:**
 
     - `pde`, `domain`: as for `pinn.solve`.
-    - `method`: `ETDRK4()` or `ETDRK2()`.
-    - `grid`: points along each axis, a number or one by name; by default doubled until the initial value is resolved to 1e-9,
-        and once more while the solution is not.
+    - `method`: `ETDRK4()`, `ETDRK2()`, `IMEX4()`, or `Implicit5()` where N is stiff itself; `SSPRK3()` with `Volumes`.
+    - `grid`: points along each axis, a number or one by name; `Differences(n, order)` instead of a number takes finite
+        differences between walls, `Volumes(n)` finite volumes, which a coefficient that jumps inside a flux (`d`, `div`)
+        brings by itself. By default doubled until the initial value is resolved to 1e-9, and while the solution is
+        not.
     - `save_at`: increasing times; by default 101 equally spaced ones. The solution is interpolated between them with order
         eight.
     - `parameters`: values of the unknowns of the equation by name; `initial`: arrays on the grid by name of the field,
@@ -211,15 +258,17 @@ def solve(
     _check_arguments(method, rtol, steps)
     automatic = grid is None
     problem = compile(pde, domain, grid=grid)
+    if isinstance(problem, FlowProblem):
+        times = None if pde.time is None else _times(save_at, problem.domain)
+        return solve_flow(problem, times, parameter_values(pde, parameters), steps, progress, throw)
     if problem.pde.time is None:
         return _steady(problem, automatic, parameters, rtol, began, throw)
     while True:
-        outcome = _run(problem, method or ETDRK4(), save_at, parameters, initial, rtol, steps, progress)
-        finer = tuple(2 * a.n for a in problem.grid.line)
-        limit = FINEST[problem.grid.dim]
-        if not (automatic and initial is None and outcome.complete and outcome.tail > DOUBTFUL / 100 and max(finer) <= limit):
+        outcome = _run(problem, method or problem.discrete.stepper, save_at, parameters, initial, rtol, steps, progress)
+        resolved = outcome.tail <= DOUBTFUL / 100 or not outcome.complete
+        if not automatic or initial is not None or resolved or (finer := problem.finer()) is None:
             break
-        problem = compile(pde, domain, grid=dict(zip(problem.grid.names, finer, strict=True)))
+        problem = finer
     return _finished(problem, outcome, parameters, began, throw)
 
 
@@ -235,10 +284,9 @@ def _steady(
             u, steps, good = jax.jit(lambda u, d=discrete, c=constants: solve_steady(d, c, u, rtol))(zero)
             values = np.asarray(discrete.fields(u, jnp.zeros(()), constants))
             tail = grid.tail(values)
-            finer = tuple(2 * a.n for a in grid.line)
-            if not (automatic and bool(good) and tail > RESOLVED and max(finer) <= FINEST[grid.dim]):
+            if not automatic or not bool(good) or tail <= RESOLVED or (finer := problem.finer()) is None:
                 break
-            problem = compile(problem.pde, problem.domain, grid=dict(zip(grid.names, finer, strict=True)))
+            problem = finer
     size = [a.n for a in grid.line]
     shape = " x ".join(map(str, size))
     result = f"Newton-Krylov converged in {int(steps)} steps on {shape} points."
@@ -270,6 +318,7 @@ class _Outcome:
     reached: float
     complete: bool
     interrupted: bool
+    smooth: bool
 
 
 def _run(
@@ -296,6 +345,8 @@ def _run(
         def advance(at: Any, t1: Any, rtol: Any) -> Any:
             if steps is not None:
                 return fixed(*parts(), at, t1, steps)
+            if isinstance(stepper, SSPRK3):
+                return limited(*parts(), discrete.longest(constants), at, t1)
             return adaptive(*parts(), at, t1, rtol)
 
         @jax.jit
@@ -339,6 +390,7 @@ def _run(
         float(kept_t[-1]),
         complete,
         interrupted,
+        not isinstance(stepper, SSPRK3),
     )
 
 
@@ -362,7 +414,7 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
             "more points (grid=...)."
         )
     pde = problem.pde
-    final = GridFinal(problem.grid.line, outcome.times, outcome.values, outcome.rates)
+    final = GridFinal(problem.grid.line, outcome.times, outcome.values, outcome.rates, outcome.smooth)
     stats = {
         "steps": outcome.steps,
         "rejected": outcome.rejected,
@@ -388,8 +440,8 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
 # What can be said before anything is compiled -------------------------------------------------------------------------
 
 
-def _axes(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...], tuple[Any, ...]]:
-    """Names, bounds and kind of every axis, in the order of the equation's space coordinates."""
+def _axes(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...], tuple[bool, ...]]:
+    """Names and bounds of every axis, and whether it ends at walls, in the order of the equation's space coordinates."""
     if pde.time is not None and domain.time is None:
         raise ValueError(f"The equation depends on {pde.time.name}, but the domain {domain!r} has no span of time.")
     if pde.family:
@@ -401,16 +453,21 @@ def _axes(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float,
     if not isinstance(box, Box) or box.dim > 3:
         raise ValueError(f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}.")
     conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
-    kinds = []
+    walled = []
     for c in pde.space:
         covered = [any(p.covers(u, c) for p in conditions) for u in pde.fields]
         if any(covered) and not all(covered):
             bare = next(u.field_name for u, yes in zip(pde.fields, covered, strict=True) if not yes)
             raise ValueError(f"{bare} is not periodic along {c.name}, other fields are: a grid needs all or none to be.")
-        kinds.append(Periodic if all(covered) else Chebyshev)
+        walled.append(not all(covered))
     names = tuple(c.name for c in pde.space)
     bounds = dict(zip(box.names, box.bounds, strict=True))
-    return names, tuple(bounds[name] for name in names), tuple(kinds)
+    return names, tuple(bounds[name] for name in names), tuple(walled)
+
+
+def _all_periodic(pde: PDE) -> bool:
+    conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
+    return all(any(p.covers(u, c) for p in conditions) for u in pde.fields for c in pde.space)
 
 
 def _check_conditions(pde: PDE) -> None:
@@ -423,7 +480,7 @@ def _check_conditions(pde: PDE) -> None:
 
 
 def _check_arguments(method: Any, rtol: Any, steps: Any) -> None:
-    if method is not None and not isinstance(method, AbstractETD):
+    if method is not None and not isinstance(method, AbstractStepper):
         raise TypeError(f"method is an object such as solvers.ETDRK4(); {method!r} came.")
     if not 1e-14 < rtol < 1:
         raise ValueError(f"rtol={rtol!r}; expected a number between 1e-14 and 1.")
@@ -431,15 +488,26 @@ def _check_arguments(method: Any, rtol: Any, steps: Any) -> None:
         raise ValueError(f"steps={steps!r}; expected a positive whole number.")
 
 
-def _points(grid: Any, names: tuple[str, ...]) -> tuple[int, ...]:
+def _spacings(grid: Any, names: tuple[str, ...], walled: tuple[bool, ...]) -> tuple[AbstractSpacing, ...]:
     by_name = grid if isinstance(grid, Mapping) else dict.fromkeys(names, grid)
-    wrong = set(by_name) ^ set(names)
-    if wrong:
+    if set(by_name) ^ set(names):
         raise ValueError(f"grid: one number of points for each of {', '.join(names)}; {grid!r} came.")
-    for name, n in by_name.items():
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 4:
-            raise ValueError(f"grid: {name}={n!r}; expected a whole number of at least 4.")
-    return tuple(int(by_name[name]) for name in names)
+    found = []
+    for name, wall in zip(names, walled, strict=True):
+        asked = by_name[name]
+        if isinstance(asked, np.integer):
+            asked = int(asked)
+        if not isinstance(asked, AbstractSpacing):
+            if isinstance(asked, bool) or not isinstance(asked, int) or asked < 4:
+                raise ValueError(
+                    f"grid: {name}={asked!r}; expected a whole number of at least 4, or such as solvers.Differences(200)."
+                )
+            asked = (Chebyshev if wall else Fourier)(asked)
+        if wall == isinstance(asked, Fourier):
+            has = "walls" if wall else "no walls, it is periodic"
+            raise ValueError(f"grid: {name}={asked!r}, but {name} has {has}.")
+        found.append(asked)
+    return tuple(found)
 
 
 def _times(save_at: Any, domain: Domain) -> np.ndarray:

@@ -8,6 +8,7 @@ coordinates.
 from .advection import advection as advection
 from .allen_cahn import allen_cahn as allen_cahn
 from .burgers import burgers as burgers
+from .euler import euler as euler
 from .fisher_kpp import fisher_kpp as fisher_kpp
 from .gray_scott import gray_scott as gray_scott
 from .heat import heat as heat

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.fft import dct
 
 NEIGHBOURS = 16  # points of the local interpolation along a periodic axis
 
@@ -21,6 +22,11 @@ class AbstractAxis(abc.ABC):
     upper: float
     n: int
     kind: ClassVar[str]
+    walled: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def tail(self, u: Any) -> float:
+        """How much of `u` `(..., n)` the axis only just resolves, relative to the largest: near rounding is well."""
 
     @property
     @abc.abstractmethod
@@ -39,14 +45,19 @@ class AbstractAxis(abc.ABC):
         """Which of the `n` values of `refined` are needed at `x`, and their weights."""
 
 
-class Periodic(AbstractAxis):
+class PeriodicAxis(AbstractAxis):
     """Equally spaced points, the upper end left out; derivatives by the fast Fourier transform."""
 
     kind = "fourier"
+    walled = False
 
     @property
     def points(self) -> np.ndarray:
         return self.lower + (self.upper - self.lower) * np.arange(self.n) / self.n
+
+    def tail(self, u: Any) -> float:
+        """The largest Fourier coefficient in the upper third, relative to the largest."""
+        return _upper_third(np.abs(np.fft.rfft(u, axis=-1)))
 
     @property
     def frequencies(self) -> np.ndarray:
@@ -93,7 +104,7 @@ class Periodic(AbstractAxis):
         return jnp.mod(first + np.arange(p), n), raw / jnp.sum(raw)
 
 
-class Chebyshev(AbstractAxis):
+class ChebyshevAxis(AbstractAxis):
     """The points (lower + upper)/2 - (upper - lower)/2 cos(pi j / (n - 1)), ends included. Derivatives by the
     differentiation matrix with exact row sums (Berrut & Trefethen 2004, doi:10.1137/S0036144502417715, section 9.3)."""
 
@@ -105,6 +116,10 @@ class Chebyshev(AbstractAxis):
         x = middle - half * np.cos(np.pi * np.arange(self.n) / (self.n - 1))
         x[0], x[-1] = self.lower, self.upper
         return x
+
+    def tail(self, u: Any) -> float:
+        """The largest Chebyshev coefficient in the upper third, relative to the largest."""
+        return _upper_third(np.abs(dct(u, type=1, axis=-1)))
 
     @property
     def barycentric(self) -> np.ndarray:
@@ -144,4 +159,5 @@ class Chebyshev(AbstractAxis):
         return jnp.arange(n), raw / jnp.sum(raw)
 
 
-KINDS: dict[str, type[AbstractAxis]] = {axis.kind: axis for axis in (Periodic, Chebyshev)}
+def _upper_third(size: np.ndarray) -> float:
+    return float(np.max(size[..., 2 * size.shape[-1] // 3 :], initial=0.0)) / (float(np.max(size)) or 1.0)

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._system import Index
-from ._axes import Periodic
+from ._axes import PeriodicAxis
 
 
-class Fourier:
+class FourierGrid:
     """Points `lower + length * i / n` along each axis, and what is needed in Fourier space (the last axis halved, for
     real fields)."""
 
@@ -22,13 +22,21 @@ class Fourier:
         self.axes = tuple(range(-self.dim, 0))
 
     @property
-    def line(self) -> tuple[Periodic, ...]:
+    def line(self) -> tuple[PeriodicAxis, ...]:
         """Each axis by itself."""
-        return tuple(Periodic(a, b, n) for (a, b), n in zip(self.bounds, self.n, strict=True))
+        return tuple(PeriodicAxis(a, b, n) for (a, b), n in zip(self.bounds, self.n, strict=True))
 
     @property
     def points(self) -> tuple[np.ndarray, ...]:
         return tuple(axis.points for axis in self.line)
+
+    @property
+    def full(self) -> tuple[int, ...]:
+        return self.n
+
+    @property
+    def inside(self) -> tuple[Any, ...]:
+        return (...,)
 
     def mesh(self) -> dict[str, np.ndarray]:
         """The coordinates on the grid, each of shape `n`."""

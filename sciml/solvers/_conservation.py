@@ -1,0 +1,150 @@
+"""A PDE as conservation laws, with its fluxes as they were written:
+
+    du_i/dt = - sum_a d(F_ia)/dx_a + S_i,      F_ia = f_ia(u, x, t) - sum_j k_iaj(u, x, t) du_j/dx_b
+
+A coefficient k may jump: the flux does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from ..pde import PDE, Coordinate, Field, FluxDerivative, expand_fluxes
+from ._system import State, _leaves, _linear_in, _locate, _readable
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """A part - varying(x, t) factor(u, x, t) d(state)/d(x_slope) of the flux along x_axis. `varying` has no fields: between two
+    cells its harmonic mean is taken."""
+
+    axis: int
+    varying: Any
+    factor: Any
+    state: State
+    slope: int
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """For each state: `diffusion`, the fluxes `advection[i][axis]` without derivatives, and the `source`."""
+
+    pde: PDE
+    states: tuple[State, ...]
+    diffusion: tuple[tuple[Diffusion, ...], ...]
+    advection: tuple[tuple[Any, ...], ...]
+    source: tuple[Any, ...]
+    degree: int = 1
+    projection: None = None
+    diagnostics: tuple[()] = ()
+
+    def explain(self) -> str:
+        """The fluxes, one line for each state."""
+        names = [c.name for c in self.pde.space]
+        lines = []
+        for state, diffusion, advection, source in zip(
+            self.states, self.diffusion, self.advection, self.source, strict=True
+        ):
+            for axis, name in enumerate(names):
+                parts = [] if advection[axis] == 0 else [_readable(advection[axis])]
+                parts += [
+                    f"- ({_readable(d.varying * d.factor)}) {d.state}.{names[d.slope]}" for d in diffusion if d.axis == axis
+                ]
+                lines.append(f"flux of {state} along {name}: {' '.join(parts) or '0'}")
+            if source != 0:
+                lines.append(f"source of {state}: {_readable(source)}")
+        return "\n".join(lines)
+
+
+def conservation(pde: PDE) -> Conservation:
+    """The real form of `pde` as conservation laws.
+
+    **Raises** `ValueError` for terms that are not in that form.
+    """
+    pde = pde.real()
+    time = pde.time
+    if time is None:
+        raise ValueError("Finite volumes march in time; this equation has no time coordinate.")
+    late = [u.field_name for u in pde.fields if pde.order(u, time) != 1]
+    if late:
+        raise ValueError(
+            f"Finite volumes take equations of first order in time for every field; {', '.join(late)} is not. Write it as a "
+            "system of first order."
+        )
+    fluxes: dict[Any, FluxDerivative] = {}
+    expressions = {}
+    for e in pde.equations:
+        expression = sp.sympify(e.expression)
+        for node in expression.atoms(FluxDerivative):
+            if node.flux.has(FluxDerivative):
+                raise ValueError(f"{node} has a flux inside a flux; finite volumes take equations of second order in space.")
+            fluxes.setdefault(sp.Dummy(), node)
+        expressions[e.name] = expression.xreplace({node: symbol for symbol, node in fluxes.items()})
+    rates = {u: sp.Dummy() for u in pde.fields}
+    leaves = {u.diff(time): rates[u] for u in pde.fields}
+    expressions = {name: sp.expand(e.xreplace(leaves)) for name, e in expressions.items()}
+    matrix, right = _linear_in(expressions, list(rates.values()), [u.field_name for u in pde.fields])
+    found = [_read(sp.expand(rate), fluxes, pde) for rate in matrix.LUsolve(right)]
+    states = tuple(State(u.field_name) for u in pde.fields)
+    return Conservation(pde, states, *(tuple(part) for part in zip(*found, strict=True)))
+
+
+def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple[Diffusion, ...], tuple[Any, ...], Any]:
+    """(diffusion, advection, source) of one rate of change."""
+    diffusion: list[Diffusion] = []
+    advection = [sp.Integer(0) for _ in pde.space]
+    source = sp.Integer(0)
+
+    def add(axis: int, flux: Any) -> None:
+        """- d(flux)/dx_axis."""
+        for term in sp.Add.make_args(sp.expand(flux)):
+            inner = [leaf for leaf in _leaves(term) if isinstance(leaf, sp.Derivative)]
+            if not inner:
+                advection[axis] += term
+                continue
+            coefficient = term.coeff(inner[0])
+            state, index = _locate(inner[0], pde)
+            if len(inner) > 1 or state.order or sum(index) != 1 or sp.expand(term - coefficient * inner[0]) != 0:
+                raise ValueError(f"The flux {term} is not linear in one first derivative of a field.")
+            outer = [f for f in sp.Mul.make_args(-coefficient) if f.atoms(Coordinate) and not f.atoms(Field)]
+            factor = [f for f in sp.Mul.make_args(-coefficient) if f not in outer]
+            diffusion.append(Diffusion(axis, sp.Mul(*outer), sp.Mul(*factor), state, index.index(1)))
+
+    for term in sp.Add.make_args(rate):
+        inside = [symbol for symbol in fluxes if term.has(symbol)]
+        if inside:
+            coefficient = term.coeff(inside[0])
+            if len(inside) > 1 or coefficient.atoms(Coordinate, Field):
+                raise ValueError(f"A flux is multiplied with {coefficient}, which is not constant: finite volumes cannot use it.")
+            node = fluxes[inside[0]]
+            add(list(pde.space).index(node.coordinate), -coefficient * node.flux)
+            continue
+        slopes = [leaf for leaf in _leaves(term) if isinstance(leaf, sp.Derivative)]
+        if not slopes:
+            source += term
+            continue
+        coefficient = term.coeff(slopes[0])
+        _, index = _locate(slopes[0], pde)
+        if len(slopes) > 1 or coefficient.atoms(Coordinate, Field) or sum(index) > 2:
+            raise ValueError(
+                f"The term {_readable(term)} is not in conservation form: write it as d(flux, x) or div(flux) for finite volumes."
+            )
+        axis = next(i for i, k in enumerate(index) if k)
+        lower = tuple(k - (i == axis) for i, k in enumerate(index))
+        u: Any = slopes[0].expr
+        inner = u if not any(lower) else u.diff(pde.space[lower.index(1)])
+        add(axis, -coefficient * inner)
+    return tuple(diffusion), tuple(advection), source
+
+
+def has_jump(pde: PDE) -> bool:
+    """Whether a flux has a coefficient that is not smooth, so that only finite volumes do."""
+    for e in pde.equations:
+        try:
+            expand_fluxes(sp.sympify(e.expression))
+        except ValueError:
+            return True
+    return False

@@ -1,0 +1,380 @@
+"""Flow in a box with walls, inflow, outflow and obstacles."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..._precision import float64
+from ...geometry import Boolean, Box, Domain
+from ...pde import PDE, Dirichlet, Initial, Observed, lower
+from ...pde import Periodic as PeriodicCondition
+from ...solution import Parameter, Solution
+from .._bounded import Wall, wall_at
+from .._grid import GridFinal
+from .._system import State
+from ..spatial import PeriodicAxis, StretchedAxis
+from ._mesh import around, plain
+from ._read import Flow
+from ._staggered import FlowAxis, Side, Staggered, poisson_basis
+from ._surface import with_surface
+
+CELLS = {2: 96, 3: 32}  # along the shortest side
+MOST_STEPS = 2_000_000
+SMALLEST_STEP = 1e-12
+STEADY = 1e-9  # rate of change, relative to speed over size, at which a flow counts as steady
+TURNOVERS = 400  # after which a flow that does not come to rest is given up
+
+
+@dataclass(frozen=True, eq=False)
+class FlowProblem:
+    """A flow on its grid; `run` is pure."""
+
+    pde: PDE
+    domain: Domain
+    flow: Flow
+    discrete: Staggered
+    rho_factor: Any
+
+    def __repr__(self) -> str:
+        d = self.discrete
+        shape = " x ".join(map(str, d.cells))
+        lines = [f"incompressible flow ({', '.join(self.flow.velocities)}; {self.flow.pressure}) on {shape} staggered cells"]
+        for axis, x in zip(d.line, self.pde.space, strict=True):
+            w = axis.widths
+            lines.append(f"{x.name}: cells from {w.min():.3g} to {w.max():.3g}{', periodic' if axis.wraps else ''}")
+        if d.surface is not None:
+            lines.append(f"obstacles: {sum(map(len, d.surface.points))} forced points")
+        return "\n".join(lines)
+
+    def initial(self) -> Any:
+        """The velocities on their faces, from the conditions; at rest where there are none (steady flows)."""
+        conditions = {c.field.field_name: c for c in self.pde.conditions if isinstance(c, Initial)}
+        rows = []
+        for a, name in enumerate(self.flow.velocities):
+            mesh = _mesh(self.discrete.line, a)
+            shape = mesh[0].shape
+            if name not in conditions:
+                if self.pde.time is not None:
+                    raise ValueError(f"The initial value of {name} is missing: add Initial({name}, ...).")
+                rows.append(jnp.zeros(shape))
+                continue
+            flat = {x.name: jnp.asarray(m.ravel()) for x, m in zip(self.pde.space, mesh, strict=True)}
+            (value,) = lower([conditions[name].value], coordinates=self.pde.coordinates)(flat)
+            rows.append(jnp.broadcast_to(value, (math.prod(shape),)).reshape(shape))
+        return tuple(rows)
+
+    def advance(self, u: Any, t: Any, t1: Any, values: Any) -> tuple[Any, Any, Any]:
+        """(velocities, time, steps) at `t1`, or where a step became too short or NaN."""
+        d, span = self.discrete, t1 - t
+
+        def goes_on(carry: Any) -> Any:
+            _, t, h, _ = carry
+            return (t1 - t > 1e-10 * span) & (h > SMALLEST_STEP * span)
+
+        def body(carry: Any) -> Any:
+            u, t, _, steps = carry
+            left = t1 - t
+            most = d.longest(u, values)
+            h = left / jnp.ceil(left / jnp.minimum(most, left) * (1 - 1e-9))
+            new = d.step(u, t, h, values)
+            good = jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in new]))
+            u = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, u)
+            return u, jnp.where(good, t + h, t), jnp.where(good, h, 0.0), steps + 1
+
+        u, t, _, steps = jax.lax.while_loop(goes_on, body, (u, t, span, jnp.asarray(0)))
+        return u, jnp.where(t1 - t <= 1e-10 * span, t1, t), steps
+
+    def fixed(self, u: Any, t: Any, t1: Any, steps: int, values: Any) -> Any:
+        """Velocities at `t1` after equal steps; the memory of a gradient grows like the square root of their number."""
+        h = (t1 - t) / steps
+        one = lambda carry, _: ((self.discrete.step(carry[0], carry[1], h, values), carry[1] + h), None)  # noqa: E731
+        inner = max(1, math.isqrt(steps))
+        several = jax.checkpoint(lambda carry, _: (jax.lax.scan(one, carry, None, length=inner)[0], None))
+        carry, _ = jax.lax.scan(several, (u, t), None, length=steps // inner)
+        return jax.lax.scan(one, carry, None, length=steps % inner)[0][0]
+
+    def seen(self, u: Any, t: Any, values: Any) -> tuple[Any, Any, Any]:
+        """(fields, their rates of change, force on the obstacle) at the vertices; the pressure has no rate."""
+        rate, p, force = self.discrete.rates(u, t, values)
+        q = p / self.rho_factor(values)
+        still = jnp.zeros_like(q)
+        return (
+            self.discrete.at_vertices(u, q, t, values),
+            self.discrete.at_vertices(rate, still, t, values),
+            force / self.rho_factor(values),
+        )
+
+
+def compile_flow(pde: PDE, domain: Domain, flow: Flow, grid: Any = None) -> FlowProblem:
+    """Cells, boundary values and obstacles; nothing is integrated."""
+    names = tuple(c.name for c in pde.space)
+    box, obstacle = _box(domain, names)
+    bounds = dict(zip(names, box, strict=True))
+    cells = _cells(grid, names, bounds)
+    for c in pde.conditions:
+        if isinstance(c, Observed):
+            raise ValueError(f"{c.name!r}: data cannot be held by an integrator.")
+    states = [State(name) for name in flow.velocities]
+    periodic = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
+    wraps = [any(p.covers(pde[flow.velocities[0]], x) for p in periodic) for x in pde.space]
+    found = [
+        [
+            None if wrap else tuple(wall_at(pde, domain, s, f"{name}_{end}") for end in ("min", "max"))
+            for name, wrap in zip(names, wraps, strict=True)
+        ]
+        for s in states
+    ]
+    open_ends = tuple(
+        (False, False) if found[a][a] is None else tuple(w.alpha == 0 for w in found[a][a]) for a in range(len(names))
+    )
+    line = []
+    for b, name in enumerate(names):
+        low, high = bounds[name]
+        n = cells[name]
+        if obstacle is not None:
+            ends = np.array(obstacle)[:, b]
+            line.append(FlowAxis(around(low, high, n, *map(float, ends)), wraps[b]))
+            continue
+        others = [found[a][b] for a in range(len(names)) if a != b]
+        crowded = tuple(not wraps[b] and any(ws is not None and ws[end].alpha != 0 for ws in others) for end in (0, 1))
+        line.append(FlowAxis(plain(low, high, n, crowded), wraps[b]))
+    line = tuple(line)
+    down = lambda e: lower([e], coordinates=pde.coordinates)  # noqa: E731
+
+    def at(lowered: Any, mesh: list[np.ndarray]) -> Any:
+        places = {n: jnp.asarray(m) for n, m in zip(names, mesh, strict=True)}
+
+        def value(t: Any, values: Any) -> Any:
+            (out,) = lowered(places | dict(values) | ({} if pde.time is None else {pde.time.name: t}))
+            return jnp.broadcast_to(out, mesh[0].shape)
+
+        return value
+
+    sides = []
+    for a in range(len(names)):
+        rows = []
+        for b in range(len(names)):
+            ends = found[a][b]
+            if ends is None:
+                rows.append(None)
+                continue
+            pair = []
+            for end, wall in enumerate(ends):
+                mesh = _mesh(line, a, {b: line[b].faces[-1 if end else 0]})
+                pair.append(Side(Wall(wall.alpha, wall.beta, None), at(down(wall.value), mesh)))
+            rows.append(tuple(pair))
+        sides.append(tuple(rows))
+    forces = [at(down(f), _mesh(line, a)) for a, f in enumerate(flow.force)]
+    nu, factor = down(flow.nu), down(flow.factor)
+    discrete = Staggered(
+        line, tuple(sides), open_ends, lambda a, t, values: forces[a](t, values), lambda values: nu(dict(values))[0],
+        tuple(poisson_basis(axis, ends) for axis, ends in zip(line, open_ends, strict=True)),
+    )  # fmt: skip
+    values = {p.name: jnp.asarray(p.initial, float) for p in pde.parameters}
+    start = 0.0 if domain.time is None else domain.time.start
+    _check_flux(discrete, jnp.asarray(start), values)
+    if obstacle is not None:
+        _check_at_rest(pde, flow, box, names)
+        discrete = with_surface(discrete, domain.space)
+    return FlowProblem(pde, domain, flow, discrete, lambda values: factor(dict(values))[0])
+
+
+def solve_flow(
+    problem: FlowProblem, times: np.ndarray | None, parameters: Mapping[str, Any], steps: int | None, progress: bool, throw: bool
+) -> Solution:
+    """Integrates to all `times`, or to rest where there are none."""
+    from tqdm.auto import tqdm
+
+    began = time.monotonic()
+    d = problem.discrete
+    with float64():
+        values = {name: jnp.asarray(v, float) for name, v in parameters.items()}
+        advance = jax.jit(problem.advance)
+        seen = jax.jit(problem.seen)
+        steady = times is None
+        if steady:
+            times = _turnovers(problem, values)
+        t = jnp.asarray(times[0], float)
+        u = jax.jit(d.start)(problem.initial(), t, values)
+        kept, forces, taken, complete, interrupted = [], [], 0, True, False
+        rows = [seen(u, t, values)]
+        kept.append(float(t))
+        bar = tqdm(total=len(times) - 1, desc="to rest" if steady else "integrating", unit="save", disable=not progress, leave=False)
+        change = math.inf
+        try:
+            for t1 in times[1:]:
+                if steps is None:
+                    new, t, count = advance(u, t, jnp.asarray(t1), values)
+                    taken += int(count)
+                else:
+                    new = jax.jit(problem.fixed, static_argnums=3)(u, t, jnp.asarray(t1), steps, values)
+                    t, taken = jnp.asarray(t1), taken + steps
+                complete = bool(float(t) == t1) and all(bool(jnp.all(jnp.isfinite(v))) for v in new)
+                if complete or float(t) > kept[-1]:
+                    size = max(float(jnp.max(jnp.abs(v))) for v in new)
+                    change = max(float(jnp.max(jnp.abs(a - b))) for a, b in zip(new, u, strict=True)) / max(size, 1e-300)
+                    change /= float(t) - kept[-1]
+                    u = new
+                    row = seen(u, t, values)
+                    rows = [row] if steady else [*rows, row]
+                    kept = [float(t)] if steady else [*kept, float(t)]
+                bar.update(1)
+                bar.set_postfix(t=f"{kept[-1]:.4g}", steps=taken, change=f"{change:.1e}", refresh=False)
+                if not complete or (steady and change * (times[1] - times[0]) < STEADY):
+                    break
+        except KeyboardInterrupt:
+            interrupted, complete = True, False
+        finally:
+            bar.close()
+    shape = " x ".join(map(str, d.cells))
+    settled = not steady or change * (times[1] - times[0]) < STEADY
+    if interrupted:
+        result = f"Interrupted by the user at t = {kept[-1]:g}; what was computed until then is returned."
+    elif not complete:
+        result = (
+            f"The flow blew up after t = {kept[-1]:.6g}; that is the last good state. Take a finer grid (grid=...), or look at "
+            "the outflow."
+        )
+    elif not settled:
+        result = f"No steady flow was reached: it still changes by {change:.0e} of its speed per unit of time after t = {kept[-1]:g}."
+    elif steady:
+        result = f"Steady after {taken} steps on {shape} cells."
+    else:
+        result = f"Integrated to t = {kept[-1]:g} in {taken} steps on {shape} cells."
+    success = complete and settled
+    if not success and not interrupted and throw:
+        raise FloatingPointError(f"{result} (throw=False returns it as it is.)")
+    axes = tuple(
+        PeriodicAxis(float(a.faces[0]), float(a.faces[-1]), a.n)
+        if a.wraps
+        else StretchedAxis(float(a.faces[0]), float(a.faces[-1]), a.n + 1, tuple(a.faces))
+        for a in d.line
+    )
+    order = [(*problem.flow.velocities, problem.flow.pressure).index(u.field_name) for u in problem.pde.fields]
+    fields = np.stack([np.asarray(r[0])[order] for r in rows])
+    rates = np.stack([np.asarray(r[1])[order] for r in rows])
+    forces = np.stack([np.asarray(r[2]) for r in rows])
+    fields = _pinned(problem, axes, fields)
+    final = GridFinal(axes, None if steady else np.array(kept), fields, rates * (not steady))
+    stats = {
+        "steps": taken, "grid": list(d.cells), "precision": "float64", "seconds": time.monotonic() - began,
+        "change": change, "force": forces[-1].tolist() if steady else forces.tolist(), "times": kept,
+    }  # fmt: skip
+    given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
+    return Solution(problem.pde, problem.domain, final, result, success, stats, [], given, {})
+
+
+def _turnovers(problem: FlowProblem, values: Any) -> np.ndarray:
+    """Times at which a flow towards rest is looked at: one for each time in which the fastest wall moves by the smallest side."""
+    d = problem.discrete
+    speeds = [
+        float(jnp.max(jnp.abs(side.value(jnp.zeros(()), values))))
+        for row in d.sides
+        for ends in row
+        if ends is not None
+        for side in ends
+        if side.wall.alpha != 0
+    ]
+    size = min(float(a.faces[-1] - a.faces[0]) for a in d.line)
+    push = max(float(jnp.max(jnp.abs(d.force(a, jnp.zeros(()), values)))) for a in range(d.dim))
+    speed = max([*speeds, math.sqrt(push * size)])
+    if speed == 0:
+        raise ValueError("Nothing moves this flow: all walls are at rest and there is no force.")
+    return np.arange(TURNOVERS + 1) * size / speed
+
+
+def _pinned(problem: FlowProblem, axes: Any, fields: np.ndarray) -> np.ndarray:
+    """The pressure moved by a constant where a condition at a point says so."""
+    names = [x.name for x in problem.pde.space]
+    for c in problem.pde.conditions:
+        if isinstance(c, Dirichlet) and c.field.field_name == problem.flow.pressure and isinstance(c.on, dict):
+            i = [u.field_name for u in problem.pde.fields].index(problem.flow.pressure)
+            local = fields[:, i]
+            for axis, name in zip(axes, names, strict=True):
+                slots, w = axis.weights(jnp.asarray(float(c.on[name])), axis.n)
+                local = np.tensordot(np.take(local, np.asarray(slots), axis=1), np.asarray(w), axes=(1, 0))
+            shift = (float(c.value) - local).reshape(-1, *[1] * len(axes))
+            fields = fields.copy()
+            fields[:, i] += shift
+    return fields
+
+
+def _mesh(line: tuple[FlowAxis, ...], a: int, fixed: Mapping[int, float] | None = None) -> list[np.ndarray]:
+    """The points of component a; on one side of an axis where that is `fixed`."""
+    fixed = dict(fixed or {})
+    places = [axis.faces[: axis.own] if a == b else axis.centres for b, axis in enumerate(line)]
+    places = [np.array([fixed[b]]) if b in fixed else p for b, p in enumerate(places)]
+    mesh = np.meshgrid(*places, indexing="ij")
+    return [m.squeeze(tuple(fixed)) for m in mesh] if fixed else list(mesh)
+
+
+def _box(domain: Domain, names: tuple[str, ...]) -> tuple[list[tuple[float, float]], Any]:
+    """The bounds along each axis, and (lower, upper) corners of what is cut out, or None."""
+    space, cut = domain.space, None
+    if isinstance(space, Boolean) and space.operation == "difference":
+        cut = (np.asarray(space.second.lower), np.asarray(space.second.upper))
+        space = space.first
+        while isinstance(space, Boolean) and space.operation == "difference":
+            cut = (np.minimum(cut[0], space.second.lower), np.maximum(cut[1], space.second.upper))
+            space = space.first
+    if not isinstance(space, Box):
+        raise ValueError(f"A flow needs a box, or a box less obstacles (Rectangle - Disk); the domain is {domain!r}.")
+    bounds = dict(zip(space.names, zip(np.asarray(space.lower, float), np.asarray(space.upper, float), strict=True), strict=True))
+    place = [list(space.names).index(n) for n in names]
+    if cut is not None:
+        cut = tuple(np.asarray(c, float)[place] for c in cut)
+    return [(float(bounds[n][0]), float(bounds[n][1])) for n in names], cut
+
+
+def _cells(grid: Any, names: tuple[str, ...], bounds: Mapping[str, tuple[float, float]]) -> dict[str, int]:
+    if grid is None:
+        shortest = min(b - a for a, b in bounds.values())
+        most = 6  # longer sides get wider cells rather than more of them
+        return {n: int(CELLS[len(names)] * min(most, (b - a) / shortest) ** 0.5) for n, (a, b) in bounds.items()}
+    by_name = grid if isinstance(grid, Mapping) else dict.fromkeys(names, grid)
+    if set(by_name) ^ set(names):
+        raise ValueError(f"grid: one number of cells for each of {', '.join(names)}; {grid!r} came.")
+    for name, n in by_name.items():
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 8:
+            raise ValueError(f"grid: {name}={n!r}; a flow takes whole numbers of cells, at least 8.")
+    return {n: int(by_name[n]) for n in names}
+
+
+def _check_flux(discrete: Staggered, t: Any, values: Any) -> None:
+    """Raises where more flows in than out and no end is open."""
+    if any(any(ends) for ends in discrete.open_ends):
+        return
+    still = tuple(jnp.zeros(discrete.shape(a)) for a in range(discrete.dim))
+    u = discrete.bounded(still, t, values)
+    size = np.ones(())
+    for b, axis in enumerate(discrete.line):
+        size = size * axis.widths.reshape([-1 if c == b else 1 for c in range(discrete.dim)])
+    net = float(jnp.sum(discrete.divergence(u) * jnp.asarray(size)))
+    scale = max(float(jnp.max(jnp.abs(v))) for v in u) * float(np.sum(size)) ** ((discrete.dim - 1) / discrete.dim)
+    if abs(net) > 1e-6 * max(scale, 1e-300):
+        raise ValueError(
+            f"{net:.3g} more flows out through the boundary than in, and no end is open: leave one to the flow, with "
+            "Neumann((u, v), 0) and Dirichlet(p, 0) there."
+        )
+
+
+def _check_at_rest(pde: PDE, flow: Flow, box: Any, names: tuple[str, ...]) -> None:
+    """Obstacles must be held at rest."""
+    outer = {f"{n}_{e}" for n in names for e in ("min", "max")}
+    for name in flow.velocities:
+        for c in pde.conditions:
+            if not isinstance(c, Dirichlet) or c.field.field_name != name:
+                continue
+            parts = (c.on,) if isinstance(c.on, str) else c.on
+            inner = parts is None or (isinstance(parts, tuple) and any(p not in outer for p in parts))
+            if inner and c.value != 0:
+                raise NotImplementedError(f"{c.name!r}: obstacles are at rest so far; the velocity {c.value} came.")
+
