@@ -3,6 +3,9 @@
 from ._integrate import Event as Event
 from ._integrate import Trajectory as Trajectory
 from ._integrate import integrate as integrate
+from ._random_fields import BandLimited as BandLimited
+from ._random_fields import GaussianField as GaussianField
+from ._rollout import rollout as rollout
 from ._solve import Problem as Problem
 from ._solve import compile as compile
 from ._solve import explain as explain
@@ -10,14 +13,11 @@ from ._solve import solve as solve
 from .spatial import Chebyshev as Chebyshev
 from .spatial import Differences as Differences
 from .spatial import Fourier as Fourier
-from .stepping import Automatic as Automatic
+from .spatial import Volumes as Volumes
 from .stepping import ETDRK2 as ETDRK2
 from .stepping import ETDRK4 as ETDRK4
 from .stepping import IMEX4 as IMEX4
+from .stepping import SSPRK3 as SSPRK3
+from .stepping import Automatic as Automatic
 from .stepping import Implicit5 as Implicit5
 from .stepping import Radau as Radau
-from .spatial import Volumes as Volumes
-from .stepping import SSPRK3 as SSPRK3
-from ._random_fields import BandLimited as BandLimited
-from ._random_fields import GaussianField as GaussianField
-from ._rollout import rollout as rollout

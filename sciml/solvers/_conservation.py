@@ -118,7 +118,7 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
         if inside:
             coefficient = term.coeff(inside[0])
             if len(inside) > 1 or coefficient.atoms(Coordinate, Field):
-                raise ValueError(f"A flux is multiplied with {coefficient}, which is not constant: finite volumes cannot use it.")
+                raise ValueError(f"A flux is multiplied with {coefficient}, which is not constant.")
             node = fluxes[inside[0]]
             add(list(pde.space).index(node.coordinate), -coefficient * node.flux)
             continue
@@ -130,7 +130,8 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
         _, index = _locate(slopes[0], pde)
         if len(slopes) > 1 or coefficient.atoms(Coordinate, Field) or sum(index) > 2:
             raise ValueError(
-                f"The term {_readable(term)} is not in conservation form: write it as d(flux, x) or div(flux) for finite volumes."
+                f"The term {_readable(term)} is not in conservation form, which finite volumes need: write it as d(flux, x) or "
+                "div(flux)."
             )
         axis = next(i for i, k in enumerate(index) if k)
         lower = tuple(k - (i == axis) for i, k in enumerate(index))

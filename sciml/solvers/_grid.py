@@ -43,7 +43,8 @@ class GridFinal(AbstractFinal):
             if times is None:
                 local = data[0, 0]
             else:
-                first, weights = (_time_weights if self.smooth else _straight)(times, point[d], index[d])
+                found = _time_weights if self.smooth else _straight
+                first, weights = found(times, point[d], index[d])
                 near = jax.lax.dynamic_slice_in_dim(data, first, len(weights), axis=0)
                 local = jnp.einsum("kv,kv...->...", weights, near)
             for i, axis in enumerate(self.axes):
@@ -66,7 +67,8 @@ class GridFinal(AbstractFinal):
         return self._derived[index]
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        header = {"axes": [[a.kind, *dataclasses.astuple(a)] for a in self.axes], "steady": self.times is None, "smooth": self.smooth}
+        axes = [[a.kind, *dataclasses.astuple(a)] for a in self.axes]
+        header = {"axes": axes, "steady": self.times is None, "smooth": self.smooth}
         arrays = {"values": np.asarray(self.values), "rates": np.asarray(self.rates)}
         return header, arrays if self.times is None else arrays | {"times": np.asarray(self.times)}
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 import sympy as sp
 
 from ..pde import lower
@@ -19,10 +18,9 @@ from .stepping import Linear
 
 @dataclass(frozen=True, eq=False)
 class Periodic(AbstractDiscrete):
-    """A system on a Fourier grid; its basis is `(states, *modes)`. `kept`: the modes that dealiasing leaves; `constraint`: the
+    """A system on a Fourier grid; its basis is `(states, *modes)`. `constraint`: the
     lowered coefficients of the projection and of the fields that follow from the states."""
 
-    kept: np.ndarray
     constraint: Any = None
 
     def linear(self, constants: Mapping[str, Any]) -> Linear:
@@ -44,7 +42,7 @@ class Periodic(AbstractDiscrete):
             return lambda u, t: jnp.zeros_like(u)
         names = [str(s) for s in self.system.states]
         places = self.places()
-        kept = jnp.asarray(self.kept)
+        kept = jnp.asarray(self.grid.kept)
         wanted = dict(self.system.symbols)
 
         def evaluate(u: Any, t: Any) -> Any:
@@ -114,4 +112,4 @@ def compile_periodic(system: System, grid: FourierGrid) -> Periodic:
     bound = [term.coefficient for d in system.diagnostics for term in (*d.own, *d.others)]
     bound += [system.projection.factor] if system.projection else []
     constraint = lower([sp.sympify(c) for c in bound], coordinates=system.pde.coordinates) if bound else None
-    return Periodic(system, grid, lowered(system), grid.kept(system.degree), constraint)
+    return Periodic(system, grid, lowered(system), constraint)

@@ -70,7 +70,9 @@ def rollout(
     alone = {k: v for k, v in values.items() if k not in several}
     times = np.asarray(save_at, float)
     if times.ndim != 1 or len(times) < 2 or not np.all(np.diff(times) > 0):
-        raise ValueError(f"rollout: save_at needs at least two increasing times, the first of which is the start; {save_at!r} came.")
+        raise ValueError(
+            f"rollout: save_at needs at least two increasing times, the first of which is the start; {save_at!r} came."
+        )
     if batch < 1:
         raise ValueError(f"rollout: batch={batch!r}; expected a positive whole number.")
 
@@ -81,7 +83,8 @@ def rollout(
     chunks = [range(i, min(i + batch, count)) for i in range(0, count, batch)]
 
     def results(first: int) -> Iterator[Any]:
-        bar = tqdm(total=count, initial=chunks[first][0] if first < len(chunks) else count, desc="rollout", disable=not progress)
+        done = chunks[first][0] if first < len(chunks) else count
+        bar = tqdm(total=count, initial=done, desc="rollout", disable=not progress)
         with bar:
             for chunk in chunks[first:]:
                 rows = np.arange(chunk[0], chunk[0] + batch) % count  # the last batch is filled up, nothing is compiled again
@@ -96,7 +99,8 @@ def rollout(
     else:
         identity = {
             "states": names, "times": times.tolist(), "samples": count, "batch": batch, "steps": steps, "rtol": rtol,
-            "first": float(np.sum(states[0])), "all": float(np.sum(states)), "equations": [str(e.expression) for e in problem.pde.equations],
+            "first": float(np.sum(states[0])), "all": float(np.sum(states)),
+            "equations": [str(e.expression) for e in problem.pde.equations],
         }  # fmt: skip
         whole = _written(Path(path), identity, len(chunks), results)
     broken = [int(i) for i in whole["sample"][~np.isfinite(whole[_variable(names[0])].isel(time=-1)).all(_rest(whole)).values]]
@@ -121,7 +125,8 @@ def _states(problem: Problem, names: list[str], initial: Any) -> np.ndarray:
     rows = [np.asarray(given[name], float) for name in names]
     for name, row in zip(names, rows, strict=True):
         if row.shape[1:] != problem.grid.full or len(row) != len(rows[0]) or not len(row):
-            raise ValueError(f"rollout: {name} has the shape {row.shape}; expected (samples, {', '.join(map(str, problem.grid.full))}).")
+            full = ", ".join(map(str, problem.grid.full))
+            raise ValueError(f"rollout: {name} has the shape {row.shape}; expected (samples, {full}).")
         if not np.all(np.isfinite(row)):
             raise ValueError(f"rollout: {name} has NaN or infinite numbers.")
     return np.stack(rows, axis=1)

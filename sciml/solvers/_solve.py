@@ -26,7 +26,7 @@ from ._periodic import compile_periodic
 from ._steady import check_invertible, solve_steady, steady_system
 from ._system import System, first_order
 from ._volumes import compile_volumes
-from .flow import FlowProblem, compile_flow, read_flow, solve_flow
+from .flow import FlowProblem, SpectralFlow, compile_flow, compile_spectral, read_flow, solve_flow, solve_spectral
 from .spatial import AbstractSpacing, Chebyshev, Fourier, FourierGrid, Volumes
 from .stepping import SSPRK3, AbstractStepper
 
@@ -139,7 +139,13 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem:
     """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
     resolved = resolve_domain(pde, domain)
     if (flow := read_flow(pde)) is not None and not _all_periodic(pde):
-        return compile_flow(pde, resolved, flow, grid)  # type: ignore[return-value]
+        asked = grid.values() if isinstance(grid, Mapping) else [grid]
+        if not any(isinstance(s, AbstractSpacing) for s in asked):
+            return compile_flow(pde, resolved, flow, grid)  # type: ignore[return-value]
+        names, bounds, walled = _axes(pde, resolved, flow.velocities)
+        spacings = _spacings(grid, names, walled)
+        line = tuple(s.axis(*b) for s, b in zip(spacings, bounds, strict=True))
+        return compile_spectral(pde, resolved, flow, names, line)  # type: ignore[return-value]
     names, bounds, walled = _axes(pde, resolved)
     _check_conditions(pde)
     asked = grid.values() if isinstance(grid, Mapping) else [grid]
@@ -149,7 +155,7 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem:
 
     def made(spacings: tuple[AbstractSpacing, ...]) -> Problem:
         if not any(walled):
-            discrete: Any = compile_periodic(system, FourierGrid(names, bounds, tuple(s.n for s in spacings)))
+            discrete: Any = compile_periodic(system, FourierGrid(names, bounds, tuple(s.n for s in spacings), system.degree))
         else:
             line = tuple(s.axis(*b) for s, b in zip(spacings, bounds, strict=True))
             discrete = compile_bounded(system, resolved, names, line)
@@ -258,6 +264,8 @@ def solve(
     _check_arguments(method, rtol, steps)
     automatic = grid is None
     problem = compile(pde, domain, grid=grid)
+    if isinstance(problem, SpectralFlow):
+        return solve_spectral(problem, parameter_values(pde, parameters), rtol, throw)
     if isinstance(problem, FlowProblem):
         times = None if pde.time is None else _times(save_at, problem.domain)
         return solve_flow(problem, times, parameter_values(pde, parameters), steps, progress, throw)
@@ -440,7 +448,9 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
 # What can be said before anything is compiled -------------------------------------------------------------------------
 
 
-def _axes(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...], tuple[bool, ...]]:
+def _axes(
+    pde: PDE, domain: Domain, names: tuple[str, ...] | None = None
+) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...], tuple[bool, ...]]:
     """Names and bounds of every axis, and whether it ends at walls, in the order of the equation's space coordinates."""
     if pde.time is not None and domain.time is None:
         raise ValueError(f"The equation depends on {pde.time.name}, but the domain {domain!r} has no span of time.")
@@ -449,15 +459,16 @@ def _axes(pde: PDE, domain: Domain) -> tuple[tuple[str, ...], tuple[tuple[float,
             f"A family in {', '.join(c.name for c in pde.family)} is for networks: solvers.solve takes one value at a time, "
             "as a parameter(...)."
         )
+    fields = [u for u in pde.fields if names is None or u.field_name in names]
     box = domain.space
     if not isinstance(box, Box) or box.dim > 3:
         raise ValueError(f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}.")
     conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
     walled = []
     for c in pde.space:
-        covered = [any(p.covers(u, c) for p in conditions) for u in pde.fields]
+        covered = [any(p.covers(u, c) for p in conditions) for u in fields]
         if any(covered) and not all(covered):
-            bare = next(u.field_name for u, yes in zip(pde.fields, covered, strict=True) if not yes)
+            bare = next(u.field_name for u, yes in zip(fields, covered, strict=True) if not yes)
             raise ValueError(f"{bare} is not periodic along {c.name}, other fields are: a grid needs all or none to be.")
         walled.append(not all(covered))
     names = tuple(c.name for c in pde.space)

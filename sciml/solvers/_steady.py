@@ -5,7 +5,7 @@ With the equations as L u + N(u) = 0, split as for a time-dependent one, the roo
     u + L^-1 N(u)
 
 is sought: L is diagonal in the eigenbasis, so L^-1 costs nothing, and GMRES sees an equation of the second kind. A linear
-equation with constant coefficients takes one step. Derivatives with respect to parameters are implicit (optimistix).
+equation with constant coefficients takes one step. Derivatives with respect to parameters are implicit.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
-import lineax as lx
 import numpy as np
-import optimistix as optx
 import sympy as sp
 from scipy.optimize import linear_sum_assignment
 
 from ..pde import PDE, expand_fluxes
+from ._newton import newton_krylov
 from ._system import State, System, split
 from .stepping import Linear
 
@@ -56,12 +55,11 @@ def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float) -> tupl
     linear, rate = discrete.linear(constants), discrete.rate(constants)
     inverse = _inverse(linear)
 
-    def defect(u: Any, _: Any) -> Any:
+    def defect(u: Any) -> Any:
         return u + linear.multiply(inverse, rate(u, jnp.zeros(())))
 
-    solver = optx.Newton(rtol=rtol, atol=rtol, linear_solver=lx.GMRES(rtol=min(1e-3 * rtol, 1e-10), atol=1e-14, restart=60))
-    found = optx.root_find(defect, solver, guess, max_steps=MOST_STEPS, throw=False)
-    return found.value, found.stats["num_steps"], found.result == optx.RESULTS.successful
+    size = jnp.sqrt(jnp.mean(jnp.abs(defect(jnp.zeros_like(guess))) ** 2))
+    return newton_krylov(defect, guess, rtol * size, most=MOST_STEPS, forcing=1e-10)
 
 
 def _inverse(linear: Linear) -> Any:

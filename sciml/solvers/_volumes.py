@@ -24,7 +24,7 @@ from ._conservation import Conservation, Diffusion
 from ._discrete import AbstractDiscrete, Lowered
 from ._riemann import HLLC, Rusanov, ideal_gas
 from .spatial import GHOSTS, CellAxis
-from .stepping import AbstractStepper, Implicit5, Linear, SSPRK3
+from .stepping import SSPRK3, AbstractStepper, Implicit5, Linear
 
 PIECES = 16  # of the way between two centres, for the harmonic mean
 _GAUSS = np.polynomial.legendre.leggauss(4)
@@ -217,11 +217,11 @@ class Volumes(AbstractDiscrete):
             sides = []
             for side, (wall, at) in enumerate(ends):
                 g = self._at_wall(at, axis, side, v.shape[1:], t, constants)
-                mirror = []
+                ghosts = []
                 for k in range(GHOSTS):
                     own, given = mirror(wall, (2 * k + 1) * line.spacing)
-                    mirror.append(own * (v[k] if side == 0 else v[-1 - k]) + given * g)
-                sides.append(jnp.stack(mirror[::-1] if side == 0 else mirror))
+                    ghosts.append(own * (v[k] if side == 0 else v[-1 - k]) + given * g)
+                sides.append(jnp.stack(ghosts[::-1] if side == 0 else ghosts))
             rows.append(jnp.moveaxis(jnp.concatenate([sides[0], v, sides[1]]), 0, axis))
         return jnp.stack(rows)
 
@@ -230,9 +230,8 @@ class Volumes(AbstractDiscrete):
         for k, (line, count) in enumerate(zip(self.grid.line, _inserted(shape, axis), strict=True)):
             if k == axis:
                 places.append(np.array([line.upper if side else line.lower]))
-            else:  # ghosts of other axes too, where there are any
-                extra = (count - line.n) // 2
-                places.append(line.lower + line.spacing * (np.arange(-extra, line.n + extra) + 0.5))
+            else:  # cells, or faces
+                places.append(line.points if count == line.n else line.lower + line.spacing * np.arange(count))
         mesh = np.meshgrid(*places, indexing="ij")
         named = {n: jnp.asarray(m.squeeze(axis)) for n, m in zip(self.grid.names, mesh, strict=True)}
         (value,) = at(dict(constants) | named | self.clock(t))
@@ -320,7 +319,8 @@ def _inserted(shape: Any, axis: int) -> list[int]:
 def _breaks(expression: Any, name: str) -> list[float] | None:
     """Where along an axis the expression may jump; None where that is not known."""
     found: set[float] = set()
-    jumps = [r for piece in expression.atoms(sp.Piecewise) for _, c in piece.args for r in c.atoms(sp.core.relational.Relational)]
+    branches = [c for piece in expression.atoms(sp.Piecewise) for _, c in piece.args]
+    jumps = [r for c in branches for r in c.atoms(sp.core.relational.Relational)]
     jumps += [sp.Ge(h.args[0], 0) for h in expression.atoms(sp.Heaviside, sp.sign)]
     for r in jumps:
         symbols = r.free_symbols

@@ -95,17 +95,16 @@ def test_sods_tube():
 
 
 def test_gradients_through_a_shock_tube():
-    problem, _ = tube(24)
-    start = problem.run(save_at=(0, 1e-3), steps=1)[0]
-
-    def loss(scale):
-        states = problem.run(start.at[0].mul(1 + scale) if hasattr(start, "at") else start, save_at=(0, 0.05), steps=12)
-        return jnp.sum(states[-1, 0] ** 2)
-
+    problem, _ = tube(16)
     with sciml.float64():
-        start = jnp.asarray(start)
-        value, gradient = jax.jit(loss), jax.jit(jax.grad(loss))(0.0)
-        one, two = ((value(h) - value(-h)) / (2 * h) for h in (1e-4, 2e-4))
+        start = jnp.asarray(problem.run(save_at=(0, 0.02), steps=4)[-1])
+
+        def loss(scale):
+            states = problem.run(start.at[0].multiply(1 + scale), save_at=(0, 0.02), steps=4)
+            return jnp.sum(states[-1, 0] ** 2)
+
+        gradient, value = jax.jit(jax.grad(loss))(0.0), jax.jit(loss)
+        one, two = (float(value(h) - value(-h)) / (2 * h) for h in (1e-4, 2e-4))
     np.testing.assert_allclose(gradient, (4 * one - two) / 3, rtol=1e-6)
 
 
@@ -156,7 +155,7 @@ def test_a_tensor_of_diffusivities_and_robin_walls():
         (PDE(u.t + u * u.x, Initial(u, x), Neumann(u, 0)), {"grid": solvers.Volumes(20)}, "not in conservation form"),
         (PDE(u.tt - u.xx, Initial(u, x), Initial(u, 0, order=1), Neumann(u, 0)), {"grid": solvers.Volumes(20)}, "first order in time"),  # noqa: E501
         (layered(LEFT, x), {"grid": solvers.Chebyshev(20)}, "no other way"),
-        (PDE(u.t - u.xx, Initial(u, x), Dirichlet(u, 0)), {"grid": 20, "method": solvers.SSPRK3()}, "SSPRK3 is for finite volumes"),  # noqa: E501
+        (PDE(u.t - u.xx, Initial(u, sp.sin(sp.pi * x)), Dirichlet(u, 0)), {"grid": 20, "method": solvers.SSPRK3()}, "SSPRK3 is for finite volumes"),  # noqa: E501
     ],
 )
 def test_what_volumes_cannot_do_is_told(pde, options, message):

@@ -26,9 +26,10 @@ def euler(*, gamma: Any = 1.4, dimension: int = 1) -> PDE:
     **Returns:** a PDE for `rho` [mass / length^d], the momenta `mx`, `my`, `mz` [mass / (length^(d-1) time)] and
     `energy` [pressure].
 
-    Good values: Sod's tube is (rho, p) = (1, 1) beside (0.125, 0.1), both at rest, to t = 0.2 on [0, 1]. Shocks form from smooth
-    data, so only a method that captures them goes on: `solvers.solve(..., grid=solvers.Volumes(400))`. Walls reflect with
-    Dirichlet(mx, 0) and Neumann(..., 0) for the others; Neumann(..., 0) for all lets waves out.
+    Good values: Sod's tube is (rho, p) = (1, 1) beside (0.125, 0.1), both at rest, to t = 0.2 on [0, 1]. Shocks
+    form from smooth data, so only a method that captures them goes on: `solvers.solve(...,
+    grid=solvers.Volumes(400))`. Walls reflect with Dirichlet(mx, 0) and Neumann(..., 0) for the others;
+    Neumann(..., 0) for all lets waves out.
 
     Source: E. F. Toro, *Riemann Solvers and Numerical Methods for Fluid Dynamics* (2009), chapters 3 and 10.
 

@@ -24,13 +24,11 @@ from ..spatial import PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
 from ._read import Flow
 from ._staggered import FlowAxis, Side, Staggered, poisson_basis
+from ._steady import settle
 from ._surface import with_surface
 
 CELLS = {2: 96, 3: 32}  # along the shortest side
-MOST_STEPS = 2_000_000
 SMALLEST_STEP = 1e-12
-STEADY = 1e-9  # rate of change, relative to speed over size, at which a flow counts as steady
-TURNOVERS = 400  # after which a flow that does not come to rest is given up
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +113,11 @@ class FlowProblem:
 
 def compile_flow(pde: PDE, domain: Domain, flow: Flow, grid: Any = None) -> FlowProblem:
     """Cells, boundary values and obstacles; nothing is integrated."""
+    with float64():
+        return _compiled(pde, domain, flow, grid)
+
+
+def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
     names = tuple(c.name for c in pde.space)
     box, obstacle = _box(domain, names)
     bounds = dict(zip(names, box, strict=True))
@@ -180,7 +183,8 @@ def compile_flow(pde: PDE, domain: Domain, flow: Flow, grid: Any = None) -> Flow
     )  # fmt: skip
     values = {p.name: jnp.asarray(p.initial, float) for p in pde.parameters}
     start = 0.0 if domain.time is None else domain.time.start
-    _check_flux(discrete, jnp.asarray(start), values)
+    if not any(map(any, open_ends)):
+        _check_flux(pde, found, names, bounds, start, values)
     if obstacle is not None:
         _check_at_rest(pde, flow, box, names)
         discrete = with_surface(discrete, domain.space)
@@ -188,54 +192,78 @@ def compile_flow(pde: PDE, domain: Domain, flow: Flow, grid: Any = None) -> Flow
 
 
 def solve_flow(
-    problem: FlowProblem, times: np.ndarray | None, parameters: Mapping[str, Any], steps: int | None, progress: bool, throw: bool
+    problem: FlowProblem,
+    times: np.ndarray | None,
+    parameters: Mapping[str, Any],
+    steps: int | None,
+    progress: bool,
+    throw: bool,
 ) -> Solution:
-    """Integrates to all `times`, or to rest where there are none."""
-    from tqdm.auto import tqdm
-
+    """Integrates to all `times`, or finds the steady flow where there are none."""
     began = time.monotonic()
-    d = problem.discrete
     with float64():
         values = {name: jnp.asarray(v, float) for name, v in parameters.items()}
-        advance = jax.jit(problem.advance)
-        seen = jax.jit(problem.seen)
-        steady = times is None
-        if steady:
-            times = _turnovers(problem, values)
-        t = jnp.asarray(times[0], float)
-        u = jax.jit(d.start)(problem.initial(), t, values)
-        kept, forces, taken, complete, interrupted = [], [], 0, True, False
-        rows = [seen(u, t, values)]
-        kept.append(float(t))
-        bar = tqdm(total=len(times) - 1, desc="to rest" if steady else "integrating", unit="save", disable=not progress, leave=False)
-        change = math.inf
-        try:
-            for t1 in times[1:]:
-                if steps is None:
-                    new, t, count = advance(u, t, jnp.asarray(t1), values)
-                    taken += int(count)
-                else:
-                    new = jax.jit(problem.fixed, static_argnums=3)(u, t, jnp.asarray(t1), steps, values)
-                    t, taken = jnp.asarray(t1), taken + steps
-                complete = bool(float(t) == t1) and all(bool(jnp.all(jnp.isfinite(v))) for v in new)
-                if complete or float(t) > kept[-1]:
-                    size = max(float(jnp.max(jnp.abs(v))) for v in new)
-                    change = max(float(jnp.max(jnp.abs(a - b))) for a, b in zip(new, u, strict=True)) / max(size, 1e-300)
-                    change /= float(t) - kept[-1]
-                    u = new
-                    row = seen(u, t, values)
-                    rows = [row] if steady else [*rows, row]
-                    kept = [float(t)] if steady else [*kept, float(t)]
-                bar.update(1)
-                bar.set_postfix(t=f"{kept[-1]:.4g}", steps=taken, change=f"{change:.1e}", refresh=False)
-                if not complete or (steady and change * (times[1] - times[0]) < STEADY):
-                    break
-        except KeyboardInterrupt:
-            interrupted, complete = True, False
-        finally:
-            bar.close()
+        marched = _steady(problem, values, progress) if times is None else _marched(problem, values, times, steps, progress)
+    if not marched.success and not marched.interrupted and throw:
+        raise FloatingPointError(f"{marched.result} (throw=False returns it as it is.)")
+    axes = tuple(
+        PeriodicAxis(float(a.faces[0]), float(a.faces[-1]), a.n)
+        if a.wraps
+        else StretchedAxis(float(a.faces[0]), float(a.faces[-1]), a.n + 1, tuple(a.faces))
+        for a in problem.discrete.line
+    )
+    order = [(*problem.flow.velocities, problem.flow.pressure).index(u.field_name) for u in problem.pde.fields]
+    fields, rates, forces = (np.stack([np.asarray(r[k]) for r in marched.rows]) for k in range(3))
+    fields = _pinned(problem, axes, fields[:, order])
+    steady = times is None
+    final = GridFinal(axes, None if steady else np.array(marched.times), fields, rates[:, order] * (not steady))
+    stats = {
+        "steps": marched.steps, "grid": list(problem.discrete.cells), "precision": "float64",
+        "seconds": time.monotonic() - began, "change": marched.change,
+        "force": forces[-1].tolist() if steady else forces.tolist(), "times": marched.times,
+    }  # fmt: skip
+    given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
+    return Solution(problem.pde, problem.domain, final, marched.result, marched.success, stats, [], given, {})
+
+
+@dataclass
+class _Marched:
+    rows: list[Any]
+    times: list[float]
+    steps: int
+    change: float | None
+    result: str
+    success: bool
+    interrupted: bool = False
+
+
+def _marched(problem: FlowProblem, values: Any, times: np.ndarray, steps: int | None, progress: bool) -> _Marched:
+    from tqdm.auto import tqdm
+
+    d = problem.discrete
+    advance = jax.jit(problem.advance if steps is None else _fixed(problem, steps))
+    seen = jax.jit(problem.seen)
+    t = jnp.asarray(times[0], float)
+    u = jax.jit(d.start)(problem.initial(), t, values)
+    rows, kept, taken, complete, interrupted = [seen(u, t, values)], [float(t)], 0, True, False
+    bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
+    try:
+        for t1 in times[1:]:
+            u, t, count = advance(u, t, jnp.asarray(t1), values)
+            taken += int(count)
+            complete = bool(float(t) == t1) and all(bool(jnp.all(jnp.isfinite(v))) for v in u)
+            if complete or float(t) > kept[-1]:
+                rows.append(seen(u, t, values))
+                kept.append(float(t))
+            bar.update(1)
+            bar.set_postfix(t=f"{kept[-1]:.4g}", steps=taken, refresh=False)
+            if not complete:
+                break
+    except KeyboardInterrupt:
+        interrupted, complete = True, False
+    finally:
+        bar.close()
     shape = " x ".join(map(str, d.cells))
-    settled = not steady or change * (times[1] - times[0]) < STEADY
     if interrupted:
         result = f"Interrupted by the user at t = {kept[-1]:g}; what was computed until then is returned."
     elif not complete:
@@ -243,37 +271,45 @@ def solve_flow(
             f"The flow blew up after t = {kept[-1]:.6g}; that is the last good state. Take a finer grid (grid=...), or look at "
             "the outflow."
         )
-    elif not settled:
-        result = f"No steady flow was reached: it still changes by {change:.0e} of its speed per unit of time after t = {kept[-1]:g}."
-    elif steady:
-        result = f"Steady after {taken} steps on {shape} cells."
     else:
         result = f"Integrated to t = {kept[-1]:g} in {taken} steps on {shape} cells."
-    success = complete and settled
-    if not success and not interrupted and throw:
-        raise FloatingPointError(f"{result} (throw=False returns it as it is.)")
-    axes = tuple(
-        PeriodicAxis(float(a.faces[0]), float(a.faces[-1]), a.n)
-        if a.wraps
-        else StretchedAxis(float(a.faces[0]), float(a.faces[-1]), a.n + 1, tuple(a.faces))
-        for a in d.line
-    )
-    order = [(*problem.flow.velocities, problem.flow.pressure).index(u.field_name) for u in problem.pde.fields]
-    fields = np.stack([np.asarray(r[0])[order] for r in rows])
-    rates = np.stack([np.asarray(r[1])[order] for r in rows])
-    forces = np.stack([np.asarray(r[2]) for r in rows])
-    fields = _pinned(problem, axes, fields)
-    final = GridFinal(axes, None if steady else np.array(kept), fields, rates * (not steady))
-    stats = {
-        "steps": taken, "grid": list(d.cells), "precision": "float64", "seconds": time.monotonic() - began,
-        "change": change, "force": forces[-1].tolist() if steady else forces.tolist(), "times": kept,
-    }  # fmt: skip
-    given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
-    return Solution(problem.pde, problem.domain, final, result, success, stats, [], given, {})
+    return _Marched(rows, kept, taken, None, result, complete, interrupted)
 
 
-def _turnovers(problem: FlowProblem, values: Any) -> np.ndarray:
-    """Times at which a flow towards rest is looked at: one for each time in which the fastest wall moves by the smallest side."""
+def _fixed(problem: FlowProblem, steps: int) -> Any:
+    def advance(u: Any, t: Any, t1: Any, values: Any) -> tuple[Any, Any, Any]:
+        new = problem.fixed(u, t, t1, steps, values)
+        good = jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in new]))
+        return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, u), jnp.where(good, t1, t), jnp.asarray(steps)
+
+    return advance
+
+
+def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
+    from tqdm.auto import tqdm
+
+    d, t = problem.discrete, jnp.zeros(())
+    u = jax.jit(d.start)(problem.initial(), t, values)
+    pace = _pace(problem, values)
+    with tqdm(desc="to rest", unit="step", disable=not progress, leave=False) as bar:
+
+        def report(steps: int, change: float, step: float) -> None:
+            bar.update(1)
+            bar.set_postfix(change=f"{change:.1e}", step=f"{step:.1e}", refresh=False)
+
+        u, steps, change, settled = settle(d, u, values, pace, report)
+    shape = " x ".join(map(str, d.cells))
+    result = f"Steady after {steps} Newton steps on {shape} cells."
+    if not settled:
+        result = (
+            f"No steady flow was found in {steps} steps: it still changes by {change:.0e} of its speed while it crosses the "
+            "domain. There may be none at this viscosity; integrate the unsteady equation instead."
+        )
+    return _Marched([jax.jit(problem.seen)(u, t, values)], [0.0], steps, change, result, settled)
+
+
+def _pace(problem: FlowProblem, values: Any) -> float:
+    """Speed over size: of the fastest wall or of what the force drives, over the shortest side."""
     d = problem.discrete
     speeds = [
         float(jnp.max(jnp.abs(side.value(jnp.zeros(()), values))))
@@ -288,7 +324,7 @@ def _turnovers(problem: FlowProblem, values: Any) -> np.ndarray:
     speed = max([*speeds, math.sqrt(push * size)])
     if speed == 0:
         raise ValueError("Nothing moves this flow: all walls are at rest and there is no force.")
-    return np.arange(TURNOVERS + 1) * size / speed
+    return speed / size
 
 
 def _pinned(problem: FlowProblem, axes: Any, fields: np.ndarray) -> np.ndarray:
@@ -327,7 +363,7 @@ def _box(domain: Domain, names: tuple[str, ...]) -> tuple[list[tuple[float, floa
             space = space.first
     if not isinstance(space, Box):
         raise ValueError(f"A flow needs a box, or a box less obstacles (Rectangle - Disk); the domain is {domain!r}.")
-    bounds = dict(zip(space.names, zip(np.asarray(space.lower, float), np.asarray(space.upper, float), strict=True), strict=True))
+    bounds = dict(zip(space.names, zip(space.lower, space.upper, strict=True), strict=True))
     place = [list(space.names).index(n) for n in names]
     if cut is not None:
         cut = tuple(np.asarray(c, float)[place] for c in cut)
@@ -348,18 +384,27 @@ def _cells(grid: Any, names: tuple[str, ...], bounds: Mapping[str, tuple[float, 
     return {n: int(by_name[n]) for n in names}
 
 
-def _check_flux(discrete: Staggered, t: Any, values: Any) -> None:
-    """Raises where more flows in than out and no end is open."""
-    if any(any(ends) for ends in discrete.open_ends):
-        return
-    still = tuple(jnp.zeros(discrete.shape(a)) for a in range(discrete.dim))
-    u = discrete.bounded(still, t, values)
-    size = np.ones(())
-    for b, axis in enumerate(discrete.line):
-        size = size * axis.widths.reshape([-1 if c == b else 1 for c in range(discrete.dim)])
-    net = float(jnp.sum(discrete.divergence(u) * jnp.asarray(size)))
-    scale = max(float(jnp.max(jnp.abs(v))) for v in u) * float(np.sum(size)) ** ((discrete.dim - 1) / discrete.dim)
-    if abs(net) > 1e-6 * max(scale, 1e-300):
+def _check_flux(pde: PDE, found: Any, names: tuple[str, ...], bounds: Mapping[str, Any], t: float, values: Any) -> None:
+    """Raises where more flows in than out and no end is open: the integral over the walls, by Gauss's rule."""
+    x, w = np.polynomial.legendre.leggauss(64)
+    net = size = 0.0
+    for a, name in enumerate(names):
+        if found[a][a] is None:
+            continue
+        others = [n for n in names if n != name]
+        spans = [(bounds[n][0] + bounds[n][1], bounds[n][1] - bounds[n][0]) for n in others]
+        mesh = np.meshgrid(*((m + s * x) / 2 for m, s in spans), indexing="ij")
+        weights = np.ones(())
+        for _, span in spans:
+            weights = np.multiply.outer(weights, w * span / 2)
+        for end, wall in enumerate(found[a][a]):
+            here = {n: jnp.asarray(m) for n, m in zip(others, mesh, strict=True)} | dict(values)
+            here |= {name: jnp.full(mesh[0].shape, bounds[name][end])} | ({} if pde.time is None else {pde.time.name: t})
+            (value,) = lower([wall.value], coordinates=pde.coordinates)(here)
+            flow = np.broadcast_to(np.asarray(value), mesh[0].shape) * weights
+            net += (1 if end else -1) * float(np.sum(flow))
+            size += float(np.sum(np.abs(flow)))
+    if abs(net) > 1e-3 * size:
         raise ValueError(
             f"{net:.3g} more flows out through the boundary than in, and no end is open: leave one to the flow, with "
             "Neumann((u, v), 0) and Dirichlet(p, 0) there."

@@ -108,17 +108,35 @@ class Staggered:
     # Boundary values --------------------------------------------------------------------------------------------------
 
     def bounded(self, u: Velocity, t: Any, values: Any) -> Velocity:
-        """With the given normal velocities on faces at walls."""
-        found = []
-        for a, v in enumerate(u):
-            ends = self.sides[a][a]
-            if ends is not None:
-                for end, side in enumerate(ends):
-                    if not self.open_ends[a][end]:
-                        place = (slice(None),) * a + (-1 if end else 0,)
-                        v = v.at[place].set(jnp.broadcast_to(side.value(t, values), v[place].shape))
-            found.append(v)
+        """With the given normal velocities on faces at walls. What the sampled ones let in on balance, an error of the grid, is
+        taken off evenly where no end is open."""
+        at_wall = [
+            (a, end, (slice(None),) * a + (-1 if end else 0,), self.sides[a][a][end].value(t, values))
+            for a in range(self.dim)
+            if self.sides[a][a] is not None
+            for end in (0, 1)
+            if not self.open_ends[a][end]
+        ]
+        excess = jnp.zeros(())
+        if not any(map(any, self.open_ends)):
+            out, areas = jnp.zeros(()), 0.0
+            for a, end, _, given in at_wall:
+                area = self._area(a)
+                out = out + (1 if end else -1) * jnp.sum(given * jnp.asarray(area))
+                areas += float(np.sum(area))
+            excess = out / areas if at_wall else excess
+        found = list(u)
+        for a, end, place, given in at_wall:
+            found[a] = found[a].at[place].set(given - (1 if end else -1) * excess)
         return tuple(found)
+
+    def _area(self, a: int) -> np.ndarray:
+        """The faces of one end of axis a."""
+        area = np.ones(())
+        for b, axis in enumerate(self.line):
+            if b != a:
+                area = np.multiply.outer(area, axis.widths)
+        return area
 
     def padded(self, v: Any, a: int, b: int, t: Any, values: Any) -> Any:
         """Component a with one more value at both ends of another axis b."""

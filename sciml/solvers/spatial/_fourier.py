@@ -13,10 +13,12 @@ from ._axes import PeriodicAxis
 
 class FourierGrid:
     """Points `lower + length * i / n` along each axis, and what is needed in Fourier space (the last axis halved, for
-    real fields)."""
+    real fields). `degree`: of the products that are dealiased."""
 
-    def __init__(self, names: tuple[str, ...], bounds: tuple[tuple[float, float], ...], n: tuple[int, ...]):
-        self.names, self.bounds, self.n = names, bounds, n
+    def __init__(
+        self, names: tuple[str, ...], bounds: tuple[tuple[float, float], ...], n: tuple[int, ...], degree: int = 1
+    ):
+        self.names, self.bounds, self.n, self.degree = names, bounds, n, degree
         self.dim = len(n)
         self.lengths = tuple(b - a for a, b in bounds)
         self.axes = tuple(range(-self.dim, 0))
@@ -70,22 +72,23 @@ class FourierGrid:
             value = value * factor
         return np.broadcast_to(value, self.modes)
 
-    def kept(self, degree: int) -> np.ndarray:
+    @property
+    def kept(self) -> np.ndarray:
         """The modes that a product of `degree` factors does not alias: |k| < n / (degree + 1)."""
         mask = np.ones(self.modes, dtype=bool)
-        if degree > 1:
+        if self.degree > 1:
             for k, n in zip(self.numbers(), self.n, strict=True):
-                mask = mask & (np.abs(k) < n / (degree + 1))
+                mask = mask & (np.abs(k) < n / (self.degree + 1))
         return mask
 
     def tail(self, u: Any) -> float:
-        """The largest Fourier coefficient in the upper third of the wave numbers, relative to the largest of all but the
-        mean: near rounding where the grid resolves `u` `(..., *n)`."""
+        """The largest Fourier coefficient in the upper third of the wave numbers that dealiasing keeps, or above, relative to
+        the largest of all but the mean: near rounding where the grid resolves `u` `(..., *n)`."""
         size = np.abs(np.asarray(np.fft.rfftn(np.asarray(u), axes=self.axes)))
         high = np.zeros(self.modes, dtype=bool)
         low = np.ones(self.modes, dtype=bool)
         for k, n in zip(self.numbers(), self.n, strict=True):
-            high = high | (np.abs(k) > n / 3)
+            high = high | (np.abs(k) > 2 / 3 * n / (self.degree + 1))
             low = low & (k == 0)
         largest = float(np.max(np.where(low, 0, size), initial=0.0)) or float(np.max(size)) or 1.0
         return float(np.max(np.where(high, size, 0), initial=0.0)) / largest

@@ -28,7 +28,8 @@ class AbstractSpacing(abc.ABC):
 
 
 class Fourier(AbstractSpacing):
-    """`n` equally spaced points along a periodic axis; derivatives of spectral accuracy. What a number in `grid` means there."""
+    """`n` equally spaced points along a periodic axis; derivatives of spectral accuracy. What a number in `grid` means
+    there."""
 
     def axis(self, lower: float, upper: float) -> AbstractAxis:
         return PeriodicAxis(lower, upper, self.n)
@@ -65,4 +66,5 @@ class Volumes(AbstractSpacing):
         return CellAxis(lower, upper, self.n, wraps)
 
 
-KINDS: dict[str, type[AbstractAxis]] = {axis.kind: axis for axis in (PeriodicAxis, ChebyshevAxis, DifferenceAxis, CellAxis, StretchedAxis)}
+_AXES = (PeriodicAxis, ChebyshevAxis, DifferenceAxis, CellAxis, StretchedAxis)
+KINDS: dict[str, type[AbstractAxis]] = {axis.kind: axis for axis in _AXES}

@@ -16,15 +16,14 @@ from typing import Any, ClassVar
 import diffrax
 import jax
 import jax.numpy as jnp
-import lineax as lx
-import optimistix as optx
+import numpy as np
 
+from .._newton import newton_krylov
 from ._base import AbstractStepper, Rate
 from ._linear import Linear
 
 NEWTON_STEPS = 12
 NEWTON_TOLERANCE = 1e-11
-KRYLOV_TOLERANCE = 1e-4
 
 EXPLICIT, IMPLICIT = diffrax.KenCarp4.tableau.tableaus
 KVAERNO = diffrax.Kvaerno5.tableau
@@ -62,15 +61,24 @@ class Implicit5(AbstractStepper):
 
     def step(self, linear: Linear, factors: Any, rate: Rate, u: Any, t: Any, h: Any, n: Any) -> tuple[Any, Any, Any]:
         gamma = float(KVAERNO.a_diagonal[-1])  # type: ignore[index]
-        slopes = [linear.apply(u) + n]
-        stage, good = u, jnp.asarray(True)
-        for c, a in zip(KVAERNO.c, KVAERNO.a_lower, strict=True):
-            known, when = u + h * _combined(a, slopes), t + float(c) * h
-            stage, solved = _stage(linear, factors, rate, known, when, gamma * h, stage)
-            slopes.append((stage - known) / (gamma * h))
-            good = good & solved
-        new = jnp.where(good, stage, jnp.nan)  # stiffly accurate: the last stage is the new state
-        return new, rate(new, t + h), h * _combined(KVAERNO.b_error, slopes)
+        stages = len(KVAERNO.c)
+        lower = np.zeros((stages, stages + 1))
+        for i, row in enumerate(KVAERNO.a_lower):
+            lower[i, : i + 1] = row
+        slopes = jnp.zeros((stages + 1, *u.shape), u.dtype).at[0].set(linear.apply(u) + n)
+
+        def one(carry: Any, stage: Any) -> Any:
+            slopes, guess, good = carry
+            i, a, c = stage
+            known = u + h * jnp.tensordot(a, slopes, axes=1)
+            found, solved = _stage(linear, factors, rate, known, t + c * h, gamma * h, guess)
+            return (slopes.at[i + 1].set((found - known) / (gamma * h)), found, good & solved), None
+
+        start = (slopes, u, jnp.asarray(True))
+        rows = (jnp.arange(stages), jnp.asarray(lower), jnp.asarray(KVAERNO.c))
+        (slopes, last, good), _ = jax.lax.scan(one, start, rows)
+        new = jnp.where(good, last, jnp.nan)  # stiffly accurate: the last stage is the new state
+        return new, rate(new, t + h), h * jnp.tensordot(jnp.asarray(KVAERNO.b_error), slopes, axes=1)
 
 
 class SSPRK3(AbstractStepper):
@@ -88,11 +96,14 @@ class SSPRK3(AbstractStepper):
         return ()
 
     def step(self, linear: Linear, factors: Any, rate: Rate, u: Any, t: Any, h: Any, n: Any) -> tuple[Any, Any, Any]:
-        whole = lambda u, t: linear.apply(u) + rate(u, t)  # noqa: E731
-        first = u + h * (linear.apply(u) + n)
-        second = 0.75 * u + 0.25 * (first + h * whole(first, t + h))
-        new = u / 3 + 2 / 3 * (second + h * whole(second, t + h / 2))
-        return new, rate(new, t + h), new - second
+        def one(v: Any, stage: Any) -> Any:
+            kept, moved, c = stage
+            at = t + c * h
+            return kept * u + moved * (v + h * (linear.apply(v) + rate(v, at))), None
+
+        stages = jnp.asarray([[0.0, 1.0, 0.0], [3 / 4, 1 / 4, 1.0], [1 / 3, 2 / 3, 1 / 2]])
+        new, _ = jax.lax.scan(one, u, stages)
+        return new, n, jnp.zeros_like(u)
 
 
 def _combined(weights: Any, values: list[Any]) -> Any:
@@ -100,29 +111,11 @@ def _combined(weights: Any, values: list[Any]) -> Any:
 
 
 def _stage(linear: Linear, factors: Any, rate: Rate, known: Any, t: Any, c: Any, guess: Any) -> tuple[Any, Any]:
-    """U with U = known + c (L U + N(U)), and whether it was found. GMRES sees real numbers: N is not complex-linear."""
-    pack, unpack = _real_view(known)
+    """U with U = known + c (L U + N(U)), and whether it was found."""
 
-    def defect(w: Any, args: Any) -> Any:
-        known, t, c, factors = args
-        u = unpack(w)
-        return pack(u - linear.multiply(factors, known + c * rate(u, t)))
+    def defect(u: Any) -> Any:
+        return u - linear.multiply(factors, known + c * rate(u, t))
 
-    size = jnp.sqrt(jnp.mean(pack(guess) ** 2))
-    solver = optx.Newton(
-        rtol=NEWTON_TOLERANCE,
-        atol=NEWTON_TOLERANCE * jax.lax.stop_gradient(size) + 1e-300,
-        norm=optx.rms_norm,
-        linear_solver=lx.GMRES(rtol=KRYLOV_TOLERANCE, atol=0.0, restart=20, max_steps=200),
-    )
-    adjoint = optx.ImplicitAdjoint(linear_solver=lx.GMRES(rtol=1e-12, atol=0.0, restart=30))
-    found = optx.root_find(
-        defect, solver, pack(guess), (known, t, c, factors), max_steps=NEWTON_STEPS, throw=False, adjoint=adjoint
-    )
-    return unpack(found.value), found.result == optx.RESULTS.successful
-
-
-def _real_view(u: Any) -> tuple[Any, Any]:
-    if not jnp.iscomplexobj(u):
-        return (lambda u: u), (lambda w: w)
-    return (lambda u: jnp.stack([u.real, u.imag])), (lambda w: w[0] + 1j * w[1])
+    size = jnp.sqrt(jnp.mean(jnp.abs(jax.lax.stop_gradient(guess)) ** 2))
+    found, _, good = newton_krylov(defect, guess, NEWTON_TOLERANCE * size + 1e-300, most=NEWTON_STEPS)
+    return found, good
