@@ -93,7 +93,7 @@ def test_differences_converge_with_their_order(order):
         found = solvers.solve(heat, place, grid=solvers.Differences(n, order), rtol=1e-9, save_at=[0.1], progress=False)
         s = found.final.axes[0].points
         errors.append(np.max(np.abs(found.final.values[-1, 0] - fine.u(s, 0.1))))
-    assert abs(np.log2(errors[0] / errors[1]) - order) < 0.4, errors
+    assert np.log2(errors[0] / errors[1]) > order - 0.3, errors
 
 
 def test_newton_finds_roots_and_their_derivatives():

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import sympy as sp
 
 from ..._precision import float64
 from ...geometry import Domain
@@ -116,7 +117,7 @@ def compile_spectral(
     with float64():
         states = tuple(State(name) for name in flow.velocities)
         none: Any = tuple(() for _ in states)
-        system = System(pde, states, none, tuple(0 for _ in states), {}, 1)  # type: ignore[arg-type]
+        system = System(pde, states, none, tuple(sp.Integer(0) for _ in states), {}, 1)  # type: ignore[arg-type]
         bounded = compile_bounded(system, domain, names, line)
         down = lambda e: lower([e], coordinates=pde.coordinates)  # noqa: E731
         forces, nu, factor = [down(f) for f in flow.force], down(flow.nu), down(flow.factor)

@@ -288,7 +288,7 @@ class Staggered:
         found, at = [], 0
         for v, points in zip(nothing, s.points, strict=True):
             part = strength[at : at + len(points)]
-            found.append(v.ravel().at[points].set(part).reshape(v.shape))
+            found.append(v.ravel().at[points].set(part, unique_indices=True).reshape(v.shape))
             at += len(points)
         return tuple(found)
 
