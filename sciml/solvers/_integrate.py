@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import diffrax
 import equinox as eqx
@@ -157,7 +157,7 @@ def _integrate(
     absolute = _absolute(atol, rtol, y0)
     names = tuple(events or ())
     wanted = [e if isinstance(e, Event) else Event(e) for e in (events or {}).values()]
-    numeric, others = eqx.partition(args, eqx.is_inexact_array_like)
+    numeric, others = eqx.partition(args, _differentiable)
     numeric = jax.tree.map(lambda a: jnp.asarray(a), numeric)
     call = lambda g, t, y, leaves: _call(g, t, unflatten(y), None if args is None else eqx.combine(leaves, others))  # noqa: E731
     right = lambda t, y, leaves: flatten(call(f, t, y, leaves))[0]  # noqa: E731
@@ -170,21 +170,21 @@ def _integrate(
     step = None if first_step is None else jnp.asarray(first_step, float)
     numbers = [program.consts for program in programs], numeric
     out = run(numbers, y, times, method, jnp.asarray(rtol, float), absolute, step)
-    states = jax.vmap(unflatten)(out.ys)
+    states, final = (jax.vmap(unflatten)(ys) for ys in out.ys)
     if traced:
         interpolation = out.interpolation if dense else None
         return Trajectory(
-            out.ts, states, "traced", out.result == diffrax.RESULTS.successful, dict(out.stats), None, interpolation, unflatten
+            out.ts[0], states, "traced", out.result == diffrax.RESULTS.successful, dict(out.stats), None, interpolation, unflatten
         )
-    return _finished(out, states, names, dense, unflatten, throw)
+    return _finished(out, states, final, names, dense, unflatten, throw)
 
 
-def _finished(out: Any, states: Any, names: tuple[str, ...], dense: bool, unflatten: Any, throw: bool) -> Trajectory:
+def _finished(out: Any, states: Any, final: Any, names: tuple[str, ...], dense: bool, unflatten: Any, throw: bool) -> Trajectory:
     taken, rejected = int(out.stats["num_accepted_steps"]), int(out.stats["num_rejected_steps"])
     stats = {"steps": taken, "rejected": rejected}
     ended, last = out.result, out.solver_state
     event = None
-    ts, ys = np.asarray(out.ts), to_numpy(states)
+    ts, ys = np.asarray(out.ts[0]), to_numpy(states)
     since = float(last.since) if hasattr(last, "since") else math.inf
     stiff = f"; stiff from t = {since:.4g} on (Radau)" if math.isfinite(since) else ""
     success = bool(ended == diffrax.RESULTS.successful)
@@ -192,6 +192,10 @@ def _finished(out: Any, states: Any, names: tuple[str, ...], dense: bool, unflat
         event = next(n for n, hit in zip(names, out.event_mask, strict=True) if bool(hit))
         kept = np.isfinite(ts)
         ts, ys, success = ts[kept], jax.tree.map(lambda a: a[kept], ys), True
+        ended_at = np.asarray(out.ts[1])
+        if not len(ts) or ended_at[0] != ts[-1]:
+            ts = np.concatenate([ts, ended_at])
+            ys = jax.tree.map(lambda a, b: np.concatenate([a, b]), ys, to_numpy(final))
         result = f"The event {event!r} ended it at t = {ts[-1]:.6g}, after {taken} steps ({rejected} rejected{stiff})."
     elif success:
         result = f"Reached t = {ts[-1]:.6g} in {taken} steps ({rejected} rejected{stiff})."
@@ -202,8 +206,8 @@ def _finished(out: Any, states: Any, names: tuple[str, ...], dense: bool, unflat
         if hasattr(last, "t"):
             at = float(last.t)
             where = f" The last good state is that at t = {at:.6g}{stiff}; it ends the trajectory."
-            final = to_numpy(unflatten(last.y))
-            ts, ys = np.append(ts, at), jax.tree.map(lambda a, b: np.concatenate([a, np.asarray(b)[None]]), ys, final)
+            good = to_numpy(unflatten(last.y))
+            ts, ys = np.append(ts, at), jax.tree.map(lambda a, b: np.concatenate([a, np.asarray(b)[None]]), ys, good)
         reason = (
             f"max_steps = {taken + rejected} steps were not enough. Raise it, loosen rtol, or look at f where it got stuck."
             if bool(ended == diffrax.RESULTS.max_steps_reached)
@@ -246,7 +250,7 @@ def _compiled(
         if directions:
             event = diffrax.Event(
                 tuple((lambda t, y, args, i=i, **_: evaluate(i + 1, t, y, args)) for i in range(len(directions))),
-                optx.Bisection(1e-13, 1e-13, flip="detect"),
+                _Bisection(1e-13, 1e-13),
                 direction=tuple({0: None, 1: True, -1: False}[direction] for direction in directions),
             )
         if isinstance(method, Radau | Automatic):
@@ -263,7 +267,9 @@ def _compiled(
             first_step,
             y,
             numbers,
-            saveat=diffrax.SaveAt(ts=times, dense=dense, solver_state=True),
+            saveat=diffrax.SaveAt(
+                subs=[diffrax.SubSaveAt(ts=times), diffrax.SubSaveAt(t1=True)], dense=dense, solver_state=True
+            ),
             stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
             event=event,
             max_steps=max_steps,
@@ -277,12 +283,56 @@ def _compiled(
     return run
 
 
+class _Bisection(optx.AbstractRootFinder):
+    """Bisection of the sum over all events; diffrax gives zero for those that did not happen."""
+
+    rtol: float
+    atol: float
+    norm: ClassVar[Any] = jnp.abs
+
+    @property
+    def _one(self) -> optx.Bisection:
+        return optx.Bisection(self.rtol, self.atol, flip="detect")
+
+    def init(
+        self, fn: Any, y: Any, args: Any, options: Any, f_struct: Any, aux_struct: Any, tags: Any
+    ) -> Any:
+        (total, *_) = jax.tree.leaves(f_struct)
+        return self._one.init(_summed(fn), y, args, options, total, aux_struct, tags)
+
+    def step(self, fn: Any, y: Any, args: Any, options: Any, state: Any, tags: Any) -> Any:
+        return self._one.step(_summed(fn), y, args, options, state, tags)
+
+    def terminate(self, fn: Any, y: Any, args: Any, options: Any, state: Any, tags: Any) -> Any:
+        return self._one.terminate(_summed(fn), y, args, options, state, tags)
+
+    def postprocess(
+        self, fn: Any, y: Any, aux: Any, args: Any, options: Any, state: Any, tags: Any, result: Any
+    ) -> Any:
+        return self._one.postprocess(_summed(fn), y, aux, args, options, state, tags, result)
+
+
+def _summed(fn: Any) -> Any:
+    def total(y: Any, args: Any) -> Any:
+        out, aux = fn(y, args)
+        return sum(jax.tree.leaves(out)), aux
+
+    return total
+
+
 class _Bar(diffrax.TqdmProgressMeter):
     @staticmethod
     def _init_bar() -> Any:
         from tqdm.auto import tqdm
 
         return tqdm(total=100, desc="integrating", unit="%", bar_format="{desc} {percentage:.1f}%|{bar}| {elapsed}<{remaining}")
+
+
+def _differentiable(leaf: Any) -> bool:
+    """Equinox's `is_inexact_array_like` fails on tracers."""
+    if isinstance(leaf, jax.Array | np.ndarray | np.generic):
+        return bool(jnp.issubdtype(leaf.dtype, jnp.inexact))
+    return isinstance(leaf, float | complex)
 
 
 def _call(f: Any, t: Any, y: Any, args: Any) -> Any:
