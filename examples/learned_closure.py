@@ -40,10 +40,9 @@ def main(quick: bool) -> None:
         weights, rest = eqx.partition(network, eqx.is_array)
 
         def corrected(weights):
-            """The coarse problem with the network of these weights inside; a flux, so that mass is conserved."""
-            inside = jax.vmap(eqx.combine(weights, rest))
-            flux = lambda a, b, c: inside(jnp.stack([a, b / 5, c / 25], axis=-1))[..., 0]  # noqa: E731
-            closure = function("closure", flux)
+            """The coarse problem with the network of these weights inside."""
+            inside = eqx.combine(weights, rest)
+            closure = function("closure", lambda a, b, c: inside(jnp.stack([a, b / 5, c / 25]))[0])
             pde = PDE(u.t + u * u.x - NU * u.xx - closure(u, u.x, u.xx), Initial(u, 0), Periodic())
             return solvers.compile(pde, place, grid=COARSE)
 

@@ -24,6 +24,7 @@ def vorticity(nu: float, drag: float = 0.0, force=0):
     transport = psi.y * w.x - psi.x * w.y
     return w, PDE(
         w.t + transport - nu * (w.xx + w.yy) + drag * w - force, psi.xx + psi.yy + w, Initial(w, 0), Periodic(),
+        fields=(w, psi),
     )  # fmt: skip
 
 
@@ -32,13 +33,13 @@ def main(quick: bool) -> None:
     side = Box(x=(0, 2 * np.pi), y=(0, 2 * np.pi), t=(0, end))
     y = coordinates("y")
     runs = {
-        "decaying": vorticity(nu=2e-3 if quick else 5e-4),
-        "Kolmogorov": vorticity(nu=1e-2 if quick else 1e-3, drag=0.1, force=-4 * sp.cos(4 * y)),
+        "decaying": vorticity(nu=1e-2 if quick else 5e-4),
+        "Kolmogorov": vorticity(nu=3e-2 if quick else 1e-3, drag=0.1, force=-4 * sp.cos(4 * y)),
     }
     figure, axes = plt.subplots(2, 3, figsize=(9.5, 6), layout="constrained")
     for row, (name, (w, pde)) in zip(axes, runs.items(), strict=True):
         problem = solvers.compile(pde, side, grid=n)
-        (start,) = solvers.BandLimited(10, lowest=3, std=4.0).sample(problem, 1, key=1)
+        (start,) = solvers.BandLimited(10, lowest=3, std=2.0).sample(problem, 1, key=1)
         solution = solvers.solve(
             pde, side, grid=n, initial={"w": start}, rtol=1e-5, save_at=np.linspace(0, end, 9)
         )

@@ -1,7 +1,7 @@
-"""sciml: write the physics once; solve it with a network.
+"""sciml: write the physics once; solve it with a network, or integrate it.
 
 What most scripts need stands here; the rest in `sciml.pde`, `sciml.geometry`, `sciml.derivatives`, `sciml.nn`,
-`sciml.pinn`.
+`sciml.pinn`, `sciml.solvers`.
 """
 
 from . import derivatives as derivatives
@@ -9,6 +9,7 @@ from . import geometry as geometry
 from . import nn as nn
 from . import pde as pde
 from . import pinn as pinn
+from . import solvers as solvers
 from ._precision import float64 as float64
 from .geometry import Annulus as Annulus
 from .geometry import Ball as Ball

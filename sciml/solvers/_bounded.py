@@ -67,12 +67,12 @@ def walled_axis(axis: Any, low: Wall, high: Wall) -> AxisBasis:
     extend[ends] = -boundary @ E[:, inside]
     lift[ends] = boundary
     operator = (D2 @ extend)[inside]
-    values, vectors = np.linalg.eig(operator)
-    if np.max(np.abs(values.imag)) > 1e-6 * np.max(np.abs(values)):
+    values, vectors = (np.asarray(a, complex) for a in np.linalg.eig(operator))
+    if np.max(np.abs(np.imag(values))) > 1e-6 * np.max(np.abs(values)):
         raise ValueError("These boundary conditions make the second derivative oscillate: check the sign of Robin's beta.")
-    order = np.argsort(-values.real)
-    vectors = vectors[:, order].real
-    return AxisBasis(extend, lift, values[order].real, np.linalg.inv(vectors), vectors)
+    order = np.argsort(-np.real(values))
+    vectors = np.real(vectors[:, order])
+    return AxisBasis(extend, lift, np.real(values[order]), np.linalg.inv(vectors), vectors)
 
 
 def periodic_axis(axis: PeriodicAxis) -> AxisBasis:

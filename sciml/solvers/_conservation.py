@@ -89,14 +89,15 @@ def conservation(pde: PDE) -> Conservation:
     matrix, right = _linear_in(expressions, list(rates.values()), [u.field_name for u in pde.fields])
     found = [_read(sp.expand(rate), fluxes, pde) for rate in matrix.LUsolve(right)]
     states = tuple(State(u.field_name) for u in pde.fields)
-    return Conservation(pde, states, *(tuple(part) for part in zip(*found, strict=True)))
+    diffusion, advection, source = (tuple(part) for part in zip(*found, strict=True))
+    return Conservation(pde, states, diffusion, advection, source)
 
 
 def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple[Diffusion, ...], tuple[Any, ...], Any]:
     """(diffusion, advection, source) of one rate of change."""
     diffusion: list[Diffusion] = []
-    advection = [sp.Integer(0) for _ in pde.space]
-    source = sp.Integer(0)
+    advection: list[Any] = [sp.Integer(0) for _ in pde.space]
+    source: Any = sp.Integer(0)
 
     def add(axis: int, flux: Any) -> None:
         """- d(flux)/dx_axis."""
@@ -105,7 +106,7 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
             if not inner:
                 advection[axis] += term
                 continue
-            coefficient = term.coeff(inner[0])
+            coefficient: Any = term.coeff(inner[0])
             state, index = _locate(inner[0], pde)
             if len(inner) > 1 or state.order or sum(index) != 1 or sp.expand(term - coefficient * inner[0]) != 0:
                 raise ValueError(f"The flux {term} is not linear in one first derivative of a field.")
@@ -116,7 +117,7 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
     for term in sp.Add.make_args(rate):
         inside = [symbol for symbol in fluxes if term.has(symbol)]
         if inside:
-            coefficient = term.coeff(inside[0])
+            coefficient: Any = term.coeff(inside[0])
             if len(inside) > 1 or coefficient.atoms(Coordinate, Field):
                 raise ValueError(f"A flux is multiplied with {coefficient}, which is not constant.")
             node = fluxes[inside[0]]
@@ -126,7 +127,7 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
         if not slopes:
             source += term
             continue
-        coefficient = term.coeff(slopes[0])
+        coefficient: Any = term.coeff(slopes[0])
         _, index = _locate(slopes[0], pde)
         if len(slopes) > 1 or coefficient.atoms(Coordinate, Field) or sum(index) > 2:
             raise ValueError(

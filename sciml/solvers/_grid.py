@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import is_traced
 from ..solution import AbstractFinal, Index
 from .spatial import KINDS, AbstractAxis
 
@@ -61,7 +62,7 @@ class GridFinal(AbstractFinal):
             u = jnp.stack([jnp.asarray(self.values), jnp.asarray(self.rates)], axis=1)
             for i, (axis, order) in enumerate(zip(self.axes, index, strict=True)):
                 u = axis.refined(axis.differentiate(u, order, 3 + i), FINER[len(self.axes)], 3 + i)
-            if isinstance(u, jax.core.Tracer):
+            if is_traced(u):
                 return u
             self._derived[index] = np.asarray(u)
         return self._derived[index]

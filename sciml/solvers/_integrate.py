@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from .._precision import float64, is_traced, require_float64, to_numpy
 from .stepping import Automatic, Radau
@@ -174,12 +175,15 @@ def _integrate(
     if traced:
         interpolation = out.interpolation if dense else None
         return Trajectory(
-            out.ts[0], states, "traced", out.result == diffrax.RESULTS.successful, dict(out.stats), None, interpolation, unflatten
+            out.ts[0], states, "traced", out.result == diffrax.RESULTS.successful, dict(out.stats), None, interpolation,
+            unflatten,
         )
     return _finished(out, states, final, names, dense, unflatten, throw)
 
 
-def _finished(out: Any, states: Any, final: Any, names: tuple[str, ...], dense: bool, unflatten: Any, throw: bool) -> Trajectory:
+def _finished(
+    out: Any, states: Any, final: Any, names: tuple[str, ...], dense: bool, unflatten: Any, throw: bool
+) -> Trajectory:
     taken, rejected = int(out.stats["num_accepted_steps"]), int(out.stats["num_rejected_steps"])
     stats = {"steps": taken, "rejected": rejected}
     ended, last = out.result, out.solver_state
@@ -241,7 +245,7 @@ def _compiled(
 
     def evaluate(i: int, t: Any, y: Any, numbers: Any) -> Any:
         consts, leaves = numbers
-        (out,) = jax.core.eval_jaxpr(bodies[i], consts[i], t, y, *jax.tree.leaves(leaves))
+        (out,) = jaxpr_as_fun(ClosedJaxpr(bodies[i], consts[i]))(t, y, *jax.tree.leaves(leaves))
         return out
 
     @eqx.filter_jit

@@ -70,7 +70,7 @@ def fixed(linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: An
 
 
 def adaptive(
-    linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: Any, rtol: Any, *, kind: str = "lax"
+    linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: Any, rtol: Any, *, kind: Any = "lax"
 ) -> March:
     """Equal steps to `t1`, whose number changes where the error estimate, relative to the largest state so far in the L2 norm
     of each component, leaves `rtol`.
@@ -109,7 +109,7 @@ def adaptive(
     return eqx.tree_at(lambda m: m.t, last, jnp.where(reached, t1, last.t))
 
 
-def limited(linear: Linear, rate: Any, stepper: Any, longest: Any, at: March, t1: Any, *, kind: str = "lax") -> March:
+def limited(linear: Linear, rate: Any, stepper: Any, longest: Any, at: March, t1: Any, *, kind: Any = "lax") -> March:
     """Steps of `stepper.cfl` times `longest(u, t)` to `t1`, for explicit steppers. It stops early as `adaptive` does."""
     span = t1 - at.t
 

@@ -53,7 +53,7 @@ class AbstractRandomField(abc.ABC):
             field = a * (draw[:, 0] + 1j * draw[:, 1])
             for i, matrix in enumerate(matrices):
                 field = jnp.moveaxis(jnp.tensordot(jnp.asarray(matrix), field, axes=(1, 1 + i)), 0, 1 + i)
-            return np.asarray(field.real)
+            return np.asarray(jnp.real(field))
 
 
 @dataclass(frozen=True)

@@ -103,14 +103,11 @@ def rollout(
             "equations": [str(e.expression) for e in problem.pde.equations],
         }  # fmt: skip
         whole = _written(Path(path), identity, len(chunks), results)
-    broken = [int(i) for i in whole["sample"][~np.isfinite(whole[_variable(names[0])].isel(time=-1)).all(_rest(whole)).values]]
+    last = np.asarray(whole[_variable(names[0])].isel(time=-1).transpose("sample", ...).values)
+    broken = np.flatnonzero(~np.isfinite(last.reshape(count, -1)).all(axis=1)).tolist()
     if broken:
         warnings.warn(f"rollout: samples {broken} blew up; they are NaN from there on.", stacklevel=2)
     return whole
-
-
-def _rest(data: Any) -> list[Any]:
-    return [n for n in data.dims if n not in ("sample", "time")]
 
 
 def _variable(name: str) -> str:
@@ -185,6 +182,7 @@ def _joined(path: Path, names: list[Path], said: str) -> None:
     import h5netcdf
     import xarray
 
+    out: Any
     with h5netcdf.File(path, "w") as out:
         out.attrs["sciml"] = said
         at = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -272,9 +273,12 @@ def solve(
     if problem.pde.time is None:
         return _steady(problem, automatic, parameters, rtol, began, throw)
     while True:
-        outcome = _run(problem, method or problem.discrete.stepper, save_at, parameters, initial, rtol, steps, progress)
-        resolved = outcome.tail <= DOUBTFUL / 100 or not outcome.complete
-        if not automatic or initial is not None or resolved or (finer := problem.finer()) is None:
+        finer = problem.finer() if automatic and initial is None else None
+        enough = math.inf if finer is None else DOUBTFUL / 100
+        stepper = method or problem.discrete.stepper
+        outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, progress, enough)
+        # A grid that is left behind by the solution is given up for one twice as fine, blow-up or not.
+        if finer is None or outcome.interrupted or outcome.tail <= enough:
             break
         problem = finer
     return _finished(problem, outcome, parameters, began, throw)
@@ -330,8 +334,17 @@ class _Outcome:
 
 
 def _run(
-    problem: Problem, stepper: Any, save_at: Any, parameters: Any, initial: Any, rtol: float, steps: int | None, progress: bool
+    problem: Problem,
+    stepper: Any,
+    save_at: Any,
+    parameters: Any,
+    initial: Any,
+    rtol: float,
+    steps: int | None,
+    progress: bool,
+    enough: float,
 ) -> _Outcome:
+    """Integrates to all times, or until the tail is above `enough`."""
     from tqdm.auto import tqdm
 
     discrete, grid = problem.discrete, problem.grid
@@ -346,7 +359,7 @@ def _run(
                 "initial value that is smoother and agrees with the boundary."
             )
 
-        def parts() -> Any:
+        def parts() -> tuple[Any, Any, Any]:
             return discrete.linear(constants), discrete.rate(constants), stepper
 
         @jax.jit
@@ -380,14 +393,14 @@ def _run(
                         row.append(np.asarray(found))
                 bar.update(1)
                 bar.set_postfix(t=f"{kept_t[-1]:.4g}", steps=int(at.steps), refresh=False)
-                if kept_t[-1] != t1:
+                tail = max(tail, grid.tail(values[-1]))
+                if kept_t[-1] != t1 or tail > enough:
                     complete = False
                     break
         except KeyboardInterrupt:
             interrupted, complete = True, False
         finally:
             bar.close()
-        tail = max(tail, *(grid.tail(v) for v in values[:: max(1, len(values) // 8)]), grid.tail(values[-1]))
     return _Outcome(
         np.array(kept_t),
         np.stack(values),
@@ -418,7 +431,7 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
             raise FloatingPointError(f"{result} (throw=False returns the solution until then.)")
     if outcome.tail > DOUBTFUL:
         result += (
-            f" The grid is too coarse: Fourier coefficients in the upper third are {outcome.tail:.0e} of the largest; take "
+            f" The grid is too coarse: coefficients in the upper third are {outcome.tail:.0e} of the largest; take "
             "more points (grid=...)."
         )
     pde = problem.pde

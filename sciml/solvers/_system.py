@@ -172,7 +172,7 @@ def _constraints(pde: PDE, still: list[Any], static: dict[str, Any]) -> tuple[Pr
 
 def _divergence(pde: PDE, name: str, terms: list[Term], pressure: Any) -> Projection:
     by_axis = {term.index.index(1): term for term in terms if sum(term.index) == 1}
-    same = len({sp.simplify(term.coefficient / terms[0].coefficient) for term in terms}) == 1
+    same = len({sp.simplify(sp.sympify(term.coefficient) / terms[0].coefficient) for term in terms}) == 1
     if len(terms) != len(pde.space) or len(by_axis) != len(terms) or not same or any(term.state.order for term in terms):
         raise ValueError(
             f"Equation {name!r} has no time derivative and {pressure.field_name} is in none without one: only "
@@ -214,7 +214,8 @@ def _linear_in(expressions: dict[str, Any], unknown: list[Any], fields: list[str
         rows.append(row)
         right.append(-e.xreplace(dict.fromkeys(unknown, sp.Integer(0))))
     matrix = sp.Matrix(rows)
-    if sp.simplify(matrix.det()) == 0:
+    determinant: Any = matrix.det()
+    if sp.simplify(determinant) == 0:
         raise ValueError(
             "The equations cannot be solved for the time derivatives of "
             f"{', '.join(fields)}: their matrix is singular."

@@ -28,6 +28,7 @@ def test_every_sample_is_its_own_run_with_its_own_parameters():
 @pytest.mark.parametrize("name", ["runs.nc", "runs.zarr"])
 def test_a_file_goes_on_after_a_kill(tmp_path, name, monkeypatch):
     pytest.importorskip("h5netcdf")
+    pytest.importorskip("h5py")
     if name.endswith("zarr"):
         pytest.importorskip("zarr")
     path, calls = tmp_path / name, []

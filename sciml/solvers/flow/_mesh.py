@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.optimize import brentq
 
@@ -37,7 +39,7 @@ def around(lower: float, upper: float, n: int, first: float, last: float) -> np.
     def needed(h: float) -> float:
         return (b - a) / h + sum(np.log1p(s * (GROWTH - 1) / h) / np.log(GROWTH) for s in sides)
 
-    h = brentq(lambda h: needed(h) - n, (upper - lower) / n / 1000, upper - lower)
+    h: Any = brentq(lambda h: needed(h) - n, (upper - lower) / n / 1000, upper - lower)
     inner = 2 * max(2, round((b - a) / h / 2))
     h = (b - a) / inner
     left = n - inner
@@ -55,6 +57,6 @@ def _grown(length: float, h: float, count: int) -> np.ndarray:
     if count == 0:
         return np.zeros(0)
     total = lambda r: h * r * (count if abs(r - 1) < 1e-12 else (r**count - 1) / (r - 1)) - length  # noqa: E731
-    r = brentq(total, 1e-3, 10.0)
+    r: Any = brentq(total, 1e-3, 10.0)
     ends = np.cumsum(h * r ** np.arange(1, count + 1))
     return ends * (length / ends[-1])

@@ -128,14 +128,14 @@ def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
     states = [State(name) for name in flow.velocities]
     periodic = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
     wraps = [any(p.covers(pde[flow.velocities[0]], x) for p in periodic) for x in pde.space]
-    found = [
+    found: list[list[Any]] = [
         [
             None if wrap else tuple(wall_at(pde, domain, s, f"{name}_{end}") for end in ("min", "max"))
             for name, wrap in zip(names, wraps, strict=True)
         ]
         for s in states
     ]
-    open_ends = tuple(
+    open_ends: Any = tuple(
         (False, False) if found[a][a] is None else tuple(w.alpha == 0 for w in found[a][a]) for a in range(len(names))
     )
     line = []
@@ -147,7 +147,7 @@ def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
             line.append(FlowAxis(around(low, high, n, *map(float, ends)), wraps[b]))
             continue
         others = [found[a][b] for a in range(len(names)) if a != b]
-        crowded = tuple(not wraps[b] and any(ws is not None and ws[end].alpha != 0 for ws in others) for end in (0, 1))
+        crowded: Any = tuple(not wraps[b] and any(ws is not None and ws[end].alpha != 0 for ws in others) for end in (0, 1))
         line.append(FlowAxis(plain(low, high, n, crowded), wraps[b]))
     line = tuple(line)
     down = lambda e: lower([e], coordinates=pde.coordinates)  # noqa: E731
@@ -375,13 +375,13 @@ def _cells(grid: Any, names: tuple[str, ...], bounds: Mapping[str, tuple[float, 
         shortest = min(b - a for a, b in bounds.values())
         most = 6  # longer sides get wider cells rather than more of them
         return {n: int(CELLS[len(names)] * min(most, (b - a) / shortest) ** 0.5) for n, (a, b) in bounds.items()}
-    by_name = grid if isinstance(grid, Mapping) else dict.fromkeys(names, grid)
+    by_name: Mapping[str, Any] = grid if isinstance(grid, Mapping) else dict.fromkeys(names, grid)
     if set(by_name) ^ set(names):
         raise ValueError(f"grid: one number of cells for each of {', '.join(names)}; {grid!r} came.")
     for name, n in by_name.items():
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 8:
             raise ValueError(f"grid: {name}={n!r}; a flow takes whole numbers of cells, at least 8.")
-    return {n: int(by_name[n]) for n in names}
+    return {n: int(by_name[n] or 0) for n in names}
 
 
 def _check_flux(pde: PDE, found: Any, names: tuple[str, ...], bounds: Mapping[str, Any], t: float, values: Any) -> None:

@@ -111,10 +111,9 @@ class Staggered:
         """With the given normal velocities on faces at walls. What the sampled ones let in on balance, an error of the grid, is
         taken off evenly where no end is open."""
         at_wall = [
-            (a, end, (slice(None),) * a + (-1 if end else 0,), self.sides[a][a][end].value(t, values))
+            (a, end, (slice(None),) * a + (-1 if end else 0,), side.value(t, values))
             for a in range(self.dim)
-            if self.sides[a][a] is not None
-            for end in (0, 1)
+            for end, side in enumerate(self.sides[a][a] or ())
             if not self.open_ends[a][end]
         ]
         excess = jnp.zeros(())

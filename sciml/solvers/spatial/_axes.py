@@ -119,7 +119,7 @@ class ChebyshevAxis(AbstractAxis):
 
     def tail(self, u: Any) -> float:
         """The largest Chebyshev coefficient in the upper third, relative to the largest."""
-        return _upper_third(np.abs(dct(u, type=1, axis=-1)))
+        return _upper_third(np.abs(np.asarray(dct(u, type=1, axis=-1))))
 
     @property
     def barycentric(self) -> np.ndarray:

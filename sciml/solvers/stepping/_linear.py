@@ -14,15 +14,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex
 
 CONTOUR_POINTS = 32
 
 class Linear(eqx.Module):
     """L in the spectral basis: `diagonal` `(m, ...)`, one number for each state and mode, or `blocks` `(..., m, m)`."""
 
-    diagonal: Complex[Array, "m ..."] | None = None
-    blocks: Complex[Array, "... m m"] | None = None
+    diagonal: Any = None
+    blocks: Any = None
 
     def apply(self, u: Any) -> Any:
         return self.diagonal * u if self.diagonal is not None else _multiply(self.blocks, u)

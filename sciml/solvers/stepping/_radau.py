@@ -32,8 +32,8 @@ A_INVERSE = np.linalg.inv(A)
 
 
 def _eigen() -> tuple[float, complex, np.ndarray, np.ndarray]:
-    values, vectors = np.linalg.eig(A_INVERSE)
-    real, complex_ = int(np.argmin(np.abs(values.imag))), int(np.argmax(values.imag))
+    values, vectors = (np.asarray(a, complex) for a in np.linalg.eig(A_INVERSE))
+    real, complex_ = int(np.argmin(np.abs(np.imag(values)))), int(np.argmax(np.imag(values)))
     basis = np.stack([vectors[:, real], vectors[:, complex_], vectors[:, complex_].conj()], axis=1)
     basis[:, 0] /= basis[2, 0]
     return float(values[real].real), complex(values[complex_]), basis, np.linalg.inv(basis)
@@ -135,8 +135,8 @@ def radau_step(vf: Any, t0: Any, h: Any, y0: Any, state: StepState, rtol: Any, a
         return Z - h * jnp.asarray(A) @ stages(t0 + jnp.asarray(C) * h, y0 + Z)
 
     tolerance = jnp.maximum(10 * jnp.finfo(y0.dtype).eps / rtol, jnp.minimum(0.03, jnp.sqrt(rtol)))
-    V0, V1 = jnp.asarray(V[:, 0].real), jnp.asarray(V[:, 1])
-    I0, I1 = jnp.asarray(V_INVERSE[0].real), jnp.asarray(V_INVERSE[1])
+    V0, V1 = jnp.asarray(np.real(V[:, 0])), jnp.asarray(V[:, 1])
+    I0, I1 = jnp.asarray(np.real(V_INVERSE[0])), jnp.asarray(V_INVERSE[1])
 
     def newton(_: Any, Z: Any) -> Any:
         t_, y_, h_ = still(t0), still(y0), still(h)

@@ -25,8 +25,9 @@ from ._linear import Linear
 NEWTON_STEPS = 12
 NEWTON_TOLERANCE = 1e-11
 
-EXPLICIT, IMPLICIT = diffrax.KenCarp4.tableau.tableaus
-KVAERNO = diffrax.Kvaerno5.tableau
+_PAIR: Any = diffrax.KenCarp4.tableau.tableaus
+EXPLICIT, IMPLICIT = _PAIR
+KVAERNO: Any = diffrax.Kvaerno5.tableau
 
 
 class IMEX4(AbstractStepper):
@@ -57,10 +58,10 @@ class Implicit5(AbstractStepper):
     order: ClassVar[int] = 5
 
     def prepare(self, linear: Linear, h: Any) -> Any:
-        return linear.resolvent(float(KVAERNO.a_diagonal[-1]) * h)  # type: ignore[index]
+        return linear.resolvent(float(KVAERNO.a_diagonal[-1]) * h)
 
     def step(self, linear: Linear, factors: Any, rate: Rate, u: Any, t: Any, h: Any, n: Any) -> tuple[Any, Any, Any]:
-        gamma = float(KVAERNO.a_diagonal[-1])  # type: ignore[index]
+        gamma = float(KVAERNO.a_diagonal[-1])
         stages = len(KVAERNO.c)
         lower = np.zeros((stages, stages + 1))
         for i, row in enumerate(KVAERNO.a_lower):
