@@ -9,7 +9,8 @@ hidden layer times Chebyshev polynomials of the coordinates (sharp where the sol
 where the network is one of those or somebody else's. The size of the correction estimates the error; how much of the
 residual the correction takes away says whether to believe it.
 
-Where it takes away too little (many dimensions, singular corners), the training itself is asked: with u_s the state that had
+Where it takes away too little because the data are noisy, the covariance of the fit tells. Where it does in many dimensions or
+at singular corners, the training itself is asked: with u_s the state that had
 the residual s and u_T the one returned, with T < s, an error proportional to the residual is
 
     |u_T - u| = |u_s - u_T| T / (s - T).
@@ -31,6 +32,7 @@ from ..solution import Estimate
 from ._collocation import ResidualAdaptive
 from ._objective import Batch, make_objective
 from ._problem import Problem
+from ._uncertainty import field_errors
 
 MOST_FUNCTIONS = 900
 MOST_DEGREE = 10
@@ -43,7 +45,12 @@ def estimate(
     with float64():
         params = jax.tree.map(jnp.asarray, params)
         found = _linearised(problem, params, weights)
-        return found if found.value is not None or not earlier else _from_training(problem, params, earlier, found)
+        if found.value is not None:
+            return found
+        noisy = field_errors(problem, params, jnp.asarray(problem.sample(2048, key=60_019)["interior"].x))
+        if noisy is not None:
+            return Estimate(max(noisy.values()), noisy, "from the noise of the data and the step that is left to the best fit")
+        return _from_training(problem, params, earlier, found) if earlier else found
 
 
 def _from_training(problem: Problem, params: Any, earlier: Sequence[tuple[float, Any]], failed: Estimate) -> Estimate:

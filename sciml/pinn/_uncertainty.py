@@ -28,6 +28,7 @@ from ._problem import Problem
 KAPPA = 1e6
 # More than the network has parameters, or it could absorb the data between the points.
 POINTS = 8192
+CUT = 1e-10  # relative singular values below it are rounding
 
 
 def learned_parameters(problem: Problem, params: Any) -> dict[str, Parameter]:
@@ -41,11 +42,30 @@ def learned_parameters(problem: Problem, params: Any) -> dict[str, Parameter]:
     return {name: Parameter(name, value, errors.get(name), noise) for name, value in values.items()}
 
 
-def _standard_errors(problem: Problem, params: Any) -> tuple[dict[str, float], str]:
-    data = [b for b in problem.blocks if b.kind == "data"]
-    if not data:
-        return {}, "no data, so no standard error"
+def field_errors(problem: Problem, params: Any, x: Any) -> dict[str, float] | None:
+    """The relative error of every field that noise in the data explains: the root mean square over the points `x` of the
+    standard error that the covariance gives, and of the Gauss-Newton step that is left to the best fit. None without data."""
+    if not any(b.kind == "data" for b in problem.blocks):
+        return None
     objective, p = make_objective(problem, params)
+    J, r, _ = _likelihood(problem, params)
+    u, s, v = np.linalg.svd(J, full_matrices=False)
+    kept = s > CUT * s[0]
+    u, s, v = u[:, kept], s[kept], v[kept]
+    at = jax.jit(lambda q: problem.fields_at(objective.unravel(q), x))
+    # Each direction by how far it moves the fields, in units of its standard deviation.
+    moved = jax.jit(jax.vmap(lambda d: jax.jvp(at, (p,), (d,))[1]))(jnp.asarray(v / s[:, None]))
+    spread = np.sqrt(np.mean(np.sum(np.asarray(moved) ** 2, axis=0), axis=0))
+    left = np.sqrt(np.mean(np.tensordot(u.T @ r, np.asarray(moved), axes=(0, 0)) ** 2, axis=0))
+    size = np.sqrt(np.mean(np.asarray(at(p)) ** 2, axis=0))
+    relative = np.hypot(spread, left) / np.where(size > 0, size, 1.0)
+    return dict(zip(problem.fields, relative.tolist(), strict=True))
+
+
+def _likelihood(problem: Problem, params: Any) -> tuple[np.ndarray, np.ndarray, bool]:
+    """(Jacobian, residuals) in units of the noise, and whether that was stated for all data."""
+    objective, p = make_objective(problem, params)
+    data = [b for b in problem.blocks if b.kind == "data"]
     drawn = ResidualAdaptive(unbiased=True).again(
         problem, POINTS, key=80_021, residuals=jax.jit(lambda q: problem._residuals(params, q))
     )
@@ -67,7 +87,14 @@ def _standard_errors(problem: Problem, params: Any) -> tuple[dict[str, float], s
         else:
             variance = float(np.mean(np.asarray(noise) ** 2))
         weights[b.name] = n * b.scale**2 / variance if variance > 0 else 0.0
-    J = np.asarray(jax.jit(objective.jacobian)(p, Batch(points, weights))[1])
+    r, J = jax.jit(objective.jacobian)(p, Batch(points, weights))
+    return np.asarray(J), np.asarray(r), stated
+
+
+def _standard_errors(problem: Problem, params: Any) -> tuple[dict[str, float], str]:
+    if not any(b.kind == "data" for b in problem.blocks):
+        return {}, "no data, so no standard error"
+    J, _, stated = _likelihood(problem, params)
     position = np.asarray(
         ravel_pytree(
             {
@@ -83,7 +110,7 @@ def _standard_errors(problem: Problem, params: Any) -> tuple[dict[str, float], s
     scale = np.linalg.norm(network, axis=0)
     network = network[:, scale > 1e-12 * scale.max()] / scale[scale > 1e-12 * scale.max()]
     u, s, _ = np.linalg.svd(network, full_matrices=False)
-    u = u[:, s > 1e-10 * s[0]]
+    u = u[:, s > CUT * s[0]]
     columns = J[:, unknown]
     columns = columns - u @ (u.T @ columns)
     covariance = np.linalg.pinv(columns.T @ columns)
