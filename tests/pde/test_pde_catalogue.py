@@ -68,6 +68,18 @@ def test_advection():
     assert_solved(catalogue.advection(velocity=1, diffusivity=R(1, 5)), u=moved)
 
 
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_euler(dimension):
+    """A density wave carried along at constant velocity and pressure."""
+    speeds = (1, R(-1, 2), R(1, 3))[:dimension]
+    rho = 1 + sp.sin(sum((x, y, z)[:dimension]) - sum(speeds) * t) / 5
+    momenta = {f"m{axis}": speed * rho for axis, speed in zip("xyz", speeds, strict=False)}
+    energy = 1 / R(2, 5) + rho * sum(speed**2 for speed in speeds) / 2
+    assert_solved(catalogue.euler(gamma=R(7, 5), dimension=dimension), rho=rho, **momenta, energy=energy)
+    with pytest.raises(ValueError, match="above 1"):
+        catalogue.euler(gamma=1)
+
+
 def test_poisson():
     exact = sp.sin(2 * sp.pi * x) * sp.sin(3 * sp.pi * y)
     assert_solved(catalogue.poisson(source=13 * sp.pi**2 * exact), u=exact)
