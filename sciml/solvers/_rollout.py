@@ -179,7 +179,7 @@ def _written(path: Path, identity: dict[str, Any], count: int, results: Any) -> 
 
 def _joined(path: Path, names: list[Path], said: str) -> None:
     """One netCDF file, written batch by batch."""
-    import h5netcdf
+    import h5netcdf  # pyright: ignore[reportMissingImports]
     import xarray
 
     out: Any

@@ -95,6 +95,19 @@ def test_it_agrees_with_the_spectral_solver_and_converges_with_order_two():
     assert errors[1] < 2e-3 and np.log2(errors[0] / errors[1]) > 1.6, errors
 
 
+def test_a_box_in_three_dimensions():
+    """A duct of square section driven by a force: u at its middle is 0.0736713 f a^2 / nu (series of Boussinesq 1868)."""
+    flow = catalogue.navier_stokes(nu=0.5, force=(1, 0, 0), dimension=3)
+    (u, v, w, _), (x, *_) = flow.fields, flow.coordinates
+    duct = flow.with_conditions(
+        Initial((u, v, w), (0, 0, 0)), Periodic(x), Dirichlet((u, v, w), (0, 0, 0), on=("y_min", "y_max", "z_min", "z_max"))
+    )
+    place = Box(x=(0, 1), y=(0, 1), z=(0, 1), t=(0, 4))
+    found = solvers.solve(duct, place, grid={"x": 8, "y": 16, "z": 16}, save_at=[4], progress=False)
+    assert abs(found.u(0.3, 0.5, 0.5, 4.0) / (0.0736713 / 0.5) - 1) < 0.02
+    assert abs(found.v(0.3, 0.4, 0.3, 4.0)) < 1e-9
+
+
 def cylinder(grid, mean=0.3):
     flow, u, v, p, x, y = walls(nu=1e-3)
     pde = flow.with_conditions(

@@ -147,7 +147,10 @@ class Staggered:
             rows = []
             for end, side in enumerate(ends):
                 own, given = mirror(side.wall, line.widths[-end])
-                rows.append((own * v[-end] + given * jnp.broadcast_to(side.value(t, values), v.shape[1:]))[None])
+                value = side.value(t, values)
+                # Where other axes are padded already, what holds in their last cells holds in their ghosts.
+                wider = [((m - k) // 2,) * 2 for k, m in zip(value.shape, v.shape[1:], strict=True)]
+                rows.append((own * v[-end] + given * jnp.pad(value, wider, mode="edge"))[None])
             out = jnp.concatenate([rows[0], v, rows[1]])
         return jnp.moveaxis(out, 0, b)
 
@@ -334,16 +337,16 @@ class Staggered:
         """Velocities and pressure where the grid lines cross, `(d + 1, *vertices)`, by cubic interpolation."""
         rows = []
         for a in range(self.dim):
+            others = [(b, axis) for b, axis in enumerate(self.line) if b != a]
             v = u[a]
-            for b, axis in enumerate(self.line):
-                if a == b:
-                    continue
-                wide = self.padded(v, a, b, t, values) if v.shape[a] == self.line[a].own else v
+            for b, axis in others:
+                v = v if axis.wraps else self.padded(v, a, b, t, values)
+            for b, axis in others:
                 if axis.wraps:
                     v = along(_periodic_matrix(axis), v, b)
                     continue
-                wide = jnp.moveaxis(wide, b, 0)
-                known = jnp.concatenate([(wide[:1] + wide[1:2]) / 2, wide[1:-1], (wide[-1:] + wide[-2:-1]) / 2])
+                v = jnp.moveaxis(v, b, 0)
+                known = jnp.concatenate([(v[:1] + v[1:2]) / 2, v[1:-1], (v[-1:] + v[-2:-1]) / 2])
                 nodes = np.concatenate([axis.faces[:1], axis.centres, axis.faces[-1:]])
                 v = along(matrix_between(nodes, axis.faces), jnp.moveaxis(known, 0, b), b)
             rows.append(v)
