@@ -3,12 +3,12 @@
 from ._integrate import Event as Event
 from ._integrate import Trajectory as Trajectory
 from ._integrate import integrate as integrate
+from ._problem import Problem as Problem
+from ._problem import compile as compile
+from ._problem import explain as explain
 from ._random_fields import BandLimited as BandLimited
 from ._random_fields import GaussianField as GaussianField
 from ._rollout import rollout as rollout
-from ._solve import Problem as Problem
-from ._solve import compile as compile
-from ._solve import explain as explain
 from ._solve import solve as solve
 from .spatial import Chebyshev as Chebyshev
 from .spatial import Differences as Differences

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import float64
-from ._solve import Problem
+from ._problem import Problem
 from .stepping import AbstractStepper
 
 
@@ -59,6 +59,11 @@ def rollout(
     import xarray
     from tqdm.auto import tqdm
 
+    if not isinstance(problem, Problem):
+        raise TypeError(
+            f"rollout: problem={type(problem).__name__}; expected the Problem of an equation on a box, stepped in time. Run "
+            "flows with walls one by one, by solvers.solve."
+        )
     names = [str(s) for s in problem.system.states]
     states = _states(problem, names, initial)
     count = len(states)

@@ -160,6 +160,14 @@ def test_what_is_a_flow():
     assert read_flow(catalogue.heat(alpha=1)) is None and read_flow(catalogue.vorticity_streamfunction(nu=1)) is None
 
 
+def test_explain_says_how_a_flow_is_divided():
+    flow, u, v, p, x, y = walls()
+    pde = flow.with_conditions(Dirichlet((u, v), (1, 0), on="y_max"), Dirichlet((u, v), (0, 0), on=("x_min", "x_max", "y_min")))
+    square = Box(x=(0, 1), y=(0, 1))
+    assert "8 x 8 staggered cells" in solvers.explain(pde, square, grid=8)
+    assert "12 chebyshev points" in solvers.explain(pde, square, grid=solvers.Chebyshev(12))
+
+
 def test_what_does_not_fit_is_told():
     flow, u, v, p, x, y = walls()
     rest = Dirichlet((u, v), (0, 0), on=("x_max", "y_min", "y_max"))
@@ -171,5 +179,11 @@ def test_what_does_not_fit_is_told():
     still = flow.with_conditions(Dirichlet((u, v), (0, 0)))
     with pytest.raises(ValueError, match="Nothing moves"):
         solvers.solve(still, Box(x=(0, 1), y=(0, 1)), grid=8, progress=False)
+    with pytest.raises(NotImplementedError, match="the pressure is zero where the flow is open"):
+        solvers.solve(still.with_conditions(Dirichlet(p, 1, on="x_min")), Box(x=(0, 1), y=(0, 1)), grid=8, progress=False)
+    with pytest.raises(ValueError, match="method=.*would change nothing"):
+        solvers.solve(still, Box(x=(0, 1), y=(0, 1)), solvers.ETDRK4(), grid=8, progress=False)
+    with pytest.raises(TypeError, match="expected the Problem of an equation on a box"):
+        solvers.rollout(solvers.compile(still, Box(x=(0, 1), y=(0, 1)), grid=8), np.zeros((1, 8, 8)), save_at=[0, 1])
     with pytest.raises(ValueError, match="at least 8"):
         solvers.solve(still, Box(x=(0, 1), y=(0, 1)), grid=4, progress=False)

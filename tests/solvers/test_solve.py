@@ -265,6 +265,12 @@ def test_a_grid_that_is_too_coarse():
     assert "too coarse" in found.result
 
 
+def test_only_fourier_grids_claim_to_dealias():
+    walled = PDE(*BURGERS.equations, Initial(u, -sp.sin(x)), Dirichlet(u, 0))
+    assert "dealiasing" in solvers.explain(BURGERS, RING, grid=24)
+    assert "dealiasing" not in solvers.explain(walled, RING, grid=24)
+
+
 def test_automatic_grids_resolve_what_develops():
     pde = PDE(u.t + u * u.x - 0.05 * u.xx, Initial(u, sp.sin(x)), Periodic())
     found = solvers.solve(pde, Box(x=(0, 2 * np.pi), t=(0, 1.5)), progress=False)

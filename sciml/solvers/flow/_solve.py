@@ -39,7 +39,7 @@ class FlowProblem:
     domain: Domain
     flow: Flow
     discrete: Staggered
-    rho_factor: Any
+    factor: Any
 
     def __repr__(self) -> str:
         d = self.discrete
@@ -51,6 +51,10 @@ class FlowProblem:
         if d.surface is not None:
             lines.append(f"obstacles: {sum(map(len, d.surface.points))} forced points")
         return "\n".join(lines)
+
+    def explain(self) -> str:
+        """The cells, and what is forced on obstacles."""
+        return repr(self)
 
     def initial(self) -> Any:
         """The velocities on their faces, from the conditions; at rest where there are none (steady flows)."""
@@ -102,12 +106,12 @@ class FlowProblem:
     def seen(self, u: Any, t: Any, values: Any) -> tuple[Any, Any, Any]:
         """(fields, their rates of change, force on the obstacle) at the vertices; the pressure has no rate."""
         rate, p, force = self.discrete.rates(u, t, values)
-        q = p / self.rho_factor(values)
+        q = p / self.factor(values)
         still = jnp.zeros_like(q)
         return (
             self.discrete.at_vertices(u, q, t, values),
             self.discrete.at_vertices(rate, still, t, values),
-            force / self.rho_factor(values),
+            force / self.factor(values),
         )
 
 
@@ -185,6 +189,7 @@ def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
     start = 0.0 if domain.time is None else domain.time.start
     if not any(map(any, open_ends)):
         _check_flux(pde, found, names, bounds, start, values)
+    _check_pressure(pde, flow)
     if obstacle is not None:
         _check_at_rest(pde, flow, box, names)
         discrete = with_surface(discrete, domain.space)
@@ -409,6 +414,17 @@ def _check_flux(pde: PDE, found: Any, names: tuple[str, ...], bounds: Mapping[st
             f"{net:.3g} more flows out through the boundary than in, and no end is open: leave one to the flow, with "
             "Neumann((u, v), 0) and Dirichlet(p, 0) there."
         )
+
+
+def _check_pressure(pde: PDE, flow: Flow) -> None:
+    """An open end has the pressure zero; another value would be lost."""
+    for c in pde.conditions:
+        held = isinstance(c, Dirichlet) and (isinstance(c.on, dict) or c.value == 0)
+        if getattr(c, "field", None) is not None and c.field.field_name == flow.pressure and not held:
+            raise NotImplementedError(
+                f"{c.name!r}: on staggered cells the pressure is zero where the flow is open, or known at a point. Give "
+                "Dirichlet(p, 0) there, and drive the flow by velocities or by a force."
+            )
 
 
 def _check_at_rest(pde: PDE, flow: Flow, box: Any, names: tuple[str, ...]) -> None:

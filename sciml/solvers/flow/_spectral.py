@@ -53,6 +53,10 @@ class SpectralFlow:
         )
         return f"steady incompressible flow ({', '.join(self.flow.velocities)}; {self.flow.pressure}), {axes}"
 
+    def explain(self) -> str:
+        """The equations and the points."""
+        return repr(self)
+
     def wholes(self, w: Any, values: Any) -> list[Any]:
         """Velocities on the whole grid from those inside."""
         zero = jnp.zeros(())

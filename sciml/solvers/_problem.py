@@ -1,0 +1,288 @@
+"""A PDE and a domain on a grid: what is compiled once, and run as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._precision import float64, is_traced, require_float64
+from .._validate import resolve_domain
+from ..geometry import Box, Domain
+from ..pde import PDE, Observed
+from ..pde import Periodic as PeriodicCondition
+from ._bounded import compile_bounded
+from ._conservation import Conservation, conservation, has_jump
+from ._discrete import AbstractDiscrete
+from ._march import adaptive, begin, fixed, limited
+from ._periodic import compile_periodic
+from ._steady import steady_system
+from ._system import System, first_order
+from ._volumes import compile_volumes
+from .flow import FlowProblem, SpectralFlow, compile_flow, compile_spectral, read_flow
+from .spatial import AbstractSpacing, Chebyshev, Fourier, FourierGrid, Volumes
+from .stepping import SSPRK3, AbstractStepper
+
+CELLS = {1: 400, 2: 128, 3: 32}
+COARSEST, FINEST = {1: 64, 2: 32, 3: 16}, {1: 4096, 2: 512, 3: 128}
+RESOLVED = 1e-9  # what is left of the initial value, or of a steady solution, on a grid that was found automatically
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A PDE on a grid. `run` is pure: it can be differentiated with respect to parameters and initial values, and batched.
+
+    **Attributes:** `system` (the split), `grid`, `pde`, `domain`.
+    """
+
+    pde: PDE
+    domain: Domain
+    system: System | Conservation
+    grid: Any
+    discrete: AbstractDiscrete
+    spacings: dict[str, AbstractSpacing]
+
+    @property
+    def can_be_finer(self) -> bool:
+        """Whether twice the points along every axis are not too many, and would help: cells never resolve a shock."""
+        if any(isinstance(s, Volumes) for s in self.spacings.values()):
+            return False
+        return 2 * max(s.n for s in self.spacings.values()) <= FINEST[self.grid.dim]
+
+    def finer(self) -> Problem:
+        """The same with twice the points along every axis."""
+        finer = compile(self.pde, self.domain, grid={name: replace(s, n=2 * s.n) for name, s in self.spacings.items()})
+        assert isinstance(finer, Problem)
+        return finer
+
+    def explain(self) -> str:
+        """The grid, the split into linear and nonlinear terms, and what is dealiased."""
+        degree = self.system.degree
+        if degree < 2 or not isinstance(self.grid, FourierGrid):
+            return repr(self)
+        return f"{self!r}\ndealiasing: N is of degree {degree}, so modes above 2/{degree + 1} of the largest are dropped in it"
+
+    def initial(self, given: Mapping[str, Any] | None = None) -> Any:
+        """The initial state `(states, *n)`, from the conditions or `given` by name."""
+        return self._boundary("problem.initial", lambda g: self.discrete.initial(g), given)
+
+    def run(
+        self,
+        initial: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        save_at: Any,
+        method: AbstractStepper | None = None,
+        steps: int | None = None,
+        rtol: Any = 1e-8,
+    ) -> Any:
+        """States `(times, states, *n)` at the times `save_at`, the first of which is the start.
+
+        **Arguments:** `initial` `(states, *n)`; `parameters` by name; `steps`, that many equal steps between two saved times
+        (for gradients, whose memory grows like their square root); without it they adapt to `rtol`.
+        """
+
+        def run(initial: Any, parameters: Any, save_at: Any, rtol: Any) -> Any:
+            problem = self.discrete
+            constants = problem.constants(self.parameters(parameters))
+            linear, rate = problem.linear(constants), problem.rate(constants)
+            stepper = method or problem.stepper
+            u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *self.grid.inside])
+            times = jnp.asarray(save_at, float)
+
+            def advance(at: Any, t1: Any) -> Any:
+                if steps is not None:
+                    at = fixed(linear, rate, stepper, at, t1, steps)
+                    return at, at.u
+                if isinstance(stepper, SSPRK3):
+                    at = limited(linear, rate, stepper, problem.longest(constants), at, t1, kind=kind)
+                else:
+                    at = adaptive(linear, rate, stepper, at, t1, rtol, kind=kind)
+                return at, jnp.where(at.t == t1, at.u, jnp.nan)
+
+            h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
+            _, rows = jax.lax.scan(advance, begin(linear, rate, stepper, u0, times[0], h), times[1:])
+            states = jnp.concatenate([u0[None], rows])
+            return jax.vmap(lambda u, t: problem.whole(u, t, constants))(states, times)
+
+        kind = "checkpointed" if is_traced(initial, parameters) else "lax"
+        return self._boundary("problem.run", run, initial, parameters, save_at, rtol)
+
+    def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The value of every unknown parameter: `given`, or the value it was declared with."""
+        return parameter_values(self.pde, given)
+
+    def _boundary(self, name: str, function: Any, *args: Any) -> Any:
+        if is_traced(*args):
+            require_float64(name)
+            return function(*args)
+        with float64():
+            return np.asarray(function(*args))
+
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{name}: {a.n} {a.kind} points" for name, a in zip(self.grid.names, self.grid.line, strict=True))
+        return f"Problem on {axes}\n{self.system.explain()}"
+
+
+def parameter_values(pde: PDE, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The value of every unknown parameter: `given`, or the value it was declared with."""
+    given = dict(given or {})
+    names = [p.name for p in pde.parameters]
+    unknown = set(given) - set(names)
+    if unknown:
+        raise ValueError(
+            f"parameters: {', '.join(sorted(unknown))} is no parameter of this equation; there are "
+            f"{', '.join(names) or 'none'}."
+        )
+    return {p.name: given.get(p.name, p.initial) for p in pde.parameters}
+
+
+def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem | SpectralFlow:
+    """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
+    resolved = resolve_domain(pde, domain)
+    if (flow := read_flow(pde)) is not None and not _all_periodic(pde):
+        asked = grid.values() if isinstance(grid, Mapping) else [grid]
+        if not any(isinstance(s, AbstractSpacing) for s in asked):
+            return compile_flow(pde, resolved, flow, grid)
+        names, bounds, walled = _axes(pde, resolved, flow.velocities)
+        spacings = _spacings(grid, names, walled)
+        line = tuple(s.axis(*b) for s, b in zip(spacings, bounds, strict=True))
+        return compile_spectral(pde, resolved, flow, names, line)
+    names, bounds, walled = _axes(pde, resolved)
+    _check_conditions(pde)
+    asked = grid.values() if isinstance(grid, Mapping) else [grid]
+    if any(isinstance(s, Volumes) for s in asked) or has_jump(pde):
+        return _compile_volumes(pde, resolved, grid, names, bounds, walled)
+    system = first_order(pde) if pde.time is not None else steady_system(pde)
+
+    def made(spacings: tuple[AbstractSpacing, ...]) -> Problem:
+        if not any(walled):
+            discrete: Any = compile_periodic(system, FourierGrid(names, bounds, tuple(s.n for s in spacings), system.degree))
+        else:
+            line = tuple(s.axis(*b) for s, b in zip(spacings, bounds, strict=True))
+            discrete = compile_bounded(system, resolved, names, line)
+        return Problem(pde, resolved, system, discrete.grid, discrete, dict(zip(names, spacings, strict=True)))
+
+    with float64():
+        if grid is not None:
+            return made(_spacings(grid, names, walled))
+        if pde.time is None:
+            return made(_spacings(COARSEST[len(names)] // 2, names, walled))
+        n = COARSEST[len(names)]
+        while True:
+            problem = made(_spacings(n, names, walled))
+            constants = problem.discrete.constants({p.name: p.initial for p in pde.parameters})
+            start = resolved.time.start  # type: ignore[union-attr]
+            tail = initial_tail(problem.discrete, problem.discrete.initial(), start, constants)
+            if tail < RESOLVED or 2 * n > FINEST[len(names)]:
+                return problem
+            n *= 2
+
+
+def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: Any, walled: tuple[bool, ...]) -> Problem:
+    cells = CELLS[len(names)] if grid is None else grid
+    by_name = cells if isinstance(cells, Mapping) else dict.fromkeys(names, cells)
+    if set(by_name) ^ set(names):
+        raise ValueError(f"grid: one number of cells for each of {', '.join(names)}; {grid!r} came.")
+    found = {name: Volumes(int(c)) if isinstance(c, int | np.integer) else c for name, c in by_name.items()}
+    wrong = {name: c for name, c in found.items() if not isinstance(c, Volumes)}
+    if wrong:
+        raise ValueError(
+            f"grid: {wrong!r}; finite volumes take numbers of cells or Volumes(n) along every axis, and where a coefficient "
+            "jumps there is no other way."
+        )
+    with float64():
+        spacings = tuple(found[name] for name in names)
+        line = tuple(s.axis(*b, wraps=not w) for s, b, w in zip(spacings, bounds, walled, strict=True))
+        system = conservation(pde)
+        discrete = compile_volumes(system, domain, names, line)
+        return Problem(pde, domain, system, discrete.grid, discrete, dict(found))
+
+
+def initial_tail(discrete: Any, u0: Any, t: float, constants: Any) -> float:
+    """How much of the initial value is in the upper third of the modes."""
+    return discrete.grid.tail(np.asarray(discrete.whole(discrete.forward(u0), jnp.asarray(float(t)), constants)))
+
+
+def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:
+    """How `solve` would treat the problem: grid, the split into linear and nonlinear terms, dealiasing.
+
+    >>> from sciml import Box, Initial, PDE, Periodic, coordinates, field, solvers
+    >>> x, t = coordinates("x t")
+    >>> u = field("u", x, t)
+    >>> heat = PDE(u.t + u * u.x - 0.1 * u.xx, Initial(u, 0), Periodic(x))
+    >>> print(solvers.explain(heat, Box(x=(0, 1), t=(0, 1))).splitlines()[1])
+    d/dt u = L + N,   L = 0.1 u.xx,   N = -u*u.x
+    """
+    return compile(pde, domain, grid=grid).explain()
+
+
+# What can be said before anything is compiled -------------------------------------------------------------------------
+
+
+def _axes(
+    pde: PDE, domain: Domain, names: tuple[str, ...] | None = None
+) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...], tuple[bool, ...]]:
+    """Names and bounds of every axis, and whether it ends at walls, in the order of the equation's space coordinates."""
+    if pde.time is not None and domain.time is None:
+        raise ValueError(f"The equation depends on {pde.time.name}, but the domain {domain!r} has no span of time.")
+    if pde.family:
+        raise ValueError(
+            f"A family in {', '.join(c.name for c in pde.family)} is for networks: solvers.solve takes one value at a time, "
+            "as a parameter(...)."
+        )
+    fields = [u for u in pde.fields if names is None or u.field_name in names]
+    box = domain.space
+    if not isinstance(box, Box) or box.dim > 3:
+        raise ValueError(f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}.")
+    conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
+    walled = []
+    for c in pde.space:
+        covered = [any(p.covers(u, c) for p in conditions) for u in fields]
+        if any(covered) and not all(covered):
+            bare = next(u.field_name for u, yes in zip(fields, covered, strict=True) if not yes)
+            raise ValueError(f"{bare} is not periodic along {c.name}, other fields are: a grid needs all or none to be.")
+        walled.append(not all(covered))
+    names = tuple(c.name for c in pde.space)
+    bounds = dict(zip(box.names, box.bounds, strict=True))
+    return names, tuple(bounds[name] for name in names), tuple(walled)
+
+
+def _all_periodic(pde: PDE) -> bool:
+    conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
+    return all(any(p.covers(u, c) for p in conditions) for u in pde.fields for c in pde.space)
+
+
+def _check_conditions(pde: PDE) -> None:
+    for c in pde.conditions:
+        if isinstance(c, Observed):
+            raise ValueError(
+                f"{c.name!r}: data cannot be held by an integrator. Fit parameters or the initial value to it through "
+                "problem.run, which is differentiable."
+            )
+
+
+def _spacings(grid: Any, names: tuple[str, ...], walled: tuple[bool, ...]) -> tuple[AbstractSpacing, ...]:
+    by_name = grid if isinstance(grid, Mapping) else dict.fromkeys(names, grid)
+    if set(by_name) ^ set(names):
+        raise ValueError(f"grid: one number of points for each of {', '.join(names)}; {grid!r} came.")
+    found = []
+    for name, wall in zip(names, walled, strict=True):
+        asked = by_name[name]
+        if isinstance(asked, np.integer):
+            asked = int(asked)
+        if not isinstance(asked, AbstractSpacing):
+            if isinstance(asked, bool) or not isinstance(asked, int) or asked < 4:
+                raise ValueError(
+                    f"grid: {name}={asked!r}; expected a whole number of at least 4, or such as solvers.Differences(200)."
+                )
+            asked = (Chebyshev if wall else Fourier)(asked)
+        if wall == isinstance(asked, Fourier):
+            has = "walls" if wall else "no walls, it is periodic"
+            raise ValueError(f"grid: {name}={asked!r}, but {name} has {has}.")
+        found.append(asked)
+    return tuple(found)
