@@ -73,8 +73,8 @@ class Rusanov(eqx.Module):
 
 
 class HLLC(eqx.Module):
-    """For (rho, momenta, E) of an ideal gas; `normal`: which momentum lies along the axis. Density, velocity and pressure are
-    reconstructed."""
+    """For (rho, momenta, E) of an ideal gas; `normal`: which momentum lies along the axis. The waves of the equations
+    linearised at each face are reconstructed: fields one by one ring behind slow shocks."""
 
     gamma: Any
     normal: int = eqx.field(static=True)
@@ -94,11 +94,28 @@ class HLLC(eqx.Module):
         """Where the reconstruction has no pressure or density, the cell's own state stands in."""
         W = self.primitive(p)
         n = p.shape[-1] - 5
+        cells = [W[..., k : k + n] for k in range(6)]
+        rho, pressure = ((cells[2][i] + cells[3][i]) / 2 for i in (0, -1))
+        c = jnp.sqrt(self.gamma * pressure / rho)
+        waves = [self._to_waves(w, rho, c) for w in cells]
         found = []
-        for side, own in zip(weno5(W), (W[..., 2 : 2 + n], W[..., 3 : 3 + n]), strict=True):
-            good = (side[0] > 0) & (side[-1] > 0)
-            found.append(self.conserved(jnp.where(good, side, own)))
+        for side, own in ((_upwind(*waves[:5]), cells[2]), (_upwind(*waves[:0:-1]), cells[3])):
+            state = self._from_waves(side, rho, c)
+            good = (state[0] > 0) & (state[-1] > 0)
+            found.append(self.conserved(jnp.where(good, state, own)))
         return found[0], found[1]
+
+    def _to_waves(self, W: Any, rho: Any, c: Any) -> Any:
+        """Amplitudes of the two sound waves (in place of density and pressure), of the entropy wave (in place of the normal
+        velocity) and of shear, of the equations linearised at (rho, c)."""
+        k = 1 + self.normal
+        half, sound = W[-1] / (2 * c**2), rho * W[k] / (2 * c)
+        return W.at[0].set(half - sound).at[k].set(W[0] - W[-1] / c**2).at[-1].set(half + sound)
+
+    def _from_waves(self, w: Any, rho: Any, c: Any) -> Any:
+        k = 1 + self.normal
+        density = w[0] + w[k] + w[-1]
+        return w.at[0].set(density).at[k].set((w[-1] - w[0]) * c / rho).at[-1].set(c**2 * (w[0] + w[-1]))
 
     def speed(self, flux: Flux, U: Any) -> Any:
         W = self.primitive(U)

@@ -118,6 +118,9 @@ def test_parts_of_the_scheme():
         A = jnp.array([[0.0, 1.0], [4.0, 0.0]])
         radius = spectral_radius(lambda U: A @ U, jnp.ones((2, 3)))
         assert np.all(radius >= 2) and np.all(radius < 2.15)
+        solver, W = HLLC(1.4, 1), jnp.asarray(np.random.default_rng(0).uniform(1, 2, (4, 7)))
+        rho, c = jnp.full(7, 1.3), jnp.full(7, 0.8)
+        np.testing.assert_allclose(solver._from_waves(solver._to_waves(W, rho, c), rho, c), W, rtol=1e-13)
         flux = lambda U: U**2 / 2  # noqa: E731
         np.testing.assert_allclose(Rusanov()(flux, jnp.ones((1, 1)), jnp.ones((1, 1))), 0.5)
 
