@@ -87,7 +87,7 @@ PROBLEMS = (
 
 
 def error(problem: Problem, y: np.ndarray) -> float:
-    return max(abs(y[i] / value - 1) for i, value in problem.reference.items())
+    return float(max(abs(y[i] / value - 1) for i, value in problem.reference.items()))
 
 
 def timed(run: Callable[[], Any], seconds: float = 1.0) -> tuple[float, Any]:

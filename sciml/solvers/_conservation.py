@@ -13,7 +13,7 @@ from typing import Any
 import sympy as sp
 
 from ..pde import PDE, Coordinate, Field, FluxDerivative, expand_fluxes
-from ._system import State, _leaves, _linear_in, _locate, _readable
+from ._system import State, _linear_in, _readable, leaves_of, locate
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,12 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
     def add(axis: int, flux: Any) -> None:
         """- d(flux)/dx_axis."""
         for term in sp.Add.make_args(sp.expand(flux)):
-            inner = [leaf for leaf in _leaves(term) if isinstance(leaf, sp.Derivative)]
+            inner = [leaf for leaf in leaves_of(term) if isinstance(leaf, sp.Derivative)]
             if not inner:
                 advection[axis] += term
                 continue
             coefficient: Any = term.coeff(inner[0])
-            state, index = _locate(inner[0], pde)
+            state, index = locate(inner[0], pde)
             if len(inner) > 1 or state.order or sum(index) != 1 or sp.expand(term - coefficient * inner[0]) != 0:
                 raise ValueError(f"The flux {term} is not linear in one first derivative of a field.")
             outer = [f for f in sp.Mul.make_args(-coefficient) if f.atoms(Coordinate) and not f.atoms(Field)]
@@ -123,12 +123,12 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
             node = fluxes[inside[0]]
             add(list(pde.space).index(node.coordinate), -coefficient * node.flux)
             continue
-        slopes = [leaf for leaf in _leaves(term) if isinstance(leaf, sp.Derivative)]
+        slopes = [leaf for leaf in leaves_of(term) if isinstance(leaf, sp.Derivative)]
         if not slopes:
             source += term
             continue
         coefficient: Any = term.coeff(slopes[0])
-        _, index = _locate(slopes[0], pde)
+        _, index = locate(slopes[0], pde)
         if len(slopes) > 1 or coefficient.atoms(Coordinate, Field) or sum(index) > 2:
             raise ValueError(
                 f"The term {_readable(term)} is not in conservation form, which finite volumes need: write it as d(flux, x) or "

@@ -18,8 +18,8 @@ from .stepping import ETDRK4, AbstractStepper, Linear
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """The expressions of a `System` as JAX functions: `coefficients` of all linear terms and `rest`, N, None where there are
-    none; `means`, by name, the functions whose spatial means both refer to."""
+    """The expressions of a `System` as JAX functions: `coefficients` of all linear terms and `rest`, what N is made of, None
+    where there are none; `means`, by name, the functions whose spatial means both refer to."""
 
     coefficients: Any
     means: dict[str, Any]
@@ -134,9 +134,10 @@ class AbstractDiscrete(abc.ABC):
         """Basis -> all real fields of the equation on the whole grid `(fields, *full)`."""
 
 
-def lowered(system: System) -> Lowered:
-    """Expressions to JAX functions; nothing is evaluated."""
+def lowered(system: System, expressions: tuple[Any, ...] | None = None) -> Lowered:
+    """Expressions to JAX functions, N by default; nothing is evaluated."""
     pde = system.pde
+    expressions = system.nonlinear if expressions is None else expressions
     means: dict[str, Any] = {}
     symbols: dict[Any, Any] = {}
 
@@ -152,7 +153,7 @@ def lowered(system: System) -> Lowered:
         for terms in system.linear
         for term in terms
     ]
-    rest = [e.replace(lambda n: isinstance(n, Mean), lambda n: named(n.args[0])) for e in system.nonlinear]
+    rest = [e.replace(lambda n: isinstance(n, Mean), lambda n: named(n.args[0])) for e in expressions]
     return Lowered(
         lower(coefficients, coordinates=pde.coordinates) if coefficients else None,
         means,

@@ -154,22 +154,36 @@ def _integrate(
                 "taken. For a PDE use solvers.solve, for an ODE that is not stiff method=diffrax.Tsit5()."
             )
         method = diffrax.Tsit5()
-    _check(f, y0, y, times, args, rtol, max_steps)
+    _check(f, rtol, max_steps)
     absolute = _absolute(atol, rtol, y0)
     names = tuple(events or ())
     wanted = [e if isinstance(e, Event) else Event(e) for e in (events or {}).values()]
     numeric, others = eqx.partition(args, _differentiable)
     numeric = jax.tree.map(lambda a: jnp.asarray(a), numeric)
     call = lambda g, t, y, leaves: _call(g, t, unflatten(y), None if args is None else eqx.combine(leaves, others))  # noqa: E731
-    right = lambda t, y, leaves: flatten(call(f, t, y, leaves))[0]  # noqa: E731
-    programs = [_program(right, times[0], y, numeric)]
+
+    def right(t: Any, y: Any, leaves: Any) -> Any:
+        found = call(f, t, y, leaves)
+        _check_rate(found, y0)
+        return flatten(found)[0]
+
+    try:
+        programs = [_program(right, times[0], y, numeric)]
+    except TypeError as error:
+        if "positional argument" in str(error):
+            given = "f(t, y)" if args is None else "f(t, y, args)"
+            raise TypeError(f"integrate calls {given}; {error}.") from None
+        raise
     for e in wanted:
         programs.append(
             _program(lambda t, y, leaves, e=e: jnp.asarray(call(e.condition, t, y, leaves), float), times[0], y, numeric)
         )
-    run = _compiled(programs, tuple(e.direction for e in wanted), dense, max_steps, progress, throw and traced)
+    run, begin = _compiled(programs, tuple(e.direction for e in wanted), dense, max_steps, progress, throw and traced)
     step = None if first_step is None else jnp.asarray(first_step, float)
     numbers = [program.consts for program in programs], numeric
+    if not traced and not bool(begin(numbers, times[0], y)):
+        what = "f(t, y0)" if bool(jnp.all(jnp.isfinite(y))) else "y0"
+        raise ValueError(f"integrate: {what} has NaN or infinite numbers at the start.")
     out = run(numbers, y, times, method, jnp.asarray(rtol, float), absolute, step)
     states, final = (jax.vmap(unflatten)(ys) for ys in out.ys)
     if traced:
@@ -226,7 +240,7 @@ def _finished(
 
 # What was compiled, by the text of the traced functions: a lambda that is written anew compiles nothing, and one whose
 # surroundings have changed is not mistaken for the old one. The programs are kept so that no address in a text is used twice.
-_CACHE: dict[Any, tuple[Any, Any]] = {}
+_CACHE: dict[Any, tuple[Any, Any, Any]] = {}
 
 
 def _program(function: Any, t: Any, y: Any, leaves: Any) -> Any:
@@ -235,12 +249,13 @@ def _program(function: Any, t: Any, y: Any, leaves: Any) -> Any:
 
 def _compiled(
     programs: list[Any], directions: tuple[int, ...], dense: bool, max_steps: int, progress: bool, throw: bool
-) -> Any:
-    """One jitted function for each right-hand side and its events; all numbers are arguments of it."""
+) -> tuple[Any, Any]:
+    """For each right-hand side and its events: the integration, and whether all is finite at the start; jitted, all numbers are
+    arguments."""
     shapes = tuple((jnp.shape(c), str(jnp.result_type(c))) for program in programs for c in program.consts)
     key = (tuple(str(program.jaxpr) for program in programs), shapes, directions, dense, max_steps, progress, throw)
     if key in _CACHE:
-        return _CACHE[key][0]
+        return _CACHE[key][:2]
     bodies = [program.jaxpr for program in programs]
 
     def evaluate(i: int, t: Any, y: Any, numbers: Any) -> Any:
@@ -281,10 +296,14 @@ def _compiled(
             progress_meter=_Bar() if progress else diffrax.NoProgressMeter(),
         )
 
+    @jax.jit
+    def begin(numbers: Any, t: Any, y: Any) -> Any:
+        return jnp.all(jnp.isfinite(y)) & jnp.all(jnp.isfinite(evaluate(0, t, y, numbers)))
+
     if len(_CACHE) > 64:
         _CACHE.clear()
-    _CACHE[key] = run, programs
-    return run
+    _CACHE[key] = run, begin, programs
+    return run, begin
 
 
 class _Bisection(optx.AbstractRootFinder):
@@ -395,33 +414,25 @@ def _times(t: Any) -> Any:
     return jnp.asarray(times)
 
 
-def _check(f: Any, y0: Any, y: Any, times: Any, args: Any, rtol: Any, max_steps: int) -> None:
+def _check(f: Any, rtol: Any, max_steps: int) -> None:
     if not callable(f):
         raise TypeError(f"integrate: f is a function of (t, y), or of (t, y, args); {f!r} came.")
     if not is_traced(rtol) and not 1e-14 <= float(rtol) < 1:
         raise ValueError(f"integrate: rtol={rtol!r}; expected a number from 1e-14 to 1.")
     if not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"integrate: max_steps={max_steps!r}; expected a positive whole number.")
-    try:
-        found = jax.eval_shape(lambda t, y: _call(f, t, y, args), times[0], y0)
-    except TypeError as error:
-        if "positional argument" in str(error):
-            given = "f(t, y)" if args is None else "f(t, y, args)"
-            raise TypeError(f"integrate calls {given}; {error}.") from None
-        raise
+
+
+def _check_rate(found: Any, y0: Any) -> None:
+    """What f returns must look like y0."""
     wanted = jax.tree.structure(y0)
     if jax.tree.structure(found) != wanted:
         raise ValueError(f"integrate: f returns {jax.tree.structure(found)}; y0 has the structure {wanted}.")
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(y0), strict=True):
-        if a.shape != jnp.shape(b):
-            raise ValueError(f"integrate: f returns an array of shape {a.shape} where y0 has {jnp.shape(b)}.")
-        if jnp.issubdtype(a.dtype, jnp.complexfloating) and not jnp.iscomplexobj(b):
+        if jnp.shape(a) != jnp.shape(b):
+            raise ValueError(f"integrate: f returns an array of shape {jnp.shape(a)} where y0 has {jnp.shape(b)}.")
+        if jnp.iscomplexobj(a) and not jnp.iscomplexobj(b):
             raise ValueError("integrate: f returns complex numbers where y0 is real; make y0 complex.")
-    if not is_traced(y, args, times):
-        start = flatten(_call(f, times[0], y0, args))[0]
-        if not bool(jnp.all(jnp.isfinite(y))) or not bool(jnp.all(jnp.isfinite(start))):
-            what = "y0" if not bool(jnp.all(jnp.isfinite(y))) else "f(t, y0)"
-            raise ValueError(f"integrate: {what} has NaN or infinite numbers at the start.")
 
 
 def _absolute(atol: Any, rtol: Any, y0: Any) -> Any:

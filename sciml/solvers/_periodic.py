@@ -11,16 +11,18 @@ import sympy as sp
 
 from ..pde import lower
 from ._discrete import AbstractDiscrete, lowered
-from ._system import System
+from ._products import Products, products
+from ._system import System, leaves_of, locate
 from .spatial import FourierGrid
 from .stepping import Linear
 
 
 @dataclass(frozen=True, eq=False)
 class Periodic(AbstractDiscrete):
-    """A system on a Fourier grid; its basis is `(states, *modes)`. `constraint`: the
-    lowered coefficients of the projection and of the fields that follow from the states."""
+    """A system on a Fourier grid; its basis is `(states, *modes)`. `products`: what `lowered.rest` evaluates, and what N is of
+    it; `constraint`: the lowered coefficients of the projection and of the fields that follow from the states."""
 
+    products: Products
     constraint: Any = None
 
     def linear(self, constants: Mapping[str, Any]) -> Linear:
@@ -41,35 +43,42 @@ class Periodic(AbstractDiscrete):
         if self.lowered.rest is None:
             return lambda u, t: jnp.zeros_like(u)
         names = [str(s) for s in self.system.states]
-        places = self.places()
+        places, diagnosed = self.places(), self._diagnosis(constants)
         kept = jnp.asarray(self.grid.kept)
-        wanted = dict(self.system.symbols)
+        wanted = {leaf: locate(leaf, self.system.pde) for e in self.products.expressions for leaf in leaves_of(e)}
 
         def evaluate(u: Any, t: Any) -> Any:
-            spectra = dict(zip(names, jnp.where(kept, u, 0), strict=True)) | self._diagnosed(u, constants, kept)
+            u = jnp.where(kept, u, 0)
+            spectra = dict(zip(names, u, strict=True)) | diagnosed(u)
             values: dict[Any, Any] = dict(constants) | places | self.clock(t)
             for leaf, (state, index) in wanted.items():
-                values[self.leaf(leaf)] = self.grid.backward(spectra[str(state)] * self.grid.symbol(index))
-            found = self.lowered.rest(values)
-            stacked = jnp.stack([jnp.broadcast_to(f, self.grid.n) for f in found])
-            return jnp.where(kept, self.grid.forward(stacked), 0)
+                values[self.leaf(leaf)] = self.grid.backward(self.grid.derivative(spectra[str(state)], index))
+            found = jnp.stack([jnp.broadcast_to(f, self.grid.n) for f in self.lowered.rest(values)])
+            found = jnp.where(kept, self.grid.forward(found), 0)
+            zero = jnp.zeros(self.grid.modes, u.dtype)
+            rows = [
+                sum((sign * self.grid.derivative(found[k], index) for k, index, sign in row), zero)
+                for row in self.products.rows
+            ]
+            return jnp.stack(rows)
 
         if self.system.projection is None:
             return evaluate
         return lambda u, t: self._projected(evaluate(u, t))[0]
 
-    def _diagnosed(self, u: Any, constants: Mapping[str, Any], kept: Any = True) -> dict[str, Any]:
-        """Fields that follow from the states, in Fourier space; their mean is zero where the equation leaves it open."""
-        if not self.system.diagnostics:
-            return {}
+    def _diagnosis(self, constants: Mapping[str, Any]) -> Any:
+        """A function of the states to the fields that follow from them, in Fourier space; their mean is zero where the
+        equation leaves it open."""
         names = [str(s) for s in self.system.states]
-        found = iter(self.constraint(dict(constants)))
-        out = {}
+        found = iter(self.constraint(dict(constants))) if self.system.diagnostics else iter(())
+        factors = {}
         for d in self.system.diagnostics:
             own = sum(next(found) * self.grid.symbol(term.index) for term in d.own)
-            right = sum(next(found) * self.grid.symbol(t.index) * u[names.index(str(t.state))] for t in d.others)
-            out[d.field] = jnp.where(kept & (own != 0), -right / jnp.where(own == 0, 1, own), 0)
-        return out
+            inverse = jnp.where(own != 0, -1 / jnp.where(own == 0, 1, own), 0)
+            factors[d.field] = [
+                (names.index(str(term.state)), inverse * next(found) * self.grid.symbol(term.index)) for term in d.others
+            ]
+        return lambda u: {name: sum(factor * u[i] for i, factor in terms) for name, terms in factors.items()}
 
     def _projected(self, n: Any) -> tuple[Any, Any]:
         """The velocities' part of n without its gradient, and the potential of that gradient."""
@@ -88,7 +97,7 @@ class Periodic(AbstractDiscrete):
     def fields(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
         """All real fields of the equation on the grid, `(fields, *n)`, the pressure and the like included."""
         names = [str(s) for s in self.system.states]
-        spectra = dict(zip(names, u, strict=True)) | self._diagnosed(u, constants)
+        spectra = dict(zip(names, u, strict=True)) | self._diagnosis(constants)(u)
         projection = self.system.projection
         if projection is not None:
             (factor,) = self.constraint(dict(constants))
@@ -112,4 +121,5 @@ def compile_periodic(system: System, grid: FourierGrid) -> Periodic:
     bound = [term.coefficient for d in system.diagnostics for term in (*d.own, *d.others)]
     bound += [system.projection.factor] if system.projection else []
     constraint = lower([sp.sympify(c) for c in bound], coordinates=system.pde.coordinates) if bound else None
-    return Periodic(system, grid, lowered(system), constraint)
+    found = products(system)
+    return Periodic(system, grid, lowered(system, found.expressions), found, constraint)

@@ -102,7 +102,7 @@ def first_order(pde: PDE) -> System:
     orders = {u: pde.order(u, time) for u in pde.fields}
     expressions = {e.name: expand_fluxes(sp.sympify(e.expression)) for e in pde.equations}
     still = [u for u, k in orders.items() if k == 0]
-    static = {name: e for name, e in expressions.items() if not any(multi_index(n, (time,))[0] for n in _leaves(e))}
+    static = {name: e for name, e in expressions.items() if not any(multi_index(n, (time,))[0] for n in leaves_of(e))}
     for name in static:
         del expressions[name]
     moving = {u: k for u, k in orders.items() if k}
@@ -154,7 +154,7 @@ def _constraints(pde: PDE, still: list[Any], static: dict[str, Any]) -> tuple[Pr
                     f"Equation {name!r} has no time derivative and is not linear with constant coefficients ({term}): a "
                     "constraint like that is not stepped."
                 )
-            terms.append(Term(found[0], *_locate(found[2], pde)))
+            terms.append(Term(found[0], *locate(found[2], pde)))
         inside = [u for u in left if any(term.state.field == u.field_name for term in terms)]
         if len(still) == 1 and not inside:
             return _divergence(pde, name, terms, still[0]), ()
@@ -236,15 +236,15 @@ def split(pde: PDE, states: tuple[State, ...], rates: list[Any]) -> System:
                 rest.append(term)
                 continue
             coefficient, variable, leaf = found
-            state, index = _locate(leaf, pde)
+            state, index = locate(leaf, pde)
             terms.append(Term(coefficient, state, index, variable))
             if variable is not None:
                 rest.append(term - coefficient * _Mean(variable) * leaf)
         expression = sp.Add(*rest)
         nonlinear.append(expression)
         linear.append(tuple(terms))
-        for leaf in _leaves(expression):
-            symbols[leaf] = _locate(leaf, pde)
+        for leaf in leaves_of(expression):
+            symbols[leaf] = locate(leaf, pde)
         degree = max(degree, _degree(expression))
     return System(pde, states, tuple(linear), tuple(nonlinear), symbols, degree)
 
@@ -287,13 +287,13 @@ def _as_linear(term: Any, pde: PDE) -> tuple[Any, Any, Any] | None:
     return sp.Mul(*constant), varying, leaf
 
 
-def _locate(leaf: Any, pde: PDE) -> tuple[State, Index]:
+def locate(leaf: Any, pde: PDE) -> tuple[State, Index]:
     u: Any = leaf.expr if isinstance(leaf, sp.Derivative) else leaf
     order = 0 if pde.time is None else multi_index(leaf, (pde.time,))[0]
     return State(u.field_name, order), multi_index(leaf, pde.space)
 
 
-def _leaves(expression: Any) -> list[Any]:
+def leaves_of(expression: Any) -> list[Any]:
     found = [n for n in expression.atoms(sp.Derivative) if isinstance(n.expr, Field)]
     inside = {n.expr for n in found}
     bare = [u for u in expression.atoms(Field) if u not in inside or _stands_alone(expression, u)]
@@ -308,7 +308,7 @@ def _stands_alone(expression: Any, u: Any) -> bool:
 def _degree(expression: Any) -> int:
     """The polynomial degree in fields and derivatives: what dealiasing goes by. A variable coefficient counts as one
     factor more, what is no polynomial as degree three."""
-    leaves = _leaves(expression)
+    leaves = leaves_of(expression)
     if not leaves:
         return 0
     dummies = {leaf: sp.Dummy() for leaf in leaves}

@@ -59,6 +59,9 @@ class CellGrid:
         return 0.0
 
 
+Basis = tuple[np.ndarray, np.ndarray, np.ndarray]  # eigenvalues of the second difference, to its modes, to cells
+
+
 @dataclass(frozen=True, eq=False)
 class Volumes(AbstractDiscrete):
     """Conservation laws on a grid of cells."""
@@ -68,6 +71,7 @@ class Volumes(AbstractDiscrete):
     diffusion: tuple[tuple[tuple[Diffusion, Any, Any], ...], ...]  # [state]: with `varying` and `factor` lowered
     source: Any
     riemann: tuple[Any, ...]
+    bases: tuple[tuple[Basis, ...], ...]  # [state][axis]; empty where there is no L
 
     # What a time stepper needs ----------------------------------------------------------------------------------------
 
@@ -83,7 +87,7 @@ class Volumes(AbstractDiscrete):
                 (f,) = factor(dict(constants) | self.clock(jnp.zeros(())))
                 mean = jnp.mean(k) * f
                 shape = [-1 if a == d.axis else 1 for a in range(self.grid.dim)]
-                row = row + mean * jnp.asarray(self._basis(i, d.axis)[0]).reshape(shape)
+                row = row + mean * jnp.asarray(self.bases[i][d.axis][0]).reshape(shape)
             rows.append(row)
         return Linear(diagonal=jnp.stack(rows))
 
@@ -96,22 +100,6 @@ class Volumes(AbstractDiscrete):
         """Whether there is any L; without, the basis is the cells themselves."""
         return any(self._stiff(i, d) for i, found in enumerate(self.diffusion) for d, *_ in found)
 
-    def _basis(self, i: int, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(eigenvalues, to modes, to cells) of the second difference along an axis with the walls of state `i`."""
-        line, ends = self.grid.line[axis], self.walls[i][axis]
-        key = (line, None if ends is None else tuple((w.alpha, w.beta) for w, _ in ends))
-        if key not in _BASES:
-            n = line.n
-            A = -2 * np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1)
-            if ends is None:
-                A[0, -1] = A[-1, 0] = 1.0
-            else:
-                for row, (wall, _) in zip((0, n - 1), ends, strict=True):
-                    A[row, row] += mirror(wall, line.spacing)[0]
-            values, vectors = np.linalg.eigh(A / line.spacing**2)
-            _BASES[key] = values, vectors.T, vectors
-        return _BASES[key]
-
     def _transform(self, u: Any, which: int) -> Any:
         if not self.spectral:
             return u
@@ -119,7 +107,7 @@ class Volumes(AbstractDiscrete):
         for i in range(u.shape[0]):
             row = u[i]
             for axis in range(self.grid.dim):
-                row = along(self._basis(i, axis)[which], row, axis)
+                row = along(self.bases[i][axis][which], row, axis)
             rows.append(row)
         return jnp.stack(rows)
 
@@ -148,7 +136,7 @@ class Volumes(AbstractDiscrete):
     def longest(self, constants: Mapping[str, Any]) -> Any:
         """A function of (state in the basis, t): the time in which the fastest signal crosses a cell, or in which diffusion
         does."""
-        signal, places = self._signal(constants), self.places()
+        signal, places, between = self._signal(constants), self.places(), self._conductance(constants)
 
         def evaluate(u: Any, t: Any) -> Any:
             cells = self.backward(u)
@@ -159,7 +147,7 @@ class Volumes(AbstractDiscrete):
                     slowness = slowness + self.riemann[axis].speed(flux, cells) / line.spacing
             for found in self.diffusion:
                 for d, varying, factor in found:
-                    k = jnp.max(jnp.abs(self._between(d, varying, constants, t)))
+                    k = jnp.max(jnp.abs(between(d, varying, t)))
                     (f,) = factor(dict(constants) | places | self.clock(t) | self._values(cells))
                     slowness = slowness + 4 * k * jnp.abs(f) / self.grid.line[d.axis].spacing ** 2
             return 1 / jnp.max(slowness)
@@ -186,6 +174,17 @@ class Volumes(AbstractDiscrete):
 
         return at
 
+    def _conductance(self, constants: Mapping[str, Any]) -> Any:
+        """(diffusion, its lowered coefficient, t) -> `_between`, computed here and now where it is the same at all times."""
+        time = self.system.pde.time
+        steady = {
+            d: self._between(d, varying, constants, jnp.zeros(()))
+            for found in self.diffusion
+            for d, varying, _ in found
+            if time not in d.varying.free_symbols
+        }
+        return lambda d, varying, t: steady[d] if d in steady else self._between(d, varying, constants, t)
+
     def _between(self, d: Diffusion, varying: Any, constants: Mapping[str, Any], t: Any) -> Any:
         """h / int dx / k between neighbouring centres, for all faces along the axis: `(..., n + 1, ...)`, an axis of length
         one where k does not depend on it."""
@@ -204,13 +203,13 @@ class Volumes(AbstractDiscrete):
         k = k.reshape(*k.shape[:-1], *x.shape)
         return jnp.moveaxis(1 / jnp.sum(jnp.asarray(w) / k, axis=-1), -1, d.axis)
 
-    def _padded(self, u: Any, axis: int, t: Any, constants: Mapping[str, Any]) -> Any:
-        """States `(m, ...)` with three ghost cells at both ends of an axis."""
+    def _padded(self, u: Any, walls: Any, axis: int, t: Any, constants: Mapping[str, Any]) -> Any:
+        """States `(m, ...)` between `walls` with three ghost cells at both ends of an axis."""
         line = self.grid.line[axis]
         rows = []
         for i in range(u.shape[0]):
             v = jnp.moveaxis(u[i], axis, 0)
-            ends = self.walls[i][axis]
+            ends = walls[i][axis]
             if ends is None:
                 rows.append(jnp.moveaxis(jnp.concatenate([v[-GHOSTS:], v, v[:GHOSTS]]), 0, axis))
                 continue
@@ -245,21 +244,15 @@ class Volumes(AbstractDiscrete):
 
     def _total(self, constants: Mapping[str, Any]) -> Any:
         """du/dt in the cells, as a function of (cells, t)."""
-        system: Any = self.system
         signal, places = self._signal(constants), self.places()
         faces = [self._faces(a) for a in range(self.grid.dim)]
-        steady = {
-            d: self._between(d, varying, constants, jnp.zeros(()))
-            for found in self.diffusion
-            for d, varying, _ in found
-            if system.pde.time not in d.varying.free_symbols
-        }
+        between = self._conductance(constants)
 
         def evaluate(u: Any, t: Any) -> Any:
             rows = self.source(dict(constants) | places | self.clock(t) | self._values(u)) if self.source else None
             out = jnp.zeros_like(u) if rows is None else jnp.stack([jnp.broadcast_to(r, self.grid.n) for r in rows])
             for axis, line in enumerate(self.grid.line):
-                p = self._padded(u, axis, t, constants)
+                p = self._padded(u, self.walls, axis, t, constants)
                 flux = jnp.zeros([line.n + 1 if a - 1 == axis else k for a, k in enumerate(u.shape)])
                 if self.advection[axis] is not None:
                     last = jnp.moveaxis(p, 1 + axis, -1)
@@ -268,7 +261,7 @@ class Volumes(AbstractDiscrete):
                 for i, found in enumerate(self.diffusion):
                     for d, varying, factor in found:
                         if d.axis == axis:
-                            k = steady[d] if d in steady else self._between(d, varying, constants, t)
+                            k = between(d, varying, t)
                             flux = flux.at[i].add(-k * self._slope(d, factor, u, p, faces[axis], t, constants))
                 out = out - jnp.diff(flux, axis=1 + axis) / line.spacing
             return out
@@ -288,19 +281,12 @@ class Volumes(AbstractDiscrete):
             slope = (high[j] - low[j]) / self.grid.line[d.axis].spacing
         else:
             mean = (low + high)[j : j + 1] / 2
-            wide = self._padded_one(j, mean, d.slope, t, constants)
+            (wide,) = self._padded(mean, self.walls[j : j + 1], d.slope, t, constants)
             at = lambda s: wide[tuple(s if a == d.slope else slice(None) for a in range(self.grid.dim))]  # noqa: E731
             step = self.grid.line[d.slope].spacing
             slope = (at(slice(GHOSTS + 1, 1 - GHOSTS)) - at(slice(GHOSTS - 1, -GHOSTS - 1))) / (2 * step)
         (f,) = factor(dict(constants) | dict(faces) | self.clock(t) | self._values((low + high) / 2))
         return f * slope
-
-    def _padded_one(self, j: int, row: Any, axis: int, t: Any, constants: Mapping[str, Any]) -> Any:
-        """`_padded` for one state."""
-        return replace(self, walls=(self.walls[j],))._padded(row, axis, t, constants)[0]
-
-
-_BASES: dict[Any, Any] = {}
 
 
 def mirror(wall: Wall, apart: float) -> tuple[float, float]:
@@ -350,6 +336,19 @@ def _nodes(left: np.ndarray, right: np.ndarray, breaks: list[float] | None) -> t
     return x.reshape(len(left), -1), w.reshape(len(left), -1)
 
 
+def _basis(line: CellAxis, ends: Any) -> Basis:
+    """The eigenvectors of the second difference along an axis between walls."""
+    n = line.n
+    A = -2 * np.eye(n) + np.eye(n, k=1) + np.eye(n, k=-1)
+    if ends is None:
+        A[0, -1] = A[-1, 0] = 1.0
+    else:
+        for row, (wall, _) in zip((0, n - 1), ends, strict=True):
+            A[row, row] += mirror(wall, line.spacing)[0]
+    values, vectors = np.linalg.eigh(A / line.spacing**2)
+    return values, vectors.T, vectors
+
+
 def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...], line: tuple[CellAxis, ...]) -> Volumes:
     """Expressions to JAX functions, and a Riemann solver for each axis."""
     pde = system.pde
@@ -370,7 +369,17 @@ def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...]
     source = down(system.source) if any(e != 0 for e in system.source) else None
     plain: Any = system
     grid = CellGrid(names, line)
-    made = Volumes(plain, grid, Lowered(None, {}, None), tuple(walls), advection, diffusion, source, (Rusanov(),) * len(names))
+    rusanov = (Rusanov(),) * len(names)
+    made = Volumes(plain, grid, Lowered(None, {}, None), tuple(walls), advection, diffusion, source, rusanov, ())
+    if made.spectral:
+        cache: dict[Any, Basis] = {}
+        for rows in walls:
+            for axis, ends in zip(line, rows, strict=True):
+                key = _key(axis, ends)
+                if key not in cache:
+                    cache[key] = _basis(axis, ends)
+        bases = tuple(tuple(cache[_key(axis, ends)] for axis, ends in zip(line, rows, strict=True)) for rows in walls)
+        made = replace(made, bases=bases)
     if all(a is not None for a in advection):
         constants = made.constants({p.name: p.initial for p in pde.parameters})
         there = {name: jnp.zeros(()) for name in names}
@@ -380,3 +389,6 @@ def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...]
             return replace(made, riemann=tuple(HLLC(gamma, a) for a in range(len(names))))
     return made
 
+
+def _key(axis: CellAxis, ends: Any) -> Any:
+    return axis, None if ends is None else tuple((w.alpha, w.beta) for w, _ in ends)

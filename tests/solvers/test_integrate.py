@@ -49,6 +49,8 @@ def test_stiff_problems_to_six_digits():
     assert found.stats["steps"] < 3000 and "stiff from" in found.result
     found = solvers.integrate(hires, np.array([1.0, 0, 0, 0, 0, 0, 0, 0.0057]), (0, 321.8122), rtol=1e-8)
     assert abs(found.y[-1][0] / 0.7371312573325668e-3 - 1) < 1e-6
+    tight = solvers.integrate(hires, np.array([1.0, 0, 0, 0, 0, 0, 0, 0.0057]), (0, 321.8122), rtol=1e-11)
+    assert abs(tight.y[-1][0] / 0.7371312573325668e-3 - 1) < 1e-11 and tight.stats["steps"] < 6000
 
 
 @pytest.mark.slow
@@ -116,7 +118,7 @@ def test_neither_tolerances_nor_a_new_lambda_compile_anew_and_changed_surroundin
     for rtol in (1e-4, 1e-6, 1e-9):
         solvers.integrate(lambda t, y, a: -a * y, np.array([1.0]), (0, 1), args=a, rtol=rtol)
     assert len(_CACHE) == before + 1
-    compiled = [run for run, _ in _CACHE.values()][-1]
+    compiled = [run for run, *_ in _CACHE.values()][-1]
     assert compiled._cached._cache_size() == 1
 
 

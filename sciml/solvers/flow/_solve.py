@@ -22,6 +22,7 @@ from .._grid import GridFinal
 from .._system import State
 from ..spatial import PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
+from ._pressure import pinned
 from ._read import Flow
 from ._staggered import FlowAxis, Side, Staggered, poisson_basis
 from ._steady import settle
@@ -219,9 +220,9 @@ def solve_flow(
     )
     order = [(*problem.flow.velocities, problem.flow.pressure).index(u.field_name) for u in problem.pde.fields]
     fields, rates, forces = (np.stack([np.asarray(r[k]) for r in marched.rows]) for k in range(3))
-    fields = _pinned(problem, axes, fields[:, order])
     steady = times is None
-    final = GridFinal(axes, None if steady else np.array(marched.times), fields, rates[:, order] * (not steady))
+    final = GridFinal(axes, None if steady else np.array(marched.times), fields[:, order], rates[:, order] * (not steady))
+    final = pinned(problem.pde, problem.domain, problem.flow, final)
     stats = {
         "steps": marched.steps, "grid": list(problem.discrete.cells), "precision": "float64",
         "seconds": time.monotonic() - began, "change": marched.change,
@@ -330,22 +331,6 @@ def _pace(problem: FlowProblem, values: Any) -> float:
     if speed == 0:
         raise ValueError("Nothing moves this flow: all walls are at rest and there is no force.")
     return speed / size
-
-
-def _pinned(problem: FlowProblem, axes: Any, fields: np.ndarray) -> np.ndarray:
-    """The pressure moved by a constant where a condition at a point says so."""
-    names = [x.name for x in problem.pde.space]
-    for c in problem.pde.conditions:
-        if isinstance(c, Dirichlet) and c.field.field_name == problem.flow.pressure and isinstance(c.on, dict):
-            i = [u.field_name for u in problem.pde.fields].index(problem.flow.pressure)
-            local = fields[:, i]
-            for axis, name in zip(axes, names, strict=True):
-                slots, w = axis.weights(jnp.asarray(float(c.on[name])), axis.n)
-                local = np.tensordot(np.take(local, np.asarray(slots), axis=1), np.asarray(w), axes=(1, 0))
-            shift = (float(c.value) - local).reshape(-1, *[1] * len(axes))
-            fields = fields.copy()
-            fields[:, i] += shift
-    return fields
 
 
 def _mesh(line: tuple[FlowAxis, ...], a: int, fixed: Mapping[int, float] | None = None) -> list[np.ndarray]:

@@ -22,13 +22,14 @@ import sympy as sp
 
 from ..._precision import float64
 from ...geometry import Domain
-from ...pde import PDE, Dirichlet, lower
+from ...pde import PDE, lower
 from ...solution import Parameter, Solution
 from .._bounded import Bounded, along, compile_bounded
 from .._grid import GridFinal
 from .._newton import newton_krylov
 from .._system import State, System
 from ..spatial import AbstractAxis, PeriodicAxis
+from ._pressure import pinned
 from ._read import Flow
 
 MOST_STEPS = 60
@@ -153,7 +154,7 @@ def solve_spectral(problem: SpectralFlow, parameters: Mapping[str, Any], rtol: f
     names = [*problem.flow.velocities, problem.flow.pressure]
     fields = fields[[names.index(u.field_name) for u in problem.pde.fields]]
     final = GridFinal(grid.line, None, fields[None], np.zeros_like(fields)[None])
-    final = _pinned(problem, final)
+    final = pinned(problem.pde, problem.domain, problem.flow, final)
     shape, tail = " x ".join(str(a.n) for a in grid.line), grid.tail(fields)
     result = f"Newton-Krylov converged in {steps} steps on {shape} points."
     if not good or not np.all(np.isfinite(fields)):
@@ -171,29 +172,6 @@ def solve_spectral(problem: SpectralFlow, parameters: Mapping[str, Any], rtol: f
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
     return Solution(problem.pde, problem.domain, final, result, good, stats, [], given, {})
-
-
-def _pinned(problem: SpectralFlow, final: GridFinal) -> GridFinal:
-    """The pressure moved by a constant to where a condition says it is known, at a point or on average over a part."""
-    p = problem.flow.pressure
-    i = [u.field_name for u in problem.pde.fields].index(p)
-    for c in problem.pde.conditions:
-        if not isinstance(c, Dirichlet) or c.field.field_name != p:
-            continue
-        names = [x.name for x in problem.pde.space]
-        if isinstance(c.on, dict):
-            points = np.array([[float(c.on[n]) for n in names]])
-        else:
-            points = problem.domain.boundary.select(c.on).sample(64, key=0)[0]
-        with float64():
-            here = np.asarray(final.derivatives((0,) * len(names), jnp.asarray(points)))[:, i]
-            (wanted,) = lower([c.value], coordinates=problem.pde.coordinates)(
-                {n: jnp.asarray(points[:, k]) for k, n in enumerate(names)}
-            )
-        values = np.array(final.values)
-        values[:, i] += np.mean(np.broadcast_to(np.asarray(wanted), here.shape) - here)
-        return GridFinal(final.axes, None, values, final.rates)
-    return final
 
 
 def _inner(axis: AbstractAxis) -> tuple[np.ndarray, np.ndarray]:

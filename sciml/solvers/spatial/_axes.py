@@ -104,7 +104,23 @@ class PeriodicAxis(AbstractAxis):
         return jnp.mod(first + np.arange(p), n), raw / jnp.sum(raw)
 
 
-class ChebyshevAxis(AbstractAxis):
+class AbstractCollocated(AbstractAxis):
+    """An axis with a differentiation matrix, whose values are interpolated as they are."""
+
+    @abc.abstractmethod
+    def matrix(self, order: int) -> np.ndarray:
+        """The differentiation matrix `(n, n)` of an order."""
+
+    def differentiate(self, u: Any, order: int, axis: int) -> Any:
+        if not order:
+            return u
+        return jnp.moveaxis(jnp.tensordot(jnp.asarray(self.matrix(order)), u, axes=(1, axis)), 0, axis)
+
+    def refined(self, u: Any, factor: int, axis: int) -> Any:
+        return u
+
+
+class ChebyshevAxis(AbstractCollocated):
     """The points (lower + upper)/2 - (upper - lower)/2 cos(pi j / (n - 1)), ends included. Derivatives by the
     differentiation matrix with exact row sums (Berrut & Trefethen 2004, doi:10.1137/S0036144502417715, section 9.3)."""
 
@@ -143,14 +159,6 @@ class ChebyshevAxis(AbstractAxis):
             np.fill_diagonal(D, 0.0)
             np.fill_diagonal(D, -D.sum(axis=1))
         return D
-
-    def differentiate(self, u: Any, order: int, axis: int) -> Any:
-        if not order:
-            return u
-        return jnp.moveaxis(jnp.tensordot(jnp.asarray(self.matrix(order)), u, axes=(1, axis)), 0, axis)
-
-    def refined(self, u: Any, factor: int, axis: int) -> Any:
-        return u
 
     def weights(self, x: Any, n: int) -> tuple[Any, Any]:
         gap = x - self.points

@@ -62,6 +62,15 @@ class FourierGrid:
             found.append(k.reshape([-1 if a == axis else 1 for a in range(self.dim)]))
         return found
 
+    def derivative(self, spectrum: Any, index: Index) -> Any:
+        """`symbol(index)` times a spectrum, by one real factor along each axis."""
+        for k, n, length, order in zip(self.numbers(), self.n, self.lengths, index, strict=True):
+            if order:
+                k = np.where(np.abs(k) == n // 2, 0.0, k) if order % 2 and n % 2 == 0 else k
+                spectrum = spectrum * jnp.asarray((2 * np.pi * k / length) ** order)
+        turned = sum(index) % 4
+        return spectrum if turned == 0 else spectrum * (1j, -1, -1j)[turned - 1]
+
     def symbol(self, index: Index) -> np.ndarray:
         """(i k)^index; the Nyquist mode of odd derivatives is zero, since its sign is not known."""
         value = np.ones((1,) * self.dim, dtype=complex)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from ._axes import AbstractAxis
+from ._axes import AbstractCollocated
 
 NEAR = 4  # points of the interpolation
 
@@ -46,7 +46,7 @@ def matrix_between(nodes: np.ndarray, x: np.ndarray, derivative: int = 0, near: 
 
 
 @dataclass(frozen=True)
-class StretchedAxis(AbstractAxis):
+class StretchedAxis(AbstractCollocated):
     """Points `nodes`, the ends included. Derivatives and interpolation through the nearest five and four points."""
 
     nodes: tuple[float, ...] = ()
@@ -62,17 +62,8 @@ class StretchedAxis(AbstractAxis):
     def tail(self, u: Any) -> float:
         return 0.0
 
-    def matrix(self, derivative: int) -> np.ndarray:
-        """The differentiation matrix `(n, n)`."""
-        return matrix_between(self.points, self.points, derivative, near=5 + derivative - derivative % 2)
-
-    def differentiate(self, u: Any, order: int, axis: int) -> Any:
-        if not order:
-            return u
-        return jnp.moveaxis(jnp.tensordot(jnp.asarray(self.matrix(order)), u, axes=(1, axis)), 0, axis)
-
-    def refined(self, u: Any, factor: int, axis: int) -> Any:
-        return u
+    def matrix(self, order: int) -> np.ndarray:
+        return matrix_between(self.points, self.points, order, near=5 + order - order % 2)
 
     def weights(self, x: Any, n: int) -> tuple[Any, Any]:
         nodes = jnp.asarray(self.points)
