@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._precision import float64, is_traced, require_float64
+from .._precision import float64, is_traced
 from .._validate import resolve_domain
 from ..geometry import Box, Domain
 from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
 from ._bounded import compile_bounded
+from ._calls import at_boundary, parameter_values
 from ._conservation import Conservation, conservation, has_jump
 from ._discrete import AbstractDiscrete
 from ._march import adaptive, begin, fixed, limited
@@ -24,7 +25,7 @@ from ._steady import steady_system
 from ._system import System, first_order
 from ._volumes import compile_volumes
 from .flow import FlowProblem, SpectralFlow, compile_flow, compile_spectral, read_flow
-from .spatial import AbstractSpacing, Chebyshev, Fourier, FourierGrid, Volumes
+from .spatial import AbstractAxis, AbstractSpacing, Chebyshev, Fourier, FourierGrid, Volumes
 from .stepping import SSPRK3, AbstractStepper
 
 CELLS = {1: 400, 2: 128, 3: 32}
@@ -68,7 +69,7 @@ class Problem:
 
     def initial(self, given: Mapping[str, Any] | None = None) -> Any:
         """The initial state `(states, *n)`, from the conditions or `given` by name."""
-        return self._boundary("problem.initial", lambda g: self.discrete.initial(g), given)
+        return at_boundary("problem.initial", lambda g: self.discrete.initial(g), given)
 
     def run(
         self,
@@ -110,35 +111,27 @@ class Problem:
             return jax.vmap(lambda u, t: problem.whole(u, t, constants))(states, times)
 
         kind = "checkpointed" if is_traced(initial, parameters) else "lax"
-        return self._boundary("problem.run", run, initial, parameters, save_at, rtol)
+        return at_boundary("problem.run", run, initial, parameters, save_at, rtol)
 
     def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """The value of every unknown parameter: `given`, or the value it was declared with."""
         return parameter_values(self.pde, given)
 
-    def _boundary(self, name: str, function: Any, *args: Any) -> Any:
-        if is_traced(*args):
-            require_float64(name)
-            return function(*args)
-        with float64():
-            return np.asarray(function(*args))
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of what is stepped, which is what `run` starts from and returns."""
+        return tuple(map(str, self.system.states))
+
+    recorded = states
+
+    @property
+    def axes(self) -> tuple[AbstractAxis, ...]:
+        """The points of the grid along each axis."""
+        return self.grid.line
 
     def __repr__(self) -> str:
-        axes = ", ".join(f"{name}: {a.n} {a.kind} points" for name, a in zip(self.grid.names, self.grid.line, strict=True))
+        axes = ", ".join(f"{name}: {a.n} {a.kind} points" for name, a in zip(self.grid.names, self.axes, strict=True))
         return f"Problem on {axes}\n{self.system.explain()}"
-
-
-def parameter_values(pde: PDE, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The value of every unknown parameter: `given`, or the value it was declared with."""
-    given = dict(given or {})
-    names = [p.name for p in pde.parameters]
-    unknown = set(given) - set(names)
-    if unknown:
-        raise ValueError(
-            f"parameters: {', '.join(sorted(unknown))} is no parameter of this equation; there are "
-            f"{', '.join(names) or 'none'}."
-        )
-    return {p.name: given.get(p.name, p.initial) for p in pde.parameters}
 
 
 def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem | SpectralFlow:

@@ -33,11 +33,11 @@ class AbstractRandomField(abc.ABC):
         """By how much an axis between walls is made longer, so that its ends know nothing of each other."""
 
     def sample(self, problem: Any, count: int, *, key: int = 0) -> np.ndarray:
-        """`count` fields on the grid of a `Problem`, `(count, *n)`: periodic where the axis is."""
+        """`count` fields on the grid that `solvers.compile` made, `(count, *n)`: periodic where the axis is."""
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ValueError(f"sample: count={count!r}; expected a positive whole number.")
         numbers, matrices = [], []
-        for axis in problem.grid.line:
+        for axis in problem.axes:
             wraps = axis.kind == "fourier" or getattr(axis, "wraps", False)
             period = (axis.upper - axis.lower) + (0.0 if wraps else self.margin())
             m = self.modes(period)

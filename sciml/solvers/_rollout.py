@@ -15,11 +15,12 @@ import numpy as np
 
 from .._precision import float64
 from ._problem import Problem
+from .flow import FlowProblem
 from .stepping import AbstractStepper
 
 
 def rollout(
-    problem: Problem,
+    problem: Problem | FlowProblem,
     initial: Any,
     *,
     save_at: Any,
@@ -36,8 +37,8 @@ def rollout(
     **Arguments:**
 
     - `problem`: of `solvers.compile`.
-    - `initial`: `(samples, *n)` for an equation of one state, else such arrays by name of the state (`u`, `u.t`);
-        `GaussianField` and `BandLimited` draw them.
+    - `initial`: `(samples, *n)` for an equation of one state, else such arrays by name of the state (`u`, `u.t`; for a flow the
+        velocities, of which the nearest flow without divergence is taken); `GaussianField` and `BandLimited` draw them.
     - `save_at`: the times, the first of which is the start; `method`, `steps`, `rtol` as for `problem.run`.
     - `parameters`: values by name; one number for all, or `(samples,)`.
     - `path`: a `.zarr` or a `.nc` file. Every finished batch is written at once, so that memory holds one only, and the same
@@ -59,13 +60,14 @@ def rollout(
     import xarray
     from tqdm.auto import tqdm
 
-    if not isinstance(problem, Problem):
-        raise TypeError(
-            f"rollout: problem={type(problem).__name__}; expected the Problem of an equation on a box, stepped in time. Run "
-            "flows with walls one by one, by solvers.solve."
-        )
-    names = [str(s) for s in problem.system.states]
-    states = _states(problem, names, initial)
+    if not isinstance(problem, Problem | FlowProblem) or problem.pde.time is None:
+        raise TypeError(f"rollout: {problem!r} came; expected what solvers.compile makes of an equation in time.")
+    options: dict[str, Any] = {"steps": steps}
+    if isinstance(problem, Problem):
+        options |= {"method": method, "rtol": rtol}
+    elif method is not None:
+        raise ValueError(f"rollout: method={method!r} would change nothing: flows with walls have one method.")
+    states = _states(problem, initial)
     count = len(states)
     values = problem.parameters(parameters)
     several = {k: np.asarray(v, float) for k, v in values.items() if np.ndim(v)}
@@ -82,7 +84,7 @@ def rollout(
         raise ValueError(f"rollout: batch={batch!r}; expected a positive whole number.")
 
     def one(u0: Any, own: Any) -> Any:
-        return problem.run(u0, alone | own, save_at=times, method=method, steps=steps, rtol=rtol)
+        return problem.run(u0, alone | own, save_at=times, **options)
 
     run = jax.jit(jax.vmap(one))
     chunks = [range(i, min(i + batch, count)) for i in range(0, count, batch)]
@@ -97,18 +99,20 @@ def rollout(
                     found = run(jnp.asarray(states[rows]), {k: jnp.asarray(v[rows]) for k, v in several.items()})
                     found = np.asarray(found)[: len(chunk)]
                 bar.update(len(chunk))
-                yield _dataset(problem, names, chunk, times, found)
+                yield _dataset(problem, chunk, times, found)
 
     if path is None:
         whole = xarray.concat(list(results(0)), dim="sample")
     else:
         identity = {
-            "states": names, "times": times.tolist(), "samples": count, "batch": batch, "steps": steps, "rtol": rtol,
+            "states": list(problem.states), "times": times.tolist(), "samples": count, "batch": batch,
+            "options": {k: repr(v) for k, v in options.items()}, "domain": repr(problem.domain), "shape": states.shape[2:],
             "first": float(np.sum(states[0])), "all": float(np.sum(states)),
+            "parameters": {k: np.asarray(v, float).tolist() for k, v in values.items()},
             "equations": [str(e.expression) for e in problem.pde.equations],
         }  # fmt: skip
         whole = _written(Path(path), identity, len(chunks), results)
-    last = np.asarray(whole[_variable(names[0])].isel(time=-1).transpose("sample", ...).values)
+    last = np.asarray(whole[_variable(problem.recorded[0])].isel(time=-1).transpose("sample", ...).values)
     broken = np.flatnonzero(~np.isfinite(last.reshape(count, -1)).all(axis=1)).tolist()
     if broken:
         warnings.warn(f"rollout: samples {broken} blew up; they are NaN from there on.", stacklevel=2)
@@ -119,29 +123,32 @@ def _variable(name: str) -> str:
     return name.replace(".", "_")
 
 
-def _states(problem: Problem, names: list[str], initial: Any) -> np.ndarray:
+def _states(problem: Problem | FlowProblem, initial: Any) -> np.ndarray:
     """`(samples, states, *full)`."""
+    names = problem.states
     given = initial if isinstance(initial, Mapping) else {names[0]: initial}
     if set(given) != set(names):
         raise ValueError(f"rollout: initial states of {', '.join(names)} are needed; {', '.join(map(str, given))} came.")
     rows = [np.asarray(given[name], float) for name in names]
+    full = tuple(axis.n for axis in problem.axes)
     for name, row in zip(names, rows, strict=True):
-        if row.shape[1:] != problem.grid.full or len(row) != len(rows[0]) or not len(row):
-            full = ", ".join(map(str, problem.grid.full))
-            raise ValueError(f"rollout: {name} has the shape {row.shape}; expected (samples, {full}).")
+        if row.shape[1:] != full or len(row) != len(rows[0]) or not len(row):
+            raise ValueError(
+                f"rollout: {name} has the shape {row.shape}; expected (samples, {', '.join(map(str, full))})."
+            )
         if not np.all(np.isfinite(row)):
             raise ValueError(f"rollout: {name} has NaN or infinite numbers.")
     return np.stack(rows, axis=1)
 
 
-def _dataset(problem: Problem, names: list[str], chunk: range, times: np.ndarray, found: np.ndarray) -> Any:
+def _dataset(problem: Problem | FlowProblem, chunk: range, times: np.ndarray, found: np.ndarray) -> Any:
     import xarray
 
-    space = problem.grid.names
+    names = [x.name for x in problem.pde.space]
     coordinates: dict[Any, Any] = {"sample": list(chunk), "time": times}
-    coordinates |= {name: axis.points for name, axis in zip(space, problem.grid.line, strict=True)}
-    dims = ("sample", "time", *space)
-    return xarray.Dataset({_variable(n): (dims, found[:, :, i]) for i, n in enumerate(names)}, coordinates)
+    coordinates |= {name: axis.points for name, axis in zip(names, problem.axes, strict=True)}
+    dims = ("sample", "time", *names)
+    return xarray.Dataset({_variable(n): (dims, found[:, :, i]) for i, n in enumerate(problem.recorded)}, coordinates)
 
 
 def _written(path: Path, identity: dict[str, Any], count: int, results: Any) -> Any:

@@ -16,9 +16,10 @@ from .._precision import float64
 from ..geometry import Domain
 from ..pde import PDE
 from ..solution import Parameter, Solution
+from ._calls import parameter_values
 from ._grid import GridFinal
 from ._march import adaptive, begin, fixed, limited
-from ._problem import RESOLVED, Problem, compile, initial_tail, parameter_values
+from ._problem import RESOLVED, Problem, compile, initial_tail
 from ._steady import check_invertible, solve_steady
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper

@@ -183,7 +183,7 @@ def test_what_does_not_fit_is_told():
         solvers.solve(still.with_conditions(Dirichlet(p, 1, on="x_min")), Box(x=(0, 1), y=(0, 1)), grid=8, progress=False)
     with pytest.raises(ValueError, match="method=.*would change nothing"):
         solvers.solve(still, Box(x=(0, 1), y=(0, 1)), solvers.ETDRK4(), grid=8, progress=False)
-    with pytest.raises(TypeError, match="expected the Problem of an equation on a box"):
+    with pytest.raises(TypeError, match="expected what solvers.compile makes of an equation in time"):
         solvers.rollout(solvers.compile(still, Box(x=(0, 1), y=(0, 1)), grid=8), np.zeros((1, 8, 8)), save_at=[0, 1])
     with pytest.raises(ValueError, match="at least 8"):
         solvers.solve(still, Box(x=(0, 1), y=(0, 1)), grid=4, progress=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sciml import PDE, Box, Dirichlet, Initial, Periodic, coordinates, field, parameter, solvers
+from sciml import PDE, Box, Dirichlet, Initial, Periodic, catalogue, coordinates, field, parameter, solvers
 
 x, y, t = coordinates("x y t")
 u = field("u", x, t)
@@ -36,11 +36,11 @@ def test_a_file_goes_on_after_a_kill(tmp_path, name, monkeypatch):
 
     made = _rollout._dataset
 
-    def dies(problem, names, chunk, times, found):
+    def dies(problem, chunk, times, found):
         calls.append(chunk[0])
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return made(problem, names, chunk, times, found)
+        return made(problem, chunk, times, found)
 
     monkeypatch.setattr(_rollout, "_dataset", dies)
     with pytest.raises(KeyboardInterrupt):
@@ -52,6 +52,23 @@ def test_a_file_goes_on_after_a_kill(tmp_path, name, monkeypatch):
     again.close()
     with pytest.raises(ValueError, match="holds other runs"):
         solvers.rollout(HEAT, starts() + 1, save_at=TIMES, path=path, batch=2, progress=False)
+
+
+def test_flows_with_walls():
+    flow = catalogue.navier_stokes(nu=0.05)
+    a, b, p = flow.fields
+    walls = flow.with_conditions(Initial((a, b), (0, 0)), Dirichlet((a, b), (0, 0)), Dirichlet(p, 0, on={"x": 0, "y": 0}))
+    problem = solvers.compile(walls, Box(x=(0, 1), y=(0, 1), t=(0, 1)), grid=16)
+    field = solvers.GaussianField(0.3)
+    start = {"u": field.sample(problem, 3), "v": field.sample(problem, 3, key=1)}
+    data = solvers.rollout(problem, start, save_at=[0, 0.02, 0.05], batch=2, progress=False)
+    assert data["u"].dims == ("sample", "time", "x", "y") and set(data) == {"u", "v", "p"}
+    energy = (data["u"] ** 2 + data["v"] ** 2).mean(("x", "y")).values
+    assert np.all(np.diff(energy, axis=1) < 0)  # at rest walls, it only decays
+    alone = problem.run(np.stack([start["u"][2], start["v"][2]]), save_at=[0, 0.02, 0.05])
+    np.testing.assert_allclose(data["u"].values[2], alone[:, 0], rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match="would change nothing"):
+        solvers.rollout(problem, start, save_at=[0, 1], method=solvers.ETDRK4(), progress=False)
 
 
 def test_samples_that_blow_up_are_named():

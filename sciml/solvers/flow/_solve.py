@@ -8,23 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._precision import float64
+from ..._precision import float64, is_traced
 from ...geometry import Boolean, Box, Domain
 from ...pde import PDE, Dirichlet, Initial, Observed, lower
 from ...pde import Periodic as PeriodicCondition
 from ...solution import Parameter, Solution
 from .._bounded import Wall, wall_at
+from .._calls import at_boundary, parameter_values
 from .._grid import GridFinal
+from .._march import MOST_STEPS
 from .._system import State
-from ..spatial import PeriodicAxis, StretchedAxis
+from ..spatial import AbstractAxis, PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
 from ._pressure import pinned
 from ._read import Flow
-from ._staggered import FlowAxis, Side, Staggered, poisson_basis
+from ._staggered import FlowAxis, Side, Staggered, from_vertices, poisson_basis
 from ._steady import settle
 from ._surface import with_surface
 
@@ -34,7 +37,11 @@ SMALLEST_STEP = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class FlowProblem:
-    """A flow on its grid; `run` is pure."""
+    """A flow on its grid. `run` is pure: it can be differentiated with respect to parameters and initial velocities, and
+    batched.
+
+    **Attributes:** `flow` (what was read from the equations), `discrete`, `pde`, `domain`.
+    """
 
     pde: PDE
     domain: Domain
@@ -74,7 +81,71 @@ class FlowProblem:
             rows.append(jnp.broadcast_to(value, (math.prod(shape),)).reshape(shape))
         return tuple(rows)
 
-    def advance(self, u: Any, t: Any, t1: Any, values: Any) -> tuple[Any, Any, Any]:
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of what is stepped, in the order in which `run` takes them."""
+        return self.flow.velocities
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The names of what `run` returns, in its order."""
+        return (*self.flow.velocities, self.flow.pressure)
+
+    @property
+    def axes(self) -> tuple[AbstractAxis, ...]:
+        """The vertices along each axis, on which velocities and pressure are given."""
+        return tuple(
+            PeriodicAxis(float(a.faces[0]), float(a.faces[-1]), a.n)
+            if a.wraps
+            else StretchedAxis(float(a.faces[0]), float(a.faces[-1]), a.n + 1, tuple(a.faces))
+            for a in self.discrete.line
+        )
+
+    def run(
+        self,
+        initial: Any = None,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        save_at: Any,
+        steps: int | None = None,
+    ) -> Any:
+        """Velocities and pressure at the vertices, `(times, d + 1, *vertices)`, at the times `save_at`, the first of which is
+        the start; NaN from where the flow blew up.
+
+        **Arguments:** `initial`, velocities `(d, *vertices)`, of which the nearest flow without divergence is taken;
+        `parameters` by name; `steps`, that many equal steps between two saved times; without it they are as long as stability
+        allows.
+        """
+        if self.pde.time is None:
+            raise ValueError("problem.run: this flow is steady; solvers.solve finds it.")
+
+        def run(initial: Any, parameters: Any, save_at: Any) -> Any:
+            values = {k: jnp.asarray(v, float) for k, v in parameter_values(self.pde, parameters).items()}
+            times = jnp.asarray(save_at, float)
+            u = self.initial() if initial is None else from_vertices(self.discrete.line, jnp.asarray(initial, float))
+            u = self.discrete.start(u, times[0], values)
+
+            def one(u: Any, span: Any) -> Any:
+                t, t1 = span
+                if steps is not None:
+                    new = self.fixed(u, t, t1, steps, values)
+                else:
+                    new, reached, _ = self.advance(u, t, t1, values, kind)
+                    new = jax.tree.map(lambda v: jnp.where(reached == t1, v, jnp.nan), new)
+                return new, new
+
+            _, rows = jax.lax.scan(one, u, (times[:-1], times[1:]))
+            states = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), u, rows)
+            return jax.vmap(lambda u, t: self.seen(u, t, values)[0])(states, times)
+
+        kind = "checkpointed" if is_traced(initial, parameters) else "lax"
+        return at_boundary("problem.run", run, initial, parameters, save_at)
+
+    def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The value of every unknown parameter: `given`, or the value it was declared with."""
+        return parameter_values(self.pde, given)
+
+    def advance(self, u: Any, t: Any, t1: Any, values: Any, kind: Any = "lax") -> tuple[Any, Any, Any]:
         """(velocities, time, steps) at `t1`, or where a step became too short or NaN."""
         d, span = self.discrete, t1 - t
 
@@ -92,7 +163,8 @@ class FlowProblem:
             u = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, u)
             return u, jnp.where(good, t + h, t), jnp.where(good, h, 0.0), steps + 1
 
-        u, t, _, steps = jax.lax.while_loop(goes_on, body, (u, t, span, jnp.asarray(0)))
+        most = MOST_STEPS if kind != "lax" else None
+        u, t, _, steps = eqxi.while_loop(goes_on, body, (u, t, span, jnp.asarray(0)), kind=kind, max_steps=most)
         return u, jnp.where(t1 - t <= 1e-10 * span, t1, t), steps
 
     def fixed(self, u: Any, t: Any, t1: Any, steps: int, values: Any) -> Any:
@@ -212,16 +284,11 @@ def solve_flow(
         marched = _steady(problem, values, progress) if times is None else _marched(problem, values, times, steps, progress)
     if not marched.success and not marched.interrupted and throw:
         raise FloatingPointError(f"{marched.result} (throw=False returns it as it is.)")
-    axes = tuple(
-        PeriodicAxis(float(a.faces[0]), float(a.faces[-1]), a.n)
-        if a.wraps
-        else StretchedAxis(float(a.faces[0]), float(a.faces[-1]), a.n + 1, tuple(a.faces))
-        for a in problem.discrete.line
-    )
-    order = [(*problem.flow.velocities, problem.flow.pressure).index(u.field_name) for u in problem.pde.fields]
+    order = [problem.recorded.index(u.field_name) for u in problem.pde.fields]
     fields, rates, forces = (np.stack([np.asarray(r[k]) for r in marched.rows]) for k in range(3))
     steady = times is None
-    final = GridFinal(axes, None if steady else np.array(marched.times), fields[:, order], rates[:, order] * (not steady))
+    saved = None if steady else np.array(marched.times)
+    final = GridFinal(problem.axes, saved, fields[:, order], rates[:, order] * (not steady))
     final = pinned(problem.pde, problem.domain, problem.flow, final)
     stats = {
         "steps": marched.steps, "grid": list(problem.discrete.cells), "precision": "float64",

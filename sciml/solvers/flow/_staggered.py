@@ -355,6 +355,17 @@ class Staggered:
         return jnp.stack([*rows, p])
 
 
+def from_vertices(line: tuple[FlowAxis, ...], u: Any) -> Velocity:
+    """The inverse of `at_vertices`, about: velocities `(d, *vertices)` on their faces, by cubic interpolation."""
+    found = []
+    for a, v in enumerate(u):
+        for b, axis in enumerate(line):
+            if a != b:
+                v = along(_centre_matrix(axis), v, b)
+        found.append(v)
+    return tuple(found)
+
+
 def _to_faces(v: Any, axis: FlowAxis) -> Any:
     """Linear interpolation from padded cells `(..., n + 2)` to faces `(..., n + 1)`."""
     w = axis.widths
@@ -366,9 +377,20 @@ def _to_faces(v: Any, axis: FlowAxis) -> Any:
 
 def _periodic_matrix(axis: FlowAxis) -> np.ndarray:
     """From centres to faces `(n, n)` of an axis that wraps."""
-    n, period = axis.n, axis.faces[-1] - axis.faces[0]
-    nodes = np.concatenate([axis.centres[-2:] - period, axis.centres, axis.centres[:2] + period])
-    wide = matrix_between(nodes, axis.faces[:-1])
+    return _wrapped(axis.centres, axis.faces[:-1], axis.faces[-1] - axis.faces[0])
+
+
+def _centre_matrix(axis: FlowAxis) -> np.ndarray:
+    """From faces to centres."""
+    if axis.wraps:
+        return _wrapped(axis.faces[:-1], axis.centres, axis.faces[-1] - axis.faces[0])
+    return matrix_between(axis.faces, axis.centres)
+
+
+def _wrapped(nodes: np.ndarray, x: np.ndarray, period: float) -> np.ndarray:
+    """`matrix_between` `(n, n)` for functions of this period."""
+    n = len(nodes)
+    wide = matrix_between(np.concatenate([nodes[-2:] - period, nodes, nodes[:2] + period]), x)
     out = wide[:, 2 : n + 2].copy()
     out[:, -2:] += wide[:, :2]
     out[:, :2] += wide[:, -2:]
