@@ -73,8 +73,7 @@ class Trajectory:
 
     def _at(self, t: Any) -> Any:
         flat = jax.vmap(self.interpolation.evaluate)(t.ravel())
-        y = jax.vmap(self.unflatten)(flat)
-        return jax.tree.map(lambda a: a.reshape(t.shape + a.shape[1:]), y)
+        return self.unflatten(flat.reshape(*t.shape, -1))
 
     def __repr__(self) -> str:
         return f"Trajectory  {self.result}"
@@ -142,6 +141,7 @@ def _integrate(
 ) -> Trajectory:  # fmt: skip
     traced = is_traced(y0, t, args, rtol, atol)
     times = _times(t)
+    # NumPy as long as nothing is traced: a JAX operation by itself takes longer than a short integration.
     y0 = jax.tree.map(_as_inexact, y0)
     y, unflatten = flatten(y0)
     method = Automatic() if method is None else method
@@ -182,27 +182,25 @@ def _integrate(
     step = None if first_step is None else jnp.asarray(first_step, float)
     numbers = [program.consts for program in programs], numeric
     if not traced and not bool(begin(numbers, times[0], y)):
-        what = "f(t, y0)" if bool(jnp.all(jnp.isfinite(y))) else "y0"
+        what = "f(t, y0)" if np.all(np.isfinite(y)) else "y0"
         raise ValueError(f"integrate: {what} has NaN or infinite numbers at the start.")
     out = run(numbers, y, times, method, jnp.asarray(rtol, float), absolute, step)
-    states, final = (jax.vmap(unflatten)(ys) for ys in out.ys)
     if traced:
         interpolation = out.interpolation if dense else None
-        return Trajectory(
-            out.ts[0], states, "traced", out.result == diffrax.RESULTS.successful, dict(out.stats), None, interpolation,
-            unflatten,
-        )
-    return _finished(out, states, final, names, dense, unflatten, throw)
+        good = out.result == diffrax.RESULTS.successful
+        states = unflatten(out.ys[0])
+        return Trajectory(out.ts[0], states, "traced", good, dict(out.stats), None, interpolation, unflatten)
+    return _finished(out, names, dense, unflatten, throw)
 
 
 def _finished(
-    out: Any, states: Any, final: Any, names: tuple[str, ...], dense: bool, unflatten: Any, throw: bool
+    out: Any, names: tuple[str, ...], dense: bool, unflatten: Any, throw: bool
 ) -> Trajectory:
     taken, rejected = int(out.stats["num_accepted_steps"]), int(out.stats["num_rejected_steps"])
     stats = {"steps": taken, "rejected": rejected}
     ended, last = out.result, out.solver_state
     event = None
-    ts, ys = np.asarray(out.ts[0]), to_numpy(states)
+    ts, ys = np.asarray(out.ts[0]), unflatten(np.asarray(out.ys[0]))
     since = float(last.since) if hasattr(last, "since") else math.inf
     stiff = f"; stiff from t = {since:.4g} on (Radau)" if math.isfinite(since) else ""
     success = bool(ended == diffrax.RESULTS.successful)
@@ -213,7 +211,7 @@ def _finished(
         ended_at = np.asarray(out.ts[1])
         if not len(ts) or ended_at[0] != ts[-1]:
             ts = np.concatenate([ts, ended_at])
-            ys = jax.tree.map(lambda a, b: np.concatenate([a, b]), ys, to_numpy(final))
+            ys = jax.tree.map(lambda a, b: np.concatenate([a, b]), ys, unflatten(np.asarray(out.ys[1])))
         result = f"The event {event!r} ended it at t = {ts[-1]:.6g}, after {taken} steps ({rejected} rejected{stiff})."
     elif success:
         result = f"Reached t = {ts[-1]:.6g} in {taken} steps ({rejected} rejected{stiff})."
@@ -224,7 +222,7 @@ def _finished(
         if hasattr(last, "t"):
             at = float(last.t)
             where = f" The last good state is that at t = {at:.6g}{stiff}; it ends the trajectory."
-            good = to_numpy(unflatten(last.y))
+            good = unflatten(np.asarray(last.y))
             ts, ys = np.append(ts, at), jax.tree.map(lambda a, b: np.concatenate([a, np.asarray(b)[None]]), ys, good)
         reason = (
             f"max_steps = {taken + rejected} steps were not enough. Raise it, loosen rtol, or look at f where it got stuck."
@@ -366,28 +364,30 @@ def _call(f: Any, t: Any, y: Any, args: Any) -> Any:
 
 
 def _shapes(tree: Any) -> tuple[tuple[tuple[int, ...], bool], ...]:
-    return tuple((jnp.shape(a), bool(jnp.iscomplexobj(a))) for a in jax.tree.leaves(tree))
+    return tuple((np.shape(a), bool(jnp.iscomplexobj(a))) for a in jax.tree.leaves(tree))
 
 
 def flatten(tree: Any) -> tuple[Any, Any]:
-    """The real vector of all numbers in `tree` (complex ones: real parts, then imaginary ones), and its inverse."""
+    """The real vector of all numbers in `tree` (complex ones: real parts, then imaginary ones), and its inverse, which takes
+    `(..., n)`."""
+    xp: Any = jnp if is_traced(tree) else np
     parts = []
     for leaf in jax.tree.leaves(tree):
-        leaf = jnp.asarray(leaf)
-        parts += [leaf.real.ravel(), leaf.imag.ravel()] if jnp.iscomplexobj(leaf) else [leaf.ravel()]
-    flat = jnp.concatenate([jnp.asarray(p, float) for p in parts]) if parts else jnp.zeros(0)
+        leaf = xp.asarray(leaf)
+        parts += [leaf.real.ravel(), leaf.imag.ravel()] if xp.iscomplexobj(leaf) else [leaf.ravel()]
+    flat = xp.concatenate([xp.asarray(p, float) for p in parts]) if parts else xp.zeros(0)
     return flat, _unflatten(jax.tree.structure(tree), _shapes(tree))
 
 
 def _unflatten(structure: Any, shapes: Any) -> Any:
     def unflatten(flat: Any) -> Any:
-        leaves, at = [], 0
+        leaves, at, rows = [], 0, flat.shape[:-1]
         for shape, is_complex in shapes:
             n = math.prod(shape)
-            part = flat[at : at + n]
+            part = flat[..., at : at + n]
             if is_complex:
-                part = part + 1j * flat[at + n : at + 2 * n]
-            leaves.append(part.reshape(shape))
+                part = part + 1j * flat[..., at + n : at + 2 * n]
+            leaves.append(part.reshape(rows + shape))
             at += 2 * n if is_complex else n
         return jax.tree.unflatten(structure, leaves)
 
@@ -395,7 +395,9 @@ def _unflatten(structure: Any, shapes: Any) -> Any:
 
 
 def _as_inexact(leaf: Any) -> Any:
-    leaf = jnp.asarray(leaf)
+    if is_traced(leaf):
+        return leaf if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf.astype(float)
+    leaf = np.asarray(leaf)
     return leaf if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf.astype(float)
 
 
@@ -411,7 +413,7 @@ def _times(t: Any) -> Any:
     steps = np.diff(times)
     if not (np.all(steps > 0) or np.all(steps < 0)):
         raise ValueError("integrate: the times must increase, or decrease, strictly.")
-    return jnp.asarray(times)
+    return times
 
 
 def _check(f: Any, rtol: Any, max_steps: int) -> None:
@@ -437,21 +439,22 @@ def _check_rate(found: Any, y0: Any) -> None:
 
 def _absolute(atol: Any, rtol: Any, y0: Any) -> Any:
     """One absolute tolerance for every component of the flat vector."""
+    xp: Any = jnp if is_traced(atol, rtol, y0) else np
     if atol is None:
 
         def small(leaf: Any) -> Any:
-            largest = jnp.max(jnp.abs(leaf)) if leaf.size else jnp.ones(())
-            return jnp.full(leaf.shape, 1e-8 * rtol * jnp.where(largest > 0, largest, 1.0))
+            largest = xp.max(xp.abs(leaf)) if leaf.size else 1.0
+            return xp.full(leaf.shape, 1e-8 * rtol * xp.where(largest > 0, largest, 1.0))
 
         tree = jax.tree.map(small, y0)
     elif jax.tree.structure(atol) == jax.tree.structure(y0):
-        tree = jax.tree.map(lambda a, b: jnp.broadcast_to(jnp.asarray(a, float), b.shape), atol, y0)
+        tree = jax.tree.map(lambda a, b: xp.broadcast_to(xp.asarray(a, float), b.shape), atol, y0)
     elif jax.tree.structure(atol) == jax.tree.structure(0.0):
-        tree = jax.tree.map(lambda b: jnp.broadcast_to(jnp.asarray(atol, float), b.shape), y0)
+        tree = jax.tree.map(lambda b: xp.broadcast_to(xp.asarray(atol, float), b.shape), y0)
     else:
         raise ValueError("integrate: atol is a number, or has the structure of y0.")
     tree = jax.tree.map(lambda a, b: a + 1j * a if jnp.iscomplexobj(b) else a, tree, y0)
     flat = flatten(tree)[0]
-    if not is_traced(flat) and not bool(jnp.all(flat > 0)):
+    if not is_traced(flat) and not np.all(flat > 0):
         raise ValueError(f"integrate: atol={atol!r}; expected positive numbers.")
     return flat
