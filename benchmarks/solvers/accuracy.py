@@ -109,6 +109,56 @@ def taylor_green_in_two_dimensions() -> dict[str, Any]:
 
 
 @case
+def kovasznay_steady_on_chebyshev_points() -> dict[str, Any]:
+    flow = catalogue.navier_stokes(nu=1 / 40, steady=True)
+    a, b, p = flow.fields
+    s, r = flow.coordinates
+    rate = 20 - np.sqrt(400 + 4 * np.pi**2)
+    wave = sp.exp(float(rate) * s)
+    u_, v_ = 1 - wave * sp.cos(2 * sp.pi * r), float(rate / (2 * np.pi)) * wave * sp.sin(2 * sp.pi * r)
+    pde = flow.with_conditions(Dirichlet((a, b), (u_, v_)), Dirichlet(p, (1 - wave**2) / 2, on={"x": 0, "y": 0}))
+    place = Box(x=(-0.5, 1), y=(-0.5, 1.5))
+    found = solvers.solve(pde, place, grid=solvers.Chebyshev(24), progress=False)
+    exact = {
+        "u": lambda x, y: 1 - np.exp(rate * x) * np.cos(2 * np.pi * y),
+        "v": lambda x, y: rate / (2 * np.pi) * np.exp(rate * x) * np.sin(2 * np.pi * y),
+        "p": lambda x, y: (1 - np.exp(2 * rate * x)) / 2,
+    }
+    errors = {name: float(np.max(np.abs(found[name](*places(place)) - f(*places(place))))) for name, f in exact.items()}
+    return row("1e-8", max(errors.values()) < 1e-8, errors=errors)
+
+
+@case
+def poiseuille() -> dict[str, Any]:
+    found: dict[str, float] = {}
+    height, top, nu = 0.41, 0.3, 1e-2
+    for name in ("inflow and outflow", "driven by a force"):
+        force = (8 * nu * top / height**2, 0) if "force" in name else (0, 0)
+        flow = catalogue.navier_stokes(nu=nu, steady=True, force=force)
+        a, b, p = flow.fields
+        r = flow.coordinates[1]
+        profile = 4 * top * r * (height - r) / height**2
+        ends = [Periodic("x")] if "force" in name else [Dirichlet((a, b), (profile, 0), on=("x_min", "x_max"))]
+        pde = flow.with_conditions(
+            *ends, Dirichlet((a, b), (0, 0), on=("y_min", "y_max")), Dirichlet(p, 0, on={"x": 0, "y": 0})
+        )
+        place = Box(x=(0, 1), y=(0, height))
+        along = solvers.Fourier(8) if "force" in name else solvers.Chebyshev(12)
+        s = solvers.solve(pde, place, grid={"x": along, "y": solvers.Chebyshev(12)}, progress=False)
+        x_, y_ = places(place)
+        slope_ = 0 if "force" in name else -8 * nu * top / height**2
+        found[f"{name}: u"] = float(np.max(np.abs(s.u(x_, y_) - 4 * top * y_ * (height - y_) / height**2))) / top
+        found[f"{name}: p"] = float(np.max(np.abs(s.p(x_, y_) - slope_ * x_))) / (8 * nu * top / height**2)
+    return row("1e-10", max(found.values()) < 1e-10, errors=found)
+
+
+def places(place: Box) -> tuple[np.ndarray, np.ndarray]:
+    (x0, x1), (y0, y1) = place.bounds
+    mesh = np.meshgrid(np.linspace(x0, x1, 41), np.linspace(y0, y1, 41))
+    return mesh[0].ravel(), mesh[1].ravel()
+
+
+@case
 def kdv_soliton() -> dict[str, Any]:
     pde = PDE(u.t + 6 * u * u.x + u.xxx, Initial(u, sp.Rational(1, 2) / sp.cosh(x / 2) ** 2), Periodic())
     exact = lambda x, t: 0.5 / np.cosh((np.mod(x - t + 20, 40) - 20) / 2) ** 2  # noqa: E731
