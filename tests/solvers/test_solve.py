@@ -19,6 +19,7 @@ from sciml import (
     Solution,
     catalogue,
     coordinates,
+    d,
     field,
     fields,
     function,
@@ -221,6 +222,38 @@ def test_gradients_equal_finite_differences(method, walls):
         for e, g in zip(np.eye(2), gradient, strict=True):
             one, two = ((value(p + h * e) - value(p - h * e)) / (2 * h) for h in (1e-3, 2e-3))
             np.testing.assert_allclose(g, (4 * one - two) / 3, rtol=1e-6)
+
+
+G = parameter("g", initial=0.3)
+ENDS = {
+    "dirichlet, moving": [Dirichlet(u, G * sp.sin(3 * t), on="x_min"), Dirichlet(u, 0, on="x_max")],
+    "neumann": [Neumann(u, G, on="x_min"), Neumann(u, -G, on="x_max")],
+    "robin": [Robin(u, 1, 2, G, on="x_min"), Robin(u, 3, 1, 0, on="x_max")],
+    "mixed": [Dirichlet(u, G, on="x_min"), Neumann(u, 0, on="x_max")],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "grid"),
+    [
+        *((kind, solvers.Chebyshev(16)) for kind in ENDS),
+        ("robin", solvers.Differences(17, 4)),
+        ("dirichlet, moving", solvers.Volumes(16)),
+        ("robin", solvers.Volumes(16)),
+    ],
+)
+def test_gradients_with_respect_to_what_holds_at_walls(kind, grid):
+    problem = solvers.compile(PDE(u.t + d(u**2 / 2 - u.x / 5, x), Initial(u, sp.sin(x)), *ENDS[kind]), RING, grid=grid)
+    method = solvers.ETDRK2() if grid == solvers.Volumes(16) else None
+
+    def loss(g):
+        return jnp.sum(problem.run(parameters={"g": g}, save_at=(0, 0.3), steps=4, method=method)[1] ** 2)
+
+    with sciml.float64():
+        gradient, value = jax.jit(jax.grad(loss))(0.3), jax.jit(loss)
+        one, two = ((value(0.3 + h) - value(0.3 - h)) / (2 * h) for h in (1e-3, 2e-3))
+    assert abs(float(gradient)) > 1e-3
+    np.testing.assert_allclose(gradient, (4 * one - two) / 3, rtol=1e-6)
 
 
 def test_vmap_gives_the_numbers_of_a_loop():

@@ -366,6 +366,17 @@ def from_vertices(line: tuple[FlowAxis, ...], u: Any) -> Velocity:
     return tuple(found)
 
 
+def between(coarse: tuple[FlowAxis, ...], fine: tuple[FlowAxis, ...], u: Velocity) -> Velocity:
+    """Velocities on one grid from those on another one of the same box, by cubic interpolation."""
+    found = []
+    for a, v in enumerate(u):
+        for b, (old, new) in enumerate(zip(coarse, fine, strict=True)):
+            nodes, x = ((axis.faces[: axis.own] if a == b else axis.centres) for axis in (old, new))
+            v = along(_wrapped(nodes, x, old.faces[-1] - old.faces[0]) if old.wraps else matrix_between(nodes, x), v, b)
+        found.append(v)
+    return tuple(found)
+
+
 def _to_faces(v: Any, axis: FlowAxis) -> Any:
     """Linear interpolation from padded cells `(..., n + 2)` to faces `(..., n + 1)`."""
     w = axis.widths
@@ -388,7 +399,7 @@ def _centre_matrix(axis: FlowAxis) -> np.ndarray:
 
 
 def _wrapped(nodes: np.ndarray, x: np.ndarray, period: float) -> np.ndarray:
-    """`matrix_between` `(n, n)` for functions of this period."""
+    """`matrix_between` `(m, n)` for functions of this period."""
     n = len(nodes)
     wide = matrix_between(np.concatenate([nodes[-2:] - period, nodes, nodes[:2] + period]), x)
     out = wide[:, 2 : n + 2].copy()

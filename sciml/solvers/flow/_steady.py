@@ -27,6 +27,7 @@ GROWTH = 4.0  # of the pseudo-time step, at most
 FORCING = 1e-3
 RESTART, CYCLES = 60, 4
 SETTLED = 1e-11
+CLOSE = 1e3  # the first pseudo-time step near the answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +108,10 @@ def _factored(A: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def settle(
-    flow: Staggered, u: Velocity, values: Any, pace: float, report: Callable[[int, float, float], None]
+    flow: Staggered, u: Velocity, values: Any, pace: float, close: bool, report: Callable[[int, float, float], None]
 ) -> tuple[Velocity, int, float, bool]:
-    """(velocities, steps, rate of change relative to speed times `pace`, whether it settled). `pace`: speed over size."""
+    """(velocities, steps, rate of change relative to speed times `pace`, whether it settled). `pace`: speed over size;
+    `close`: whether `u` is near the answer, so that long steps come at once."""
     inverse, t = viscous(flow), jnp.zeros(())
     _, unravel = ravel_pytree(u)
 
@@ -140,7 +142,7 @@ def settle(
 
     speed = max(float(jnp.max(jnp.abs(v))) for v in u) or 1.0
     before = float(jax.jit(lambda u: size(rate(u)))(u))
-    dt, steps = 1.0 / pace, 0
+    dt, steps = (CLOSE if close else 1.0) / pace, 0
     while steps < MOST_STEPS:
         new, after = step(u, dt)
         after, steps = float(after), steps + 1
