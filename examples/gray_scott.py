@@ -22,7 +22,7 @@ def main(quick: bool) -> None:
     middle = sp.exp(-((x - side / 2) ** 2 + (y - side / 2) ** 2) / 0.12**2)
     seed = middle * (1 + (x - 0.47 * side) * (y - 0.52 * side))
     spots = equation.with_conditions(Initial(u, 1 - seed / 2), Initial(v, seed / 4), Periodic())
-    end = 300 if quick else 3000
+    end = 200 if quick else 3000
     n = 128 if quick else 256
     solution = solvers.solve(
         spots, Box(x=(0, side), y=(0, side), t=(0, end)), grid=n, rtol=1e-5, save_at=np.linspace(0, end, 7 if quick else 31)
@@ -42,5 +42,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a quarter of the square, to t = 300, for CI")
+    parser.add_argument("--quick", action="store_true", help="a quarter of the square, to t = 200, for CI")
     main(parser.parse_args().quick)

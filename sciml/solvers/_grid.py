@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, Self
 
 import jax
@@ -15,6 +16,7 @@ from .spatial import KINDS, AbstractAxis
 
 FINER = {1: 4, 2: 2, 3: 2}  # how much finer a periodic axis is made before local interpolation
 NEAREST_TIMES = 4
+MOST_NUMBERS = 1 << 22  # that are held at a time
 
 
 class GridFinal(AbstractFinal):
@@ -37,31 +39,36 @@ class GridFinal(AbstractFinal):
     def derivatives(self, index: Index, x: Any) -> Any:
         x = jnp.asarray(x)
         d = len(self.axes)
-        data = jnp.asarray(self._refined(tuple(index[:d])), x.dtype)  # (n_t, 2, fields, *n)
+        data = jnp.asarray(self._refined(tuple(index[:d])), x.dtype)  # (n_t, *n, 2, fields)
         times = None if self.times is None else jnp.asarray(self.times, x.dtype)
 
         def at(point: Any) -> Any:
+            slots, weights = zip(*(axis.weights(point[i], data.shape[1 + i]) for i, axis in enumerate(self.axes)), strict=True)
             if times is None:
-                local = data[0, 0]
+                first, in_time = jnp.asarray(0), jnp.asarray([[1.0, 0.0]], x.dtype)
             else:
                 found = _time_weights if self.smooth else _straight
-                first, weights = found(times, point[d], index[d])
-                near = jax.lax.dynamic_slice_in_dim(data, first, len(weights), axis=0)
-                local = jnp.einsum("kv,kv...->...", weights, near)
-            for i, axis in enumerate(self.axes):
-                slots, w = axis.weights(point[i], data.shape[3 + i])
-                # Axis 1 is the next one in space: fields come first, axes that are done are gone.
-                local = jnp.tensordot(jnp.take(local, slots, axis=1), w, axes=(1, 0))
-            return local.astype(x.dtype)
+                first, in_time = found(times, point[d], index[d])
+            # Only what is near the point is touched: (times, *slots, 2, fields).
+            near = data[jnp.ix_(first + jnp.arange(len(in_time)), *slots)]
+            for w in weights:
+                near = jnp.tensordot(near, w, axes=(1, 0))
+            return jnp.einsum("kv,kvf->f", in_time, near).astype(x.dtype)
 
-        return jax.lax.map(at, x, batch_size=256)
+        touched = [
+            jax.eval_shape(lambda p, a=axis, n=n: a.weights(p, n)[1], x[0, 0]).shape[0]
+            for axis, n in zip(self.axes, data.shape[1:-2], strict=True)
+        ]
+        numbers = 2 * NEAREST_TIMES * data.shape[-1] * math.prod(touched)
+        return jax.lax.map(at, x, batch_size=max(1, min(256, MOST_NUMBERS // numbers)))
 
     def _refined(self, index: Index) -> Any:
-        """Values and rates of a spatial derivative, periodic axes refined, `(n_t, 2, fields, *n)`."""
+        """Values and rates of a spatial derivative, periodic axes refined, `(n_t, *n, 2, fields)`."""
         if index not in self._derived:
             u = jnp.stack([jnp.asarray(self.values), jnp.asarray(self.rates)], axis=1)
             for i, (axis, order) in enumerate(zip(self.axes, index, strict=True)):
                 u = axis.refined(axis.differentiate(u, order, 3 + i), FINER[len(self.axes)], 3 + i)
+            u = jnp.moveaxis(u, (1, 2), (-2, -1))
             if is_traced(u):
                 return u
             self._derived[index] = np.asarray(u)

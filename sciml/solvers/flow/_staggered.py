@@ -71,14 +71,29 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
+class Continuation:
+    """Values of cells that follow from others: p[targets] = sum of weights p[sources]."""
+
+    targets: np.ndarray
+    sources: np.ndarray
+    weights: np.ndarray
+
+    def apply(self, p: Any) -> Any:
+        flat = p.ravel()
+        found = jnp.sum(jnp.asarray(self.weights) * flat[self.sources], axis=1)
+        return flat.at[self.targets].set(found, unique_indices=True).reshape(p.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class Surface:
     """Forced points of each component: `points[a]` flat indices, and rows that say what holds there,
-    u[points] = weight u[neighbours]."""
+    u[points] = weight u[neighbours]; how the pressure of the flow goes on in the obstacle."""
 
     points: tuple[np.ndarray, ...]
     neighbours: tuple[np.ndarray, ...]
     weights: tuple[np.ndarray, ...]
     inverse: np.ndarray  # from what is missed on the surface to the forces
+    pressure: Continuation
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,6 +365,7 @@ class Staggered:
                 nodes = np.concatenate([axis.faces[:1], axis.centres, axis.faces[-1:]])
                 v = along(matrix_between(nodes, axis.faces), jnp.moveaxis(known, 0, b), b)
             rows.append(v)
+        p = p if self.surface is None else self.surface.pressure.apply(p)
         for b, axis in enumerate(self.line):
             p = along(_periodic_matrix(axis) if axis.wraps else matrix_between(axis.centres, axis.faces), p, b)
         return jnp.stack([*rows, p])
