@@ -65,7 +65,9 @@ def fixed(linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: An
         return jax.lax.scan(one, carry, None, length=inner)[0], None
 
     carry, _ = jax.lax.scan(several, (at.u, at.rate, at.t), None, length=steps // inner)
-    (u, n, _), _ = jax.lax.scan(one, carry, None, length=steps % inner)
+    if steps % inner:
+        carry, _ = jax.lax.scan(one, carry, None, length=steps % inner)
+    u, n, _ = carry
     return March(u, n, jnp.asarray(t1, float), h, h, factors, at.largest, at.steps + steps, at.rejected)
 
 

@@ -175,7 +175,7 @@ class FlowProblem:
         inner = max(1, math.isqrt(steps))
         several = jax.checkpoint(lambda carry, _: (jax.lax.scan(one, carry, None, length=inner)[0], None))
         carry, _ = jax.lax.scan(several, (u, t), None, length=steps // inner)
-        return jax.lax.scan(one, carry, None, length=steps % inner)[0][0]
+        return (jax.lax.scan(one, carry, None, length=steps % inner)[0] if steps % inner else carry)[0]
 
     def seen(self, u: Any, t: Any, values: Any) -> tuple[Any, Any, Any]:
         """(fields, their rates of change, force on the obstacle) at the vertices; the pressure has no rate."""
