@@ -111,6 +111,19 @@ def allen_cahn_reference() -> tuple[dict, dict]:
     return {"x": x, "t": t}, {"u": u}
 
 
+def kuramoto_sivashinsky() -> tuple[Any, Any]:
+    x, t = coordinates("x t")
+    u = make_field("u", x, t)
+    start = sp.cos(x / 16) * (1 + sp.sin(x / 16))
+    pde = PDE(u.t + u * u.x + u.xx + u.diff(x, 4), Initial(u, start), Periodic(x))
+    return pde, Box(x=(0, 32 * np.pi), t=(0, 10))
+
+
+def kuramoto_sivashinsky_reference() -> tuple[dict, dict]:
+    x, t, u = references.kuramoto_sivashinsky_grid()
+    return {"x": x, "t": t}, {"u": u}
+
+
 def heat() -> tuple[Any, Any]:
     x, t = coordinates("x t")
     u = make_field("u", x, t)
@@ -362,6 +375,10 @@ PROBLEMS = {
         Problem(
             "allen_cahn", "Allen-Cahn, periodic", allen_cahn, allen_cahn_reference,
             (Mark(2e-4, 180), Mark(1e-4, 300)),
+        ),
+        Problem(
+            "kuramoto_sivashinsky", "Kuramoto-Sivashinsky to t = 10 (mark of our own)", kuramoto_sivashinsky,
+            kuramoto_sivashinsky_reference, (Mark(1e-3, 180),),
         ),
         Problem("heat", "heat", heat, heat_reference, (Mark(1e-6, 60),)),
         Problem("wave", "wave, two modes", wave, wave_reference, (Mark(1e-4, 180),), aim=1e-6),

@@ -1,4 +1,4 @@
-"""PDEs on grids: exact solutions, orders of convergence, gradients, and what goes wrong."""
+"""PDEs on grids: exact solutions, orders of convergence, and what goes wrong."""
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +19,9 @@ from sciml import (
     Solution,
     catalogue,
     coordinates,
-    d,
     field,
     fields,
-    function,
     parameter,
-    pinn,
     solvers,
 )
 
@@ -200,83 +197,6 @@ def test_steady_equations():
     assert float(found.error(lambda x: x**2 + 1)) < 1e-9
     with pytest.raises(ValueError, match="up to a constant"):
         solvers.solve(PDE(b.xx - sp.cos(x), Neumann(b, 0)), Box(x=(0, 2 * np.pi)), progress=False)
-
-
-# Gradients, batches, networks ------------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("method", [m for m, _ in METHODS])
-@pytest.mark.parametrize("walls", [False, True])
-def test_gradients_equal_finite_differences(method, walls):
-    pde = PDE(*BURGERS.equations, Initial(u, -sp.sin(x)), Dirichlet(u, 0)) if walls else BURGERS
-    problem = solvers.compile(pde, RING, grid=24)
-    start = problem.run(save_at=(0, 0.1), steps=1, method=method)[0]
-    bump = np.sin(2 * np.linspace(0, 2 * np.pi, start.shape[-1], endpoint=walls))
-
-    def loss(p):
-        states = problem.run(start + p[1] * bump, {"nu": p[0]}, save_at=(0, 0.5, 1), steps=9, method=method)
-        return jnp.sum(states[1:] ** 2)
-
-    with sciml.float64():
-        p = jnp.array([0.1, 0.2])
-        gradient, value = jax.jit(jax.grad(loss))(p), jax.jit(loss)
-        for e, g in zip(np.eye(2), gradient, strict=True):
-            one, two = ((value(p + h * e) - value(p - h * e)) / (2 * h) for h in (1e-3, 2e-3))
-            np.testing.assert_allclose(g, (4 * one - two) / 3, rtol=1e-6)
-
-
-G = parameter("g", initial=0.3)
-ENDS = {
-    "dirichlet, moving": [Dirichlet(u, G * sp.sin(3 * t), on="x_min"), Dirichlet(u, 0, on="x_max")],
-    "neumann": [Neumann(u, G, on="x_min"), Neumann(u, -G, on="x_max")],
-    "robin": [Robin(u, 1, 2, G, on="x_min"), Robin(u, 3, 1, 0, on="x_max")],
-    "mixed": [Dirichlet(u, G, on="x_min"), Neumann(u, 0, on="x_max")],
-}
-
-
-@pytest.mark.parametrize(
-    ("kind", "grid"),
-    [
-        *((kind, solvers.Chebyshev(16)) for kind in ENDS),
-        ("robin", solvers.Differences(17, 4)),
-        ("dirichlet, moving", solvers.Volumes(16)),
-        ("robin", solvers.Volumes(16)),
-    ],
-)
-def test_gradients_with_respect_to_what_holds_at_walls(kind, grid):
-    problem = solvers.compile(PDE(u.t + d(u**2 / 2 - u.x / 5, x), Initial(u, sp.sin(x)), *ENDS[kind]), RING, grid=grid)
-    method = solvers.ETDRK2() if grid == solvers.Volumes(16) else None
-
-    def loss(g):
-        return jnp.sum(problem.run(parameters={"g": g}, save_at=(0, 0.3), steps=4, method=method)[1] ** 2)
-
-    with sciml.float64():
-        gradient, value = jax.jit(jax.grad(loss))(0.3), jax.jit(loss)
-        one, two = ((value(0.3 + h) - value(0.3 - h)) / (2 * h) for h in (1e-3, 2e-3))
-    assert abs(float(gradient)) > 1e-3
-    np.testing.assert_allclose(gradient, (4 * one - two) / 3, rtol=1e-6)
-
-
-def test_vmap_gives_the_numbers_of_a_loop():
-    problem = solvers.compile(BURGERS, RING, grid=24)
-    with sciml.float64():
-        run = lambda nu: problem.run(parameters={"nu": nu}, save_at=(0, 1))  # noqa: E731
-        several = jnp.array([0.05, 0.2])
-        np.testing.assert_allclose(jax.vmap(run)(several), np.stack([run(float(v)) for v in several]), rtol=1e-9, atol=1e-12)
-
-
-def test_a_network_inside_the_equation_is_trained_through_the_integrator():
-    weights = jnp.array([0.3])
-    closure = function("closure", lambda v: weights[0] * v)
-    pde = PDE(u.t - u.xx - closure(u), Initial(u, sp.sin(x)), Periodic())
-    exact = lambda x, t: np.sin(x) * np.exp(-0.7 * t)  # noqa: E731
-    assert error(pde, RING, exact, grid=16) < 1e-7
-
-
-def test_a_network_is_measured_against_it():
-    heat = PDE(u.t - u.xx, Initial(u, sp.sin(sp.pi * x)), Dirichlet(u, 0))
-    place = Box(x=(0, 1), t=(0, 0.2))
-    trained = pinn.solve(heat, place, progress=False)
-    assert float(trained.error(solvers.solve(heat, place, progress=False))) < 1e-6
 
 
 # What goes wrong ---------------------------------------------------------------------------------------------------------
