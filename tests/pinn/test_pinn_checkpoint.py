@@ -44,10 +44,8 @@ class Stop(Exception):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop_at", [13, 55])
-def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path, often, monkeypatch, stop_at):
+def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path, often, monkeypatch):
     """Two methods, points that move, weights that change."""
-    path = tmp_path / "state.npz"
     options = dict(
         method=(pinn.Adam(steps=30), pinn.SSBroyden(steps=50)),
         network=net(2),
@@ -58,25 +56,27 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path, often, monkeypatch
         balancing=pinn.GradientNorm(every=15),
     )
     save = Checkpoint.save
-
-    def save_and_stop(self, progress, *rest):
-        save(self, progress, *rest)
-        if progress.step >= stop_at:
-            raise Stop
-
-    monkeypatch.setattr(Checkpoint, "save", save_and_stop)
-    with pytest.raises(Stop):
-        pinn.solve(on_disk, disk, checkpoint=path, **options)
-    monkeypatch.setattr(Checkpoint, "save", save)
-    stopped_at = read_arrays(path)[0]["progress"]["step"]
-    assert stop_at <= stopped_at < 80
-    resumed = pinn.solve(on_disk, disk, checkpoint=path, **options)
     whole = pinn.solve(on_disk, disk, **options)
-    assert np.array_equal(weights_of(resumed), weights_of(whole))
-    assert resumed.final.problem.weights == whole.final.problem.weights
-    assert resumed.stats["steps"] == whole.stats["steps"] == 80
-    steps = [row["step"] for row in resumed.history]
-    assert steps == sorted(steps) and steps[-1] == 80 and steps[0] < stop_at
+    for stop_at in (13, 55):
+        path = tmp_path / f"state_{stop_at}.npz"
+
+        def save_and_stop(self, progress, *rest, stop_at=stop_at):
+            save(self, progress, *rest)
+            if progress.step >= stop_at:
+                raise Stop
+
+        monkeypatch.setattr(Checkpoint, "save", save_and_stop)
+        with pytest.raises(Stop):
+            pinn.solve(on_disk, disk, checkpoint=path, **options)
+        monkeypatch.setattr(Checkpoint, "save", save)
+        stopped_at = read_arrays(path)[0]["progress"]["step"]
+        assert stop_at <= stopped_at < 80
+        resumed = pinn.solve(on_disk, disk, checkpoint=path, **options)
+        assert np.array_equal(weights_of(resumed), weights_of(whole))
+        assert resumed.final.problem.weights == whole.final.problem.weights
+        assert resumed.stats["steps"] == whole.stats["steps"] == 80
+        steps = [row["step"] for row in resumed.history]
+        assert steps == sorted(steps) and steps[-1] == 80 and steps[0] < stop_at
 
 
 KILLED = """
