@@ -1,4 +1,5 @@
-"""The accuracy of `sciml.solvers` against exact and published values; writes benchmarks/results/solvers.json and .md.
+"""The accuracy of `sciml.solvers` against exact and published values; writes benchmarks/results/solvers.json, .md and
+the table of the README.
 
     python accuracy.py                 every case (about ten minutes)
     python accuracy.py burgers sod     those whose names contain these
@@ -436,7 +437,11 @@ def main() -> None:
         f"| {name} | {r['mark']} | {r['reached']} | {r['seconds']:.0f} | {'pass' if r['passed'] else 'MISS'} |"
         for name, r in ((name, report[name]) for name in CASES if name in report)
     ]
-    path.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    table = "\n".join(lines) + "\n"
+    path.with_suffix(".md").write_text(table)
+    readme = HERE.parents[1] / "README.md"
+    before, rest = readme.read_text().split("<!-- solvers -->\n")
+    readme.write_text(f"{before}<!-- solvers -->\n{table}<!-- /solvers -->{rest.split('<!-- /solvers -->')[1]}")
 
 
 if __name__ == "__main__":

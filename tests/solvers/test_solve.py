@@ -110,6 +110,21 @@ def test_taylor_green_in_both_forms():
     assert float(found.error({"psi": lambda x, y, t: np.cos(x) * np.cos(y) * decay(t)})) < 1e-10
 
 
+def test_a_beltrami_flow_in_three_dimensions():
+    """Arnold, Beltrami and Childress: the vorticity is the velocity, which decays as exp(-nu t)."""
+    flow = catalogue.navier_stokes(nu=0.5, dimension=3)
+    *velocities, _ = flow.fields
+    a, b, c, _ = flow.coordinates
+    start = (sp.sin(c) + sp.cos(b), sp.sin(a) + sp.cos(c), sp.sin(b) + sp.cos(a))
+    pde = flow.with_conditions(Initial(tuple(velocities), start), Periodic())
+    box = Box(x=(0, 2 * np.pi), y=(0, 2 * np.pi), z=(0, 2 * np.pi), t=(0, 0.5))
+    problem = solvers.compile(pde, box, grid=8)
+    found = problem.run(save_at=(0, 0.5), steps=8)[-1]
+    mesh = np.meshgrid(*(axis.points for axis in problem.axes), indexing="ij")
+    exact = np.stack([sp.lambdify((a, b, c), e, "numpy")(*mesh) for e in start]) * np.exp(-0.25)
+    np.testing.assert_allclose(found, exact, atol=1e-9)
+
+
 METHODS = [(solvers.ETDRK2(), 2), (solvers.ETDRK4(), 4), (solvers.IMEX4(), 4), (solvers.Implicit5(), 5)]
 
 
