@@ -118,14 +118,9 @@ def _basis(x, t, k):
     """The index of the first of the k + 1 splines that are nonzero at x, and their values."""
     cell = jnp.clip(jnp.searchsorted(t, jax.lax.stop_gradient(x), side="right") - 1, k, t.size - k - 2)
     near = jax.lax.dynamic_slice(t, [cell - k + 1], [2 * k]) if k else t[:0]  # t[cell-k+1 .. cell+k]
-    values = [jnp.ones_like(x)]
+    values, nothing = jnp.ones_like(x)[None], jnp.zeros_like(x)[None]
     for degree in range(1, k + 1):
-        saved, raised = jnp.zeros_like(x), []
-        for r in range(degree):
-            right = near[k + r]  # t[cell + 1 + r]
-            left = near[k - degree + r]  # t[cell + 1 + r - degree]
-            ratio = values[r] / (right - left)
-            raised.append(saved + (right - x) * ratio)
-            saved = (x - left) * ratio
-        values = [*raised, saved]
-    return cell - k, jnp.stack(values)
+        left, right = near[k - degree : k], near[k : k + degree]  # t[cell + 1 - degree ..], t[cell + 1 ..]
+        ratio = values / (right - left)
+        values = jnp.concatenate([(right - x) * ratio, nothing]) + jnp.concatenate([nothing, (x - left) * ratio])
+    return cell - k, values
