@@ -105,7 +105,8 @@ def _as_fluxes(expression: Any, system: System) -> tuple[Any, dict[int, Any]]:
             continue
         axis, w = index.index(1), slopes[0].expr
         if velocities and _constant(factor / velocities[axis]):
-            carried.setdefault(w, {})[axis] = factor / velocities[axis]
+            along = carried.setdefault(w, {})  # k u u_x and u u_x are two terms
+            along[axis] = along.get(axis, 0) + factor / velocities[axis]
         else:
             alone(axis, w, factor)
     for w, factors in carried.items():

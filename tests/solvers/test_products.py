@@ -3,7 +3,7 @@
 import pytest
 import sympy as sp
 
-from sciml import PDE, Periodic, catalogue, coordinates, fields, laplacian
+from sciml import PDE, Periodic, catalogue, coordinates, field, fields, laplacian, parameter
 from sciml.solvers._products import products
 from sciml.solvers._system import first_order
 
@@ -47,6 +47,18 @@ def test_flows_need_fewer_transforms():
     for carried, mine, wanted in zip((a, b), rebuilt(flow), flow.nonlinear, strict=True):
         assert sp.expand(mine - wanted + carried * divergence) == 0
     assert products(flow).transforms == 5
+
+
+def test_terms_that_differ_by_a_parameter_are_added():
+    k = parameter("k", initial=0.5)
+    p = field("p", x, y, t)
+    pde = PDE(
+        u.t + (1 + k) * (u * u.x + v * u.y) + p.x - laplacian(u), v.t + (1 + k) * (u * v.x + v * v.y) + p.y - laplacian(v),
+        u.x + v.y, Periodic(),
+    )  # fmt: skip
+    system = first_order(pde)
+    for carried, mine, wanted in zip((u, v), rebuilt(system), system.nonlinear, strict=True):
+        assert sp.expand(mine - wanted + (1 + k) * carried * (u.x + v.y)) == 0
 
 
 def test_the_vorticity_needs_fewer_transforms():
