@@ -58,17 +58,20 @@ def fixed(linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: An
         u, n, _ = stepper.step(linear, factors, rate, u, t, h, n)
         return (u, n, t + h), None
 
+    u, n, _ = repeated(one, (at.u, at.rate, at.t), steps)
+    return March(u, n, jnp.asarray(t1, float), h, h, factors, at.largest, at.steps + steps, at.rejected)
+
+
+def repeated(one: Any, carry: Any, steps: int) -> Any:
+    """What `one`, as for `jax.lax.scan`, makes of `carry` in so many steps; a gradient keeps the root of their number."""
     inner = max(1, math.isqrt(steps))
 
     @jax.checkpoint
     def several(carry: Any, _: Any) -> Any:
         return jax.lax.scan(one, carry, None, length=inner)[0], None
 
-    carry, _ = jax.lax.scan(several, (at.u, at.rate, at.t), None, length=steps // inner)
-    if steps % inner:
-        carry, _ = jax.lax.scan(one, carry, None, length=steps % inner)
-    u, n, _ = carry
-    return March(u, n, jnp.asarray(t1, float), h, h, factors, at.largest, at.steps + steps, at.rejected)
+    carry, _ = jax.lax.scan(several, carry, None, length=steps // inner)
+    return jax.lax.scan(one, carry, None, length=steps % inner)[0] if steps % inner else carry
 
 
 def adaptive(

@@ -11,7 +11,7 @@ import sympy as sp
 
 from ..pde import lower
 from ._discrete import AbstractDiscrete, lowered
-from ._products import Products, products
+from ._products import Products, products, unit
 from ._system import System, leaves_of, locate
 from .spatial import FourierGrid
 from .stepping import Linear
@@ -86,7 +86,7 @@ class Periodic(AbstractDiscrete):
         assert projection is not None
         where = [self.system.states.index(s) for s in projection.velocities]
         d = self.grid.dim
-        slopes = [jnp.asarray(self.grid.symbol(tuple(int(a == i) for a in range(d)))) for i in range(d)]
+        slopes = [jnp.asarray(self.grid.symbol(unit(i, d))) for i in range(d)]
         laplacian = sum(s * s for s in slopes)
         divergence = sum(s * n[i] for s, i in zip(slopes, where, strict=True))
         potential = jnp.where(laplacian != 0, divergence / jnp.where(laplacian == 0, 1, laplacian), 0)

@@ -288,12 +288,14 @@ def _as_linear(term: Any, pde: PDE) -> tuple[Any, Any, Any] | None:
 
 
 def locate(leaf: Any, pde: PDE) -> tuple[State, Index]:
+    """The state that a field or derivative belongs to, and its spatial index."""
     u: Any = leaf.expr if isinstance(leaf, sp.Derivative) else leaf
     order = 0 if pde.time is None else multi_index(leaf, (pde.time,))[0]
     return State(u.field_name, order), multi_index(leaf, pde.space)
 
 
 def leaves_of(expression: Any) -> list[Any]:
+    """The derivatives of fields in an expression, and the fields that stand by themselves."""
     found = [n for n in expression.atoms(sp.Derivative) if isinstance(n.expr, Field)]
     inside = {n.expr for n in found}
     bare = [u for u in expression.atoms(Field) if u not in inside or _stands_alone(expression, u)]

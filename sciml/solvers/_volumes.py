@@ -372,12 +372,8 @@ def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...]
     rusanov = (Rusanov(),) * len(names)
     made = Volumes(plain, grid, Lowered(None, {}, None), tuple(walls), advection, diffusion, source, rusanov, ())
     if made.spectral:
-        cache: dict[Any, Basis] = {}
-        for rows in walls:
-            for axis, ends in zip(line, rows, strict=True):
-                key = _key(axis, ends)
-                if key not in cache:
-                    cache[key] = _basis(axis, ends)
+        different = {_key(axis, ends): (axis, ends) for rows in walls for axis, ends in zip(line, rows, strict=True)}
+        cache = {key: _basis(*found) for key, found in different.items()}
         bases = tuple(tuple(cache[_key(axis, ends)] for axis, ends in zip(line, rows, strict=True)) for rows in walls)
         made = replace(made, bases=bases)
     if all(a is not None for a in advection):

@@ -14,13 +14,13 @@ from ._read import Flow
 SAMPLES = 64  # points on a part of the boundary
 
 
-def pinned(pde: PDE, domain: Domain, flow: Flow, final: GridFinal) -> GridFinal:
-    """`final` with the pressure moved by a constant at each time, to what a `Dirichlet` condition says at a point, or on
-    average over a part of the boundary."""
+def pinned(pde: PDE, domain: Domain, flow: Flow, final: GridFinal, *, parts: bool = True) -> GridFinal:
+    """`final` with the pressure moved by a constant at each time, to what a `Dirichlet` condition says at a point, or, with
+    `parts`, on average over a part of the boundary; at an opening it holds already."""
     names = [x.name for x in pde.space]
     i = [u.field_name for u in pde.fields].index(flow.pressure)
     for c in pde.conditions:
-        if not isinstance(c, Dirichlet) or c.field.field_name != flow.pressure:
+        if not isinstance(c, Dirichlet) or c.field.field_name != flow.pressure or not (parts or isinstance(c.on, dict)):
             continue
         if isinstance(c.on, dict):
             points = np.array([[float(c.on[n]) for n in names]])

@@ -21,7 +21,7 @@ from ...solution import Parameter, Solution
 from .._bounded import Wall, wall_at
 from .._calls import at_boundary, parameter_values
 from .._grid import GridFinal
-from .._march import MOST_STEPS
+from .._march import MOST_STEPS, repeated
 from .._system import State
 from ..spatial import AbstractAxis, PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
@@ -172,10 +172,7 @@ class FlowProblem:
         """Velocities at `t1` after equal steps; the memory of a gradient grows like the square root of their number."""
         h = (t1 - t) / steps
         one = lambda carry, _: ((self.discrete.step(carry[0], carry[1], h, values), carry[1] + h), None)  # noqa: E731
-        inner = max(1, math.isqrt(steps))
-        several = jax.checkpoint(lambda carry, _: (jax.lax.scan(one, carry, None, length=inner)[0], None))
-        carry, _ = jax.lax.scan(several, (u, t), None, length=steps // inner)
-        return (jax.lax.scan(one, carry, None, length=steps % inner)[0] if steps % inner else carry)[0]
+        return repeated(one, (u, t), steps)[0]
 
     def seen(self, u: Any, t: Any, values: Any) -> tuple[Any, Any, Any]:
         """(fields, their rates of change, force on the obstacle) at the vertices; the pressure has no rate."""
@@ -290,7 +287,8 @@ def solve_flow(
     steady = times is None
     saved = None if steady else np.array(marched.times)
     final = GridFinal(problem.axes, saved, fields[:, order], rates[:, order] * (not steady))
-    final = pinned(problem.pde, problem.domain, problem.flow, final)
+    closed = not any(map(any, problem.discrete.open_ends))
+    final = pinned(problem.pde, problem.domain, problem.flow, final, parts=closed)
     stats = {
         "steps": marched.steps, "grid": list(problem.discrete.cells), "precision": "float64",
         "seconds": time.monotonic() - began, "change": marched.change,

@@ -106,7 +106,7 @@ def _continuation(flow: Staggered, region: Any, points: tuple[np.ndarray, ...]) 
     for a, axis in enumerate(flow.line):
         _, at_faces = _distance(region, _places(flow, a))
         free = at_faces <= 0
-        free.ravel()[points[a]] = False
+        free.flat[points[a]] = False
         free = np.moveaxis(free, a, 0)
         below, above = (np.roll(free, -1, axis=0), free) if axis.wraps else (free[1:], free[:-1])
         joined |= np.moveaxis(below | above, 0, a)
