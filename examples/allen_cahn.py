@@ -36,7 +36,7 @@ def main(quick: bool) -> None:
     allen_cahn = PDE(u.t - 1e-4 * u.xx + 5 * (u**3 - u), Initial(u, x**2 * sp.cos(sp.pi * x)), Periodic(x))
     domain = Box(x=(-1, 1), t=(0, end))
     print(pinn.explain(allen_cahn, domain), "\n")
-    solution = pinn.solve(allen_cahn, domain, max_time=30 if quick else 300)
+    solution = pinn.solve(allen_cahn, domain, max_time=300, tolerance=3e-2 if quick else 1e-8)
     print(solution)
 
     error = solution.error(reference(end))
@@ -51,5 +51,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds, to t = 0.25 only, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 3 %%, to t = 0.25 only, for CI")
     main(parser.parse_args().quick)

@@ -28,7 +28,7 @@ def main(quick: bool) -> None:
     x, t = coordinates("x t")
     u = field("u", x, t)
     burgers = PDE(u.t + u * u.x - NU * u.xx, Initial(u, -sp.sin(sp.pi * x)), Dirichlet(u, 0))
-    solution = pinn.solve(burgers, Box(x=(-1, 1), t=(0, 1)), max_time=30 if quick else 180)
+    solution = pinn.solve(burgers, Box(x=(-1, 1), t=(0, 1)), max_time=180, tolerance=3e-2 if quick else 1e-8)
     print(solution)
 
     xs, ts = np.linspace(-1, 1, 256), np.linspace(0, 1, 101)
@@ -44,5 +44,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 3 %%, for CI")
     main(parser.parse_args().quick)

@@ -18,7 +18,7 @@ def main(quick: bool) -> None:
     mode = lambda i, j, k: sp.sin(i * sp.pi * x) * sp.sin(j * sp.pi * y) * sp.sin(k * sp.pi * z)  # noqa: E731
     heat = PDE(u.t - laplacian(u), Initial(u, mode(1, 1, 1) + mode(2, 1, 1) / 2), Dirichlet(u, 0))
     domain = Box(x=(0, 1), y=(0, 1), z=(0, 1), t=(0, 0.05))
-    solution = pinn.solve(heat, domain, max_time=20 if quick else 180)
+    solution = pinn.solve(heat, domain, max_time=180, tolerance=3e-2 if quick else 1e-8)
     print(solution)
 
     exact = mode(1, 1, 1) * sp.exp(-3 * sp.pi**2 * t) + mode(2, 1, 1) / 2 * sp.exp(-6 * sp.pi**2 * t)
@@ -36,5 +36,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="20 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 3 %%, for CI")
     main(parser.parse_args().quick)

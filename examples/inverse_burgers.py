@@ -35,7 +35,7 @@ def main(quick: bool) -> None:
         Dirichlet(u, 0),
         Observed(u, {"x": where, "t": when}, values, noise=noise),
     )
-    solution = pinn.solve(problem, Box(x=(-1, 1), t=(0, 1)), max_time=30 if quick else 180)
+    solution = pinn.solve(problem, Box(x=(-1, 1), t=(0, 1)), max_time=180, tolerance=1e-2 if quick else 1e-8)
     print(solution)
     for name, learned in solution.parameters.items():
         assert learned.standard_error is not None
@@ -60,5 +60,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 1 %%, for CI")
     main(parser.parse_args().quick)

@@ -23,7 +23,7 @@ def main(quick: bool) -> None:
         Dirichlet(v, 0),
         Dirichlet(p, 0, on={"x": 0, "y": 0}),
     )
-    solution = pinn.solve(cavity, Box(x=(0, 1), y=(0, 1)), max_time=30 if quick else 600)
+    solution = pinn.solve(cavity, Box(x=(0, 1), y=(0, 1)), max_time=600, tolerance=3e-2 if quick else 1e-8)
     print(solution)
 
     line = np.linspace(0, 1, 2001)
@@ -42,5 +42,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 3 %%, for CI")
     main(parser.parse_args().quick)

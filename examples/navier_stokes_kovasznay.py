@@ -29,7 +29,7 @@ def main(quick: bool) -> None:
         Dirichlet((u, v), (exact["u"], exact["v"])),
         Dirichlet(p, float(exact["p"].subs(x, corner["x"])), on=corner),
     )
-    solution = pinn.solve(kovasznay, Box(x=(-0.5, 1), y=(-0.5, 1.5)), max_time=30 if quick else 180)
+    solution = pinn.solve(kovasznay, Box(x=(-0.5, 1), y=(-0.5, 1.5)), max_time=180, tolerance=3e-2 if quick else 1e-8)
     print(solution)
 
     error = solution.error({name: sp.lambdify((x, y), formula, "numpy") for name, formula in exact.items()})
@@ -46,5 +46,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 3 %%, for CI")
     main(parser.parse_args().quick)

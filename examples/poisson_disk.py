@@ -25,7 +25,7 @@ def main(quick: bool) -> None:
 
     domain = Disk((0, 0), 1, name="wall") - Disk((cx, cy), radius, name="hole")
     poisson = PDE(laplacian(u) - f, Dirichlet(u, exact, on="wall"), Neumann(u, flux, on="hole"))
-    solution = pinn.solve(poisson, domain, max_time=15 if quick else 120)
+    solution = pinn.solve(poisson, domain, max_time=120, tolerance=1e-4 if quick else 1e-8)
     print(solution)
 
     error = solution.error(sp.lambdify((x, y), exact, "numpy"))
@@ -42,5 +42,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="15 seconds and a looser bound, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 1e-4, for CI")
     main(parser.parse_args().quick)

@@ -34,7 +34,7 @@ def main(quick: bool) -> None:
     (psi,) = equation.fields
     x, t = equation.coordinates
     schroedinger = equation.with_conditions(Initial(psi, 2 / sp.cosh(x)), Periodic(x))
-    solution = pinn.solve(schroedinger, Box(x=(-5, 5), t=(0, end)), max_time=30 if quick else 300)
+    solution = pinn.solve(schroedinger, Box(x=(-5, 5), t=(0, end)), max_time=300, tolerance=3e-2 if quick else 1e-8)
     print(solution)
 
     error = solution.error(reference(end))
@@ -51,5 +51,5 @@ def main(quick: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 seconds, to t = pi / 8 only, for CI")
+    parser.add_argument("--quick", action="store_true", help="stops at a residual of 3 %%, to t = pi / 8 only, for CI")
     main(parser.parse_args().quick)
