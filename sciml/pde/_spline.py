@@ -103,7 +103,7 @@ class Spline:
         for x, t, k in zip(point, self.knots, self.degrees):
             margin = 1e-6 * (t[-1] - t[0])
             inside = inside & (x >= t[0] - margin) & (x <= t[-1] + margin)
-            start, basis = _basis(jnp.asarray(x, dtype), jnp.asarray(t, dtype), k)
+            start, basis = _basis(jnp.asarray(x, dtype), t, k)
             starts.append(start)
             weights.append(basis)
         total = jax.lax.dynamic_slice(
@@ -116,11 +116,27 @@ class Spline:
 
 def _basis(x, t, k):
     """The index of the first of the k + 1 splines that are nonzero at x, and their values."""
-    cell = jnp.clip(jnp.searchsorted(t, jax.lax.stop_gradient(x), side="right") - 1, k, t.size - k - 2)
-    near = jax.lax.dynamic_slice(t, [cell - k + 1], [2 * k]) if k else t[:0]  # t[cell-k+1 .. cell+k]
-    values, nothing = jnp.ones_like(x)[None], jnp.zeros_like(x)[None]
+    cell = jnp.clip(jnp.searchsorted(t[k:-k], jax.lax.stop_gradient(x), side="right") - 1, 0, t.size - 2 * k - 2)
+    middle, half = (t[k:-k][1:] + t[k:-k][:-1]) / 2, (t[k:-k][1:] - t[k:-k][:-1]) / 2
+    powers = jnp.asarray(_pieces(t, k), x.dtype)[cell]  # XLA would repeat the recursion itself 2^k times
+    s = (x - jnp.asarray(middle, x.dtype)[cell]) / jnp.asarray(half, x.dtype)[cell]
+    values = powers[:, k]
+    for power in range(k - 1, -1, -1):
+        values = values * s + powers[:, power]
+    return cell, values
+
+
+def _pieces(t, k):
+    """The splines on each cell between knots k and -k as polynomials in s, -1 to 1 in a cell: `(cells, k + 1, k + 1)`, the
+    spline and the power."""
+    cells = np.arange(k, t.size - k - 1)
+    middle, half = ((t[cells + 1] + sign * t[cells]) / 2 for sign in (1, -1))
+    values = np.ones((cells.size, 1, 1))
     for degree in range(1, k + 1):
-        left, right = near[k - degree : k], near[k : k + degree]  # t[cell + 1 - degree ..], t[cell + 1 ..]
-        ratio = values / (right - left)
-        values = jnp.concatenate([(right - x) * ratio, nothing]) + jnp.concatenate([nothing, (x - left) * ratio])
-    return cell - k, values
+        left, right = (np.stack([t[cells + j + i] for j in range(degree)], axis=1) for i in (1 - degree, 1))
+        ratio = np.pad(values / (right - left)[..., None], ((0, 0), (0, 0), (0, 1)))
+        risen = half[:, None, None] * np.roll(ratio, 1, axis=-1)  # times x - middle
+        falling = (right - middle[:, None])[..., None] * ratio - risen
+        rising = (middle[:, None] - left)[..., None] * ratio + risen
+        values = np.pad(falling, ((0, 0), (0, 1), (0, 0))) + np.pad(rising, ((0, 0), (1, 0), (0, 0)))
+    return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import partial
 from typing import Any, Self
 
 import jax
@@ -65,10 +66,7 @@ class GridFinal(AbstractFinal):
     def _refined(self, index: Index) -> Any:
         """Values and rates of a spatial derivative, periodic axes refined, `(n_t, *n, 2, fields)`."""
         if index not in self._derived:
-            u = jnp.stack([jnp.asarray(self.values), jnp.asarray(self.rates)], axis=1)
-            for i, (axis, order) in enumerate(zip(self.axes, index, strict=True)):
-                u = axis.refined(axis.differentiate(u, order, 3 + i), FINER[len(self.axes)], 3 + i)
-            u = jnp.moveaxis(u, (1, 2), (-2, -1))
+            u = _refine(self.axes, index, self.values, self.rates)
             if is_traced(u):
                 return u
             self._derived[index] = np.asarray(u)
@@ -91,6 +89,14 @@ class GridFinal(AbstractFinal):
     ) -> Self:
         axes = tuple(KINDS[kind](*rest) for kind, *rest in header["axes"])
         return cls(axes, arrays.get("times"), arrays["values"], arrays["rates"], header["smooth"])
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _refine(axes: tuple[AbstractAxis, ...], index: Index, values: Any, rates: Any) -> Any:
+    u = jnp.stack([values, rates], axis=1)
+    for i, (axis, order) in enumerate(zip(axes, index, strict=True)):
+        u = axis.refined(axis.differentiate(u, order, 3 + i), FINER[len(axes)], 3 + i)
+    return jnp.moveaxis(u, (1, 2), (-2, -1))
 
 
 def _time_weights(times: Any, t: Any, order: int) -> tuple[Any, Any]:

@@ -198,7 +198,8 @@ def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: An
 
 def initial_tail(discrete: Any, u0: Any, t: float, constants: Any) -> float:
     """How much of the initial value is in the upper third of the modes."""
-    return discrete.grid.tail(np.asarray(discrete.whole(discrete.forward(u0), jnp.asarray(float(t)), constants)))
+    whole = jax.jit(lambda u0, t: discrete.whole(discrete.forward(u0), t, constants))
+    return discrete.grid.tail(np.asarray(whole(u0, float(t))))
 
 
 def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:

@@ -186,10 +186,9 @@ def _run(
             fields = lambda u, t: discrete.fields(u, t, constants)  # noqa: E731
             return jax.jvp(fields, (u, t), (discrete.derivative(constants, u, t), jnp.ones_like(t)))
 
-        u = discrete.forward(u0)
         h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
-        at = jax.jit(lambda u, t, h: begin(*parts(), u, t, h))(u, times[0], h)
-        kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(u, jnp.asarray(times[0])))
+        at = jax.jit(lambda u0, t, h: begin(*parts(), discrete.forward(u0), t, h))(u0, times[0], h)
+        kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(at.u, at.t))
         tail = grid.tail(values[0])
         interrupted, complete = False, True
         bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
@@ -197,7 +196,7 @@ def _run(
             for t1 in times[1:]:
                 at = advance(at, t1, rtol)
                 reached = float(at.t)
-                if bool(jnp.all(jnp.isfinite(at.u))) and reached > kept_t[-1]:
+                if np.all(np.isfinite(at.u)) and reached > kept_t[-1]:
                     kept_t.append(reached)
                     for row, found in zip((values, rates), seen(at.u, at.t), strict=True):
                         row.append(np.asarray(found))
