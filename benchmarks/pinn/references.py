@@ -7,6 +7,7 @@ prints how each converges.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,7 @@ def cavity(cells: int = 256) -> dict[str, np.ndarray]:
     return {"u": found.u(x, y), "v": found.v(x, y)}
 
 
+@functools.cache
 def _cavity(cells: int):
     import problems
 

@@ -361,7 +361,10 @@ def sods_tube() -> dict[str, Any]:
 
 @case
 def gradients_against_finite_differences() -> dict[str, Any]:
-    """Along one random direction of parameters and initial values together, by Richardson's extrapolation; fixed steps."""
+    """Along one random direction of parameters and initial values together, by Richardson's extrapolation; fixed steps.
+
+    The first value is a shifted sine: where |u| is equal on both sides of a face, as for sin(x), Rusanov's flux has a kink.
+    """
     import jax
     import jax.numpy as jnp
 
@@ -396,7 +399,7 @@ def gradients_against_finite_differences() -> dict[str, Any]:
             return abs(float(exact / ((4 * one - two) / 3)) - 1)
 
     for name, (conditions, grid) in kinds.items():
-        problem = solvers.compile(PDE(law, Initial(u, sp.sin(x)), *conditions), place, grid=grid or 32)
+        problem = solvers.compile(PDE(law, Initial(u, sp.sin(x - 0.3)), *conditions), place, grid=grid or 32)
         start = problem.initial()
         if name != "periodic" and start.shape[1:] != problem.grid.full:
             start = problem.run(save_at=(0, 1e-3), steps=1)[0]
