@@ -33,8 +33,8 @@ def main(quick: bool) -> None:
     side = Box(x=(0, 2 * np.pi), y=(0, 2 * np.pi), t=(0, end))
     y = coordinates("y")
     runs = {
-        "decaying": vorticity(nu=1e-2 if quick else 5e-4),
-        "Kolmogorov": vorticity(nu=3e-2 if quick else 3e-3, drag=0.1, force=-4 * sp.cos(4 * y)),
+        "decaying": vorticity(nu=1e-2 if quick else 1e-3),
+        "Kolmogorov": vorticity(nu=3e-2 if quick else 5e-3, drag=0.1, force=-4 * sp.cos(4 * y)),
     }
     figure, axes = plt.subplots(2, 3, figsize=(9.5, 6), layout="constrained")
     for row, (name, (w, pde)) in zip(axes, runs.items(), strict=True):

@@ -230,6 +230,8 @@ def test_mistakes():
         steady.plot(t=1)
     with pytest.raises(ValueError, match="needs time"):
         steady.animate("never.gif")
+    with pytest.raises(ValueError, match=r"between=\(0, 9\); expected two increasing times"):
+        line_in_time().animate("never.gif", between=(0, 9))
 
 
 def test_history():

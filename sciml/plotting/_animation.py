@@ -21,12 +21,14 @@ def animate(
     frames: int = 60,
     seconds: float = 4.0,
     n: int | None = None,
+    between: tuple[float, float] | None = None,
     **fixed: float,
 ) -> Path:
     """Writes an animation over time as GIF: curves in one space dimension, heat maps in two; in more, a plane through
     the middle. Returns the path.
 
-    **Arguments:** `field`, `n` and `fixed` as for `plot`; `frames`, how many; `seconds`, how long it lasts.
+    **Arguments:** `field`, `n` and `fixed` as for `plot`; `frames`, how many; `seconds`, how long it lasts;
+    `between`, two times, by default the first and the last.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -36,7 +38,10 @@ def animate(
         raise ValueError("animate needs time; this solution has none. `plot` draws it.")
     if frames < 2:
         raise ValueError(f"frames={frames!r}; expected at least 2.")
-    times = np.linspace(time.start, time.end, frames)
+    start, end = (time.start, time.end) if between is None else map(float, between)
+    if not time.start <= start < end <= time.end:
+        raise ValueError(f"between={between!r}; expected two increasing times from {time.start:g} to {time.end:g}.")
+    times = np.linspace(start, end, frames)
     views = [view_of(solution, q, times, held_in_plane(solution, q, fixed)) for q in quantities(solution, field)]
     for view in views:
         if view.time is None or not view.axes:
