@@ -117,9 +117,9 @@ class Spline:
 def _basis(x, t, k):
     """The index of the first of the k + 1 splines that are nonzero at x, and their values."""
     cell = jnp.clip(jnp.searchsorted(t[k:-k], jax.lax.stop_gradient(x), side="right") - 1, 0, t.size - 2 * k - 2)
-    middle, half = (t[k:-k][1:] + t[k:-k][:-1]) / 2, (t[k:-k][1:] - t[k:-k][:-1]) / 2
-    powers = jnp.asarray(_pieces(t, k), x.dtype)[cell]  # XLA would repeat the recursion itself 2^k times
-    s = (x - jnp.asarray(middle, x.dtype)[cell]) / jnp.asarray(half, x.dtype)[cell]
+    # Polynomials made beforehand: XLA would repeat the recursion itself 2^k times.
+    middle, half, powers = (jnp.asarray(a, x.dtype)[cell] for a in _pieces(t, k))
+    s = (x - middle) / half
     values = powers[:, k]
     for power in range(k - 1, -1, -1):
         values = values * s + powers[:, power]
@@ -127,8 +127,8 @@ def _basis(x, t, k):
 
 
 def _pieces(t, k):
-    """The splines on each cell between knots k and -k as polynomials in s, -1 to 1 in a cell: `(cells, k + 1, k + 1)`, the
-    spline and the power."""
+    """The cells between knots k and -k, their middles and half widths, and the splines on each as polynomials in s, which is
+    -1 to 1 in a cell: `(cells, k + 1, k + 1)`, the spline and the power."""
     cells = np.arange(k, t.size - k - 1)
     middle, half = ((t[cells + 1] + sign * t[cells]) / 2 for sign in (1, -1))
     values = np.ones((cells.size, 1, 1))
@@ -139,4 +139,4 @@ def _pieces(t, k):
         falling = (right - middle[:, None])[..., None] * ratio - risen
         rising = (middle[:, None] - left)[..., None] * ratio + risen
         values = np.pad(falling, ((0, 0), (0, 1), (0, 0))) + np.pad(rising, ((0, 0), (1, 0), (0, 0)))
-    return values
+    return middle, half, values
