@@ -1,0 +1,126 @@
+"""Atoms in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._precision import is_traced
+
+
+class System(eqx.Module):
+    """Atoms in a cell, which may be triclinic, small, or open along any of its vectors.
+
+    **Attributes:** `positions` `(atoms, 3)` [angstrom], unwrapped; `species` `(atoms,)`, numbers into `names`; `cell` `(3, 3)`,
+    a lattice vector in each row; `periodic` along each of them; `masses` `(atoms,)` [amu]; `velocities` `(atoms, 3)`
+    [angstrom per internal unit of time] and `charges` `(atoms,)` [e], or None.
+    """
+
+    positions: Any
+    species: Any
+    cell: Any
+    masses: Any
+    velocities: Any = None
+    charges: Any = None
+    names: tuple[str, ...] = eqx.field(static=True, default=())
+    periodic: tuple[bool, bool, bool] = eqx.field(static=True, default=(True, True, True))
+
+    @property
+    def atoms(self) -> int:
+        return self.positions.shape[0]
+
+    @property
+    def volume(self) -> Any:
+        """The volume of the cell [angstrom^3]."""
+        return abs(jnp.linalg.det(self.cell)) if is_traced(self.cell) else abs(np.linalg.det(self.cell))
+
+    def __repr__(self) -> str:
+        counts = np.bincount(np.asarray(self.species), minlength=len(self.names))
+        formula = " ".join(f"{name}{count}" for name, count in zip(self.names, counts, strict=True) if count)
+        open_axes = [axis for axis, wraps in zip("abc", self.periodic, strict=True) if not wraps]
+        edges = " x ".join(f"{e:.4g}" for e in np.linalg.norm(np.asarray(self.cell), axis=1))
+        return f"System({formula}, cell {edges}{', open along ' + ', '.join(open_axes) if open_axes else ''})"
+
+
+def system(
+    positions: Any,
+    species: Sequence[str] | str,
+    *,
+    cell: Any = None,
+    periodic: bool | Sequence[bool] | None = None,
+    masses: Any = None,
+    velocities: Any = None,
+    charges: Any = None,
+) -> System:
+    """A `System` from arrays.
+
+    **Arguments:** `positions` `(atoms, 3)` [angstrom]; `species`, a name for each atom, or one for all; `cell` `(3, 3)`, three
+    edges or one edge [angstrom]; `periodic`, by default where there is a cell; `masses` [amu], by default those of the
+    elements, and 1 for names that are none.
+
+    **Raises** `ValueError` where shapes do not fit, numbers are not finite, or a periodic system has no cell.
+    """
+    r = np.array(positions, float)
+    if r.ndim != 2 or r.shape[1] != 3 or not len(r):
+        raise ValueError(f"system: positions have the shape {r.shape}; expected (atoms, 3).")
+    kinds = [species] * len(r) if isinstance(species, str) else [str(s) for s in species]
+    if len(kinds) != len(r):
+        raise ValueError(f"system: {len(kinds)} species came for {len(r)} atoms; expected one for each, or one name for all.")
+    names = tuple(dict.fromkeys(kinds))
+    wraps = (cell is not None,) * 3 if periodic is None else tuple(np.broadcast_to(np.asarray(periodic, bool), 3).tolist())
+    if cell is None and any(wraps):
+        raise ValueError("system: a periodic system needs a cell: one edge, three edges, or three vectors [angstrom].")
+    h = np.zeros((3, 3)) if cell is None else np.asarray(cell, float)
+    h = np.diag(np.broadcast_to(h, 3)) if h.ndim < 2 else h
+    if h.shape != (3, 3):
+        raise ValueError(f"system: cell has the shape {h.shape}; expected one edge, three, or three vectors.")
+    arrays = {"positions": r, "cell": h}
+    given_arrays = (("masses", masses, (len(r),)), ("velocities", velocities, r.shape), ("charges", charges, (len(r),)))
+    for name, given, shape in given_arrays:
+        if given is not None:
+            arrays[name] = np.array(np.broadcast_to(np.asarray(given, float), shape))
+    wrong = [name for name, a in arrays.items() if not np.all(np.isfinite(a))]
+    if wrong:
+        raise ValueError(f"system: {', '.join(wrong)} have NaN or infinite numbers.")
+    if any(wraps) and abs(np.linalg.det(complete(h))) < 1e-9:
+        raise ValueError("system: the vectors of the cell lie in one plane.")
+    if "masses" not in arrays:
+        arrays["masses"] = np.array([_mass(name) for name in kinds])
+    numbers = np.array([names.index(k) for k in kinds], np.int32)
+    return System(species=numbers, names=names, periodic=wraps, **arrays)  # type: ignore[arg-type]
+
+
+def _mass(name: str) -> float:
+    from ase.data import atomic_masses, atomic_numbers  # pyright: ignore[reportMissingImports]
+
+    return float(atomic_masses[atomic_numbers[name]]) if name in atomic_numbers else 1.0
+
+
+def complete(cell: Any) -> np.ndarray:
+    """`cell` with unit vectors across the others in place of vectors that are zero."""
+    h = np.array(cell, float)
+    missing = ~np.any(h, axis=1)
+    given = h[~missing]
+    h[missing] = np.linalg.svd(given if len(given) else np.zeros((1, 3)))[2][len(given) :]
+    return h
+
+
+def fcc(constant: float, repeat: int | Sequence[int], species: str, **options: Any) -> System:
+    """A face-centred cubic lattice of `repeat` cubic cells along each axis; `constant` is the edge of one [angstrom]."""
+    n = np.broadcast_to(np.asarray(repeat, int), 3)
+    basis = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    corners = np.stack(np.meshgrid(*(np.arange(k) for k in n), indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    return system(constant * (corners + basis).reshape(-1, 3), species, cell=constant * n, **options)
+
+
+def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:
+    """`atoms` with Maxwell-Boltzmann velocities without net momentum; `temperature` as an energy: the kinetic energy
+    is (3 N - 3) / 2 times it on average."""
+    m = np.asarray(atoms.masses)[:, None]
+    v = np.asarray(jax.random.normal(jax.random.key(key), atoms.positions.shape)) * np.sqrt(temperature / m)
+    return eqx.tree_at(lambda s: s.velocities, atoms, v - np.sum(m * v, axis=0) / np.sum(m), is_leaf=lambda x: x is None)

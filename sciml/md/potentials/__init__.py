@@ -1,0 +1,3 @@
+"""Energies of atoms."""
+
+from ._lennard_jones import LennardJones as LennardJones
