@@ -1,0 +1,3 @@
+"""Models of DeePMD-kit."""
+
+from ._load import load_deep_potential as load_deep_potential

@@ -1,0 +1,75 @@
+"""DeePMD-kit's native files, `.dp` (HDF5) and `.yaml`, as a tree of dictionaries, lists and arrays.
+
+`.dp`: the root attribute `json` holds the tree, in which each array is replaced by the path of a dataset. `.yaml`: an array is
+{"@class": "np.ndarray", "value": nested lists}. Arrays hang under the key "@variables"; None stays.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def read_tree(path: Any) -> dict[str, Any]:
+    """**Raises** `FileNotFoundError`, and `ValueError` where it is neither kind of file."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    if path.suffix in (".yaml", ".yml"):
+        import yaml  # pyright: ignore[reportMissingModuleSource]
+
+        return _from_yaml(yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    if path.suffix != ".dp":
+        raise ValueError(
+            f"{path}: expected a .dp or .yaml file. DeePMD-kit converts others: dp convert-backend {path.name} model.dp"
+        )
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    with h5py.File(path) as file:
+        if "json" not in file.attrs:
+            raise ValueError(f"{path} has no attribute 'json': it is no model of DeePMD-kit.")
+        return _from_dp(json.loads(file.attrs["json"]), file)  # type: ignore[arg-type]
+
+
+def write_tree(path: Any, tree: dict[str, Any]) -> Path:
+    """Writes a `.dp` file."""
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    path = Path(path)
+    if path.suffix != ".dp":
+        raise ValueError(f"{path}: expected a name that ends in .dp.")
+    with h5py.File(path, "w") as file:
+        counter = iter(range(1 << 30))
+        file.attrs["json"] = json.dumps(_to_dp(tree, file, counter))
+    return path
+
+
+def _from_dp(node: Any, file: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _from_dp(value, file) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_from_dp(value, file) for value in node]
+    return np.asarray(file[node]) if isinstance(node, str) and node.startswith("/variable_") else node
+
+
+def _to_dp(node: Any, file: Any, counter: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _to_dp(value, file, counter) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_to_dp(value, file, counter) for value in node]
+    if isinstance(node, np.ndarray):
+        name = f"variable_{next(counter):04d}"
+        file.create_dataset(name, data=node)
+        return f"/{name}"
+    return node
+
+
+def _from_yaml(node: Any) -> Any:
+    if isinstance(node, dict):
+        if node.get("@class") == "np.ndarray":
+            return np.asarray(node["value"], node.get("dtype"))
+        return {key: _from_yaml(value) for key, value in node.items()}
+    return [_from_yaml(value) for value in node] if isinstance(node, list) else node
