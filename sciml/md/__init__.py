@@ -12,7 +12,7 @@ from ._system import fcc as fcc
 from ._system import system as system
 from ._system import thermal as thermal
 from .deepmd import load_deep_potential as load_deep_potential
-from .potentials import DeepPotential as DeepPotential
 from .potentials import EAM as EAM
+from .potentials import DeepPotential as DeepPotential
 from .potentials import LennardJones as LennardJones
 from .potentials import load_eam as load_eam

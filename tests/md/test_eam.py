@@ -21,7 +21,9 @@ def evaluated(potential, atoms):
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here: set SCIML_DATA")
-@pytest.mark.parametrize(("file", "constant", "wanted"), [("Cu_u3.eam", 3.615, -3.5400), ("Au-Grochola-JCP05.eam.alloy", 4.0701, -3.924)])
+@pytest.mark.parametrize(
+    ("file", "constant", "wanted"), [("Cu_u3.eam", 3.615, -3.5400), ("Au-Grochola-JCP05.eam.alloy", 4.0701, -3.924)]
+)
 def test_cohesive_energies(file, constant, wanted):
     potential = md.load_eam(DATA / file)
     atoms = md.fcc(constant, 2, potential.names[0])
@@ -33,7 +35,8 @@ def test_forces_are_derivatives():
     potential = md.load_eam(DATA / "Cu_Zhou.eam.alloy")
     rng = np.random.default_rng(0)
     atoms = md.fcc(3.6, 2, "Cu")
-    atoms = md.system(atoms.positions + rng.normal(size=(atoms.atoms, 3)) * 0.1, "Cu", cell=atoms.cell + rng.normal(size=(3, 3)) * 0.2)
+    positions = atoms.positions + rng.normal(size=atoms.positions.shape) * 0.1
+    atoms = md.system(positions, "Cu", cell=atoms.cell + rng.normal(size=(3, 3)) * 0.2)
     forces = evaluated(potential, atoms).forces
     direction = rng.normal(size=forces.shape)
     with sciml.float64():

@@ -21,8 +21,9 @@ HARTREE_BOHR = 27.2 * 0.529  # eV angstrom, as in LAMMPS
 
 
 class EAM(AbstractPotential):
-    """**Attributes:** `embedding` `(types, rows, 4)`, `density` `(types, rows, 4)` of the neighbour and `pair` `(types, types, rows, 4)`,
-    r phi, as pieces c3 p^3 + c2 p^2 + c1 p + c0; their spacings `drho` and `dr`; `cutoff` [angstrom]; `names` of the types."""
+    """**Attributes:** `embedding` `(types, rows, 4)`, `density` `(types, rows, 4)` of the neighbour, and `pair`
+    `(types, types, rows, 4)`, r phi, all as pieces c3 p^3 + c2 p^2 + c1 p + c0; `drho` and `dr`, their spacings; `cutoff`
+    [angstrom]; `names` of the types."""
 
     embedding: Any
     density: Any
