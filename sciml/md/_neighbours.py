@@ -1,8 +1,9 @@
-"""Who is near whom: lists of neighbours by cells, for triclinic and small cells, open or periodic along each vector.
+"""Who is near whom: lists of neighbours for triclinic and small cells, open or periodic along each vector.
 
-Space is cut into bins, at least as wide as the cutoff where the cell allows it. The neighbours of an atom lie in bins at most m
-away along each axis; a bin beyond the end of a periodic axis is one of the same cell, shifted by whole lattice vectors. A cell
-smaller than the cutoff has one bin, which then stands for several images of itself.
+Atoms are wrapped into the cell, and those near its faces are copied across (*entries*: atoms and their copies). The cell is cut
+into bins at least as wide as cutoff + skin, with layers of bins around it for the copies; a cell that is smaller than that
+is one bin, with as many layers as it takes. Entries are sorted by bin, the atoms of a bin are compared with the entries of the bins
+around it, a bit for each pair, and slot k of an atom is the k-th bit.
 
 `allocate` looks at the atoms and chooses sizes, on the host; `update` is compiled and keeps them, and says in `overflow` where
 they were too small.
@@ -10,8 +11,10 @@ they were too small.
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -22,16 +25,22 @@ import numpy as np
 from ._system import System, complete
 
 SPARE = 1.15  # room in lists, relative to what is needed now
-MOST_CANDIDATES = 1 << 24  # looked at together
+TILE = 1 << 21  # pairs of atom and candidate that are compared at a time
+ROWS = 1024  # atoms whose slots are filled at a time
+WORD = 32
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is fixed when a list is compiled: `bins` along each axis, `reach` in bins, `capacity` of a bin, `slots` of an atom,
-    `places` in which an atom may stand."""
+    """What is fixed when a list is compiled.
+
+    **Attributes:** `bins` in the cell and `layers` around it along each axis; `entries` after the copies along each axis;
+    `capacity` of a bin; `slots` of an atom; `places` in which an atom may stand, 0 for a list that is not transposed.
+    """
 
     bins: tuple[int, int, int]
-    reach: tuple[int, int, int]
+    layers: tuple[int, int, int]
+    entries: tuple[int, int, int]
     capacity: int
     slots: int
     places: int
@@ -40,13 +49,18 @@ class Sizes:
 class Neighbours(eqx.Module):
     """A list of all pairs closer than `cutoff + skin`.
 
-    **Attributes:** `index` `(atoms, slots)`, the neighbour, `atoms` where a slot is empty; `shifts` `(atoms, slots, 3)`,
-    lattice vectors to add to it; `transposed` `(atoms, places)`, the flat slots in which an atom stands; `positions` and
-    `cell` at which it was made; `overflow`, whether anything did not fit.
+    **Attributes:** `owner` `(entries,)`, the atom of which an entry is a copy, `atoms` where there is none, and `image`
+    `(entries, 3)`, the lattice vectors to add to it; `atom` `(atoms,)`, the atom of each row, and `entry` `(atoms,)`, the
+    row's own entry; `index` `(atoms, slots)`, the entries that are neighbours of a row's atom, `entries` in empty slots;
+    `transposed` `(atoms, places)`, the flat slots in which an atom stands, or None; `positions` and `cell` at which it was made;
+    `overflow`, whether anything did not fit.
     """
 
+    owner: Any
+    image: Any
+    atom: Any
+    entry: Any
     index: Any
-    shifts: Any
     transposed: Any
     positions: Any
     cell: Any
@@ -60,140 +74,247 @@ class Neighbours(eqx.Module):
 
     def update(self, positions: Any, cell: Any) -> Neighbours:
         """The list at new positions, of the same sizes."""
-        index, shifts, transposed, overflow = _build(
-            positions, cell, self.low, self.high, self.cutoff + self.skin, self.periodic, self.sizes
-        )
-        return eqx.tree_at(
-            lambda n: (n.index, n.shifts, n.transposed, n.positions, n.cell, n.overflow),
-            self, (index, shifts, transposed, positions, cell, overflow),
-        )  # fmt: skip
+        found = _build(positions, cell, self.low, self.high, self.cutoff + self.skin, self.periodic, self.sizes)
+        return eqx.tree_at(lambda n: (*_arrays(n), n.positions, n.cell), self, (*found, positions, cell), is_leaf=_is_none)
 
     def is_stale(self, positions: Any, cell: Any) -> Any:
         """Whether a pair may have come within the cutoff unseen: two atoms nearer to each other by the skin, the cell's strain
         included."""
-        strain = jnp.linalg.solve(self.cell, cell) - jnp.eye(3)
-        moved = positions - self.positions @ (jnp.eye(3) + strain)
+        deformation = jnp.linalg.solve(self.cell, cell)
+        moved = positions - self.positions @ deformation
         apart = 2 * jnp.sqrt(jnp.max(jnp.sum(moved**2, axis=1)))
-        shrunk = jnp.linalg.norm(strain, 2) * (self.cutoff + self.skin)
+        shrunk = jnp.sqrt(jnp.sum((deformation - jnp.eye(3, dtype=deformation.dtype)) ** 2)) * (self.cutoff + self.skin)
         return apart + shrunk > self.skin
 
+    def at(self, positions: Any, cell: Any) -> Any:
+        """Positions of all entries `(entries, 3)`; beyond every cutoff where there is none."""
+        places = jnp.take(positions, self.owner, axis=0, mode="fill", fill_value=jnp.inf)
+        return places + self.image.astype(positions.dtype) @ cell
 
-def allocate(atoms: System, cutoff: float, *, skin: float = 0.5) -> Neighbours:
-    """A list for `atoms` with room for what may come; `cutoff` and `skin` in angstrom.
+
+def _arrays(n: Neighbours) -> tuple[Any, ...]:
+    return n.owner, n.image, n.atom, n.entry, n.index, n.transposed, n.overflow
+
+
+def _is_none(x: Any) -> bool:
+    return x is None
+
+
+def allocate(atoms: System, cutoff: float, *, skin: float = 0.5, transposed: bool = True) -> Neighbours:
+    """A list for `atoms` with room for what may come; `cutoff` and `skin` in the system's unit of length (angstrom).
+
+    Forces of pair potentials need no `transposed` list.
 
     **Raises** `ValueError` where the cutoff is no positive number.
     """
     if not (np.isfinite(cutoff) and cutoff > 0) or not skin >= 0:
         raise ValueError(f"allocate: cutoff={cutoff!r} and skin={skin!r}; expected a positive number and one not negative.")
-    reach = cutoff + skin
+    reach = float(cutoff) + float(skin)
     h = complete(atoms.cell)
     inverse = np.linalg.inv(h)
     heights = 1 / np.linalg.norm(inverse, axis=0)
     s = np.asarray(atoms.positions) @ inverse
     low, high = s.min(axis=0), s.max(axis=0) + 1e-9
-    bins, m = [], []
-    for axis in range(3):
-        wide = heights[axis] * (1.0 if atoms.periodic[axis] else high[axis] - low[axis])
-        n = max(1, min(int(wide / reach), 256))
-        bins.append(n)
-        m.append(math.ceil(reach * n / wide - 1e-12) if atoms.periodic[axis] or n > 1 else 0)
-    # A first guess from the fullest bin, so that little is compiled twice.
-    inside = np.where(atoms.periodic, s - np.floor(s), (s - low) / (high - low))
-    place = np.clip((inside * bins).astype(int), 0, np.array(bins) - 1)
-    most = int(np.bincount(np.ravel_multi_index(tuple(place.T), bins)).max())
-    size = np.prod([heights[a] * (1.0 if atoms.periodic[a] else high[a] - low[a]) / bins[a] for a in range(3)])
-    around = _room(int(min(most * 4.2 * reach**3 / max(float(size), 1e-9), most * np.prod([2 * k + 1 for k in m]))) + 1)
-    sizes = Sizes(tuple(bins), tuple(m), _room(most), around, around)  # type: ignore[arg-type]
-    build = jax.jit(_needed, static_argnums=(4, 5, 6))
+    bins, layers = [], []
+    for axis, wraps in enumerate(atoms.periodic):
+        wide = heights[axis] * (1.0 if wraps else high[axis] - low[axis])
+        bins.append(max(1, min(int(wide / (reach * (1 + 1e-9))), 256)))
+        layers.append(math.ceil(reach * bins[-1] / wide - 1e-12) if wraps else int(bins[-1] > 1))
+    sizes = _guess(atoms, s, reach / heights, tuple(bins), tuple(layers), transposed)
     r, cell = jnp.asarray(atoms.positions), jnp.asarray(h)
     ends = jnp.asarray(low, r.dtype), jnp.asarray(high, r.dtype)
     while True:
-        most, slots, places = (int(k) for k in build(r, cell, *ends, reach, atoms.periodic, sizes))
-        wanted = replace(
-            sizes, capacity=max(sizes.capacity, _room(most)), slots=max(sizes.slots, _room(slots)),
-            places=max(sizes.places, _room(places)),
-        )  # fmt: skip
-        if most <= sizes.capacity and slots <= sizes.slots and places <= sizes.places:
+        *found, needed = _counted(r, cell, *ends, reach, atoms.periodic, sizes)
+        larger = _larger(sizes, [int(k) for k in needed])
+        if larger == sizes:
             break
-        sizes = wanted
-    empty = Neighbours(None, None, None, r, cell, None, *ends, float(cutoff), float(skin), atoms.periodic, sizes)
-    return jax.jit(lambda n: _filled(n))(empty)
+        sizes = larger
+    found = (*found, _overflow(sizes, needed) | jnp.asarray(False))
+    return Neighbours(*found[:-1], r, cell, found[-1], *ends, float(cutoff), float(skin), atoms.periodic, sizes)
 
 
-def _filled(empty: Neighbours) -> Neighbours:
-    found = _build(
-        empty.positions, empty.cell, empty.low, empty.high, empty.cutoff + empty.skin, empty.periodic, empty.sizes
-    )
-    return eqx.tree_at(
-        lambda n: (n.index, n.shifts, n.transposed, n.overflow), empty, found, is_leaf=lambda x: x is None
-    )
+def _guess(atoms: System, s: np.ndarray, share: np.ndarray, bins: Any, layers: Any, transposed: bool) -> Sizes:
+    """From the fullest bin, so that little is compiled twice."""
+    low, high = s.min(axis=0), s.max(axis=0) + 1e-9
+    inside = np.where(atoms.periodic, s - np.floor(s), (s - low) / (high - low))
+    place = np.clip((inside * bins).astype(int), 0, np.array(bins) - 1)
+    most = int(np.bincount(np.ravel_multi_index(tuple(place.T), bins)).max())
+    entries, count = [], len(s)
+    for axis in range(3):
+        if layers[axis] and atoms.periodic[axis]:
+            count = int(1.05 * count * (1 + 2 * share[axis])) + 8
+        entries.append(_room(count) if count > len(s) else count)
+    wide = np.where(atoms.periodic, 1.0, high - low) / bins
+    around = min(most * math.prod(2 * m + 1 for m in layers), most * 4.2 * float(np.prod(share / wide)))
+    slots = _room(int(around) + 1)
+    return Sizes(bins, layers, tuple(entries), _room(most), slots, slots if transposed else 0)  # type: ignore[arg-type]
 
 
 def _room(needed: int) -> int:
     return max(4, 4 * math.ceil(SPARE * needed / 4))
 
 
-def _needed(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, Any, Any]:
-    *_, most, slots, places = _counted(r, cell, low, high, reach, periodic, sizes)
-    return most, slots, places
+def _larger(sizes: Sizes, needed: list[int]) -> Sizes:
+    """Sizes with room for what is `needed`: entries after each axis, in a bin, slots, places."""
+    entries = tuple(old if k <= old else _room(k) for old, k in zip(sizes.entries, needed[:3], strict=True))
+    most, slots, places = (
+        old if k <= old else _room(k) for old, k in zip((sizes.capacity, sizes.slots, sizes.places), needed[3:6], strict=True)
+    )
+    return Sizes(sizes.bins, sizes.layers, entries, most, slots, places)  # type: ignore[arg-type]
 
 
-def _build(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, Any, Any, Any]:
-    index, shifts, transposed, most, slots, places = _counted(r, cell, low, high, reach, periodic, sizes)
-    overflow = (most > sizes.capacity) | (slots > sizes.slots) | (places > sizes.places)
-    return index, shifts, transposed, overflow | ~jnp.all(jnp.isfinite(r))
+def _overflow(sizes: Sizes, needed: Any) -> Any:
+    room = (*sizes.entries, sizes.capacity, sizes.slots, sizes.places)
+    fits = [k <= size for k, size in zip(needed[:6], room, strict=True)]
+    return ~jnp.all(jnp.stack([*fits, needed[6]]))
 
 
+def _build(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
+    *found, needed = _counted(r, cell, low, high, reach, periodic, sizes)
+    return (*found, _overflow(sizes, needed))
+
+
+@partial(jax.jit, static_argnums=(4, 5, 6))
 def _counted(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
-    """(index, shifts, transposed list, atoms in the fullest bin, neighbours of an atom at most, places of an atom at most)."""
-    n, bins = len(r), np.array(sizes.bins)
+    """(owner, image, atom, entry, index, transposed, what is needed); the last of these whether the bins are wide enough."""
+    n = len(r)
+    inverse = jnp.linalg.inv(cell)
+    share = reach * jnp.sqrt(jnp.sum(inverse**2, axis=0))  # of the cell
     wraps = np.array(periodic)
-    s = r @ jnp.linalg.inv(cell)
-    images = jnp.where(wraps, jnp.floor(s), 0.0)  # what was left out of the cell
-    inside = jnp.where(wraps, s - images, (s - low) / (high - low))
-    place = jnp.clip(jnp.floor(inside * bins).astype(int), 0, bins - 1)
-    flat = (place[:, 0] * bins[1] + place[:, 1]) * bins[2] + place[:, 2]
-    table, most = _table(flat, int(np.prod(bins)), sizes.capacity)
-    # Bins around each bin, and by how many lattice vectors they are shifted.
-    offsets = np.stack(np.meshgrid(*(np.arange(-m, m + 1) for m in sizes.reach), indexing="ij"), axis=-1).reshape(-1, 3)
-    p = r - images @ cell
-
-    def one(i: Any) -> Any:
-        """Neighbours of one atom among all candidates, in the order of these."""
-        target = place[i] + offsets
-        turn = jnp.where(wraps, jnp.floor_divide(target, bins), 0)
-        there = jnp.where(wraps, target - turn * bins, target)
-        valid = jnp.all((there >= 0) & (there < bins), axis=1)
-        there = jnp.clip(there, 0, bins - 1)
-        candidates = table[(there[:, 0] * bins[1] + there[:, 1]) * bins[2] + there[:, 2]]  # (offsets, capacity)
-        moved = (turn @ cell)[:, None]
-        apart = jnp.take(p, candidates, axis=0, mode="fill", fill_value=jnp.inf) + moved - p[i]
-        itself = (candidates == i) & jnp.all(turn == 0, axis=1)[:, None]
-        near = (jnp.sum(apart**2, axis=-1) < reach**2) & valid[:, None] & ~itself & (candidates < n)
-        count = jnp.cumsum(near.ravel())
-        # Slot k holds the first candidate at which the count is k + 1.
-        chosen = jnp.searchsorted(count, jnp.arange(1, sizes.slots + 1))
-        found = chosen < near.size
-        chosen = jnp.where(found, chosen, 0)
-        j = jnp.where(found, candidates.ravel()[chosen], n)
-        shift = turn[chosen // sizes.capacity] - jnp.take(images, j, axis=0, mode="fill", fill_value=0) + images[i]
-        return j, jnp.where(found[:, None], shift, 0).astype(r.dtype), count[-1]
-
-    each = len(offsets) * sizes.capacity * 8
-    index, shifts, counts = jax.lax.map(one, jnp.arange(n), batch_size=max(1, min(n, MOST_CANDIDATES // each)))
-    transposed, places = _transposed(index, n, sizes.places)
-    return index, shifts, transposed, most, jnp.max(counts), places
-
-
-def _table(flat: Any, bins: int, capacity: int) -> tuple[Any, Any]:
-    """The atoms in each bin `(bins, capacity)`, `atoms` where there is none, and how many are in the fullest."""
+    s = r @ inverse
+    wrapped = jnp.where(wraps, jnp.floor(s), 0)
+    s = jnp.where(wraps, s - wrapped, (s - low) / (high - low))
+    share = jnp.where(wraps, share, share / (high - low))
+    owner, image, entries = jnp.arange(n), -wrapped.astype(jnp.int32), []
+    for axis in range(3):
+        if wraps[axis] and sizes.layers[axis]:
+            owner, image, s, count = _copied(owner, image, s, axis, sizes.layers[axis], share[axis], sizes.entries[axis], n)
+            entries.append(count)
+        else:
+            entries.append(jnp.asarray(0))
+    bins, layers = np.array(sizes.bins), np.array(sizes.layers)
+    outer = bins + 2 * layers
+    # Rounding takes an atom at the very face out of the cell, where it would have no row.
+    itself = (jnp.arange(len(owner)) < n)[:, None]
+    place = jnp.floor(s * bins).astype(jnp.int32)
+    place = jnp.clip(place, jnp.where(itself, 0, -layers), bins - 1 + jnp.where(itself, 0, layers)) + layers
+    flat = (place[:, 0] * outer[1] + place[:, 1]) * outer[2] + place[:, 2]
+    flat = jnp.where(owner < n, flat, math.prod(outer))
     order = jnp.argsort(flat, stable=True)
-    starts = jnp.searchsorted(flat[order], jnp.arange(bins + 1))
-    slots = starts[:-1, None] + jnp.arange(capacity)
+    owner, image, flat, itself = owner[order], image[order], flat[order], itself[order, 0]
+    starts = jnp.searchsorted(flat, jnp.arange(math.prod(outer) + 1)).astype(jnp.int32)
+    most = jnp.max(jnp.diff(starts))
+    places = jnp.take(r, owner, axis=0, mode="fill", fill_value=jnp.inf) + image.astype(r.dtype) @ cell
+    inner = _inner(bins, layers, outer)
+    around = _around(layers, outer)
+    words = _compared(places, starts, inner, around, reach, sizes.capacity)
+    # A row for each atom, in the order of the bins.
+    entry = jnp.nonzero(itself, size=n)[0].astype(jnp.int32)
+    where = flat[entry]
+    numbers = np.zeros(math.prod(outer), np.int32)
+    numbers[inner] = np.arange(len(inner))
+    index, slots = _filled(
+        words.reshape(-1, words.shape[-1]), jnp.asarray(numbers)[where] * sizes.capacity + entry - starts[where],
+        starts, where, around, sizes.capacity, sizes.slots, len(owner),
+    )  # fmt: skip
+    transposed, found = None, jnp.asarray(0)
+    if sizes.places:
+        transposed, found = _transposed(jnp.take(owner, index, mode="fill", fill_value=n), n, sizes.places)
+    wide = jnp.all(jnp.where(wraps, share * bins <= layers, (bins == 1) | (share * bins <= 1))) & jnp.all(jnp.isfinite(r))
+    return owner, image, owner[entry], entry, index, transposed, (*entries, most, slots, found, wide)
+
+
+def _copied(owner: Any, image: Any, s: Any, axis: int, layers: int, share: Any, size: int, n: int) -> tuple[Any, ...]:
+    """Entries with their copies along one axis: those within `share` of the cell, and how many there are."""
+    shifts = np.array([k for k in range(-layers, layers + 1) if k])
+    moved = s[None, :, axis] + shifts[:, None]
+    near = (moved >= -share) & (moved <= 1 + share) & (owner < n)
+    old = len(owner)
+    chosen = jnp.nonzero(near.ravel(), size=size - old, fill_value=near.size)[0]
+    which, there = chosen % old, chosen < near.size
+    shift = jnp.where(there, jnp.asarray(shifts)[jnp.minimum(chosen // old, len(shifts) - 1)], 0)
+    unit = np.eye(3, dtype=int)[axis]
+    owner = jnp.concatenate([owner, jnp.where(there, owner[which], n)])
+    image = jnp.concatenate([image, image[which] + (shift[:, None] * unit).astype(image.dtype)])
+    s = jnp.concatenate([s, s[which] + (shift[:, None] * unit).astype(s.dtype)])
+    return owner, image, s, old + jnp.sum(near)
+
+
+def _inner(bins: np.ndarray, layers: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """The numbers of the bins in the cell."""
+    each = np.meshgrid(*(np.arange(k) + m for k, m in zip(bins, layers, strict=True)), indexing="ij")
+    return ((each[0] * outer[1] + each[1]) * outer[2] + each[2]).ravel().astype(np.int32)
+
+
+def _around(layers: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """What to add to the number of a bin for those around it."""
+    steps = itertools.product(*(range(-m, m + 1) for m in layers))
+    return np.array([(a * outer[1] + b) * outer[2] + c for a, b, c in steps], np.int32)
+
+
+def _compared(places: Any, starts: Any, inner: Any, around: Any, reach: float, capacity: int) -> Any:
+    """A bit for each atom of a bin and each entry around it, `(bins, capacity, words)`; a bin begins a new word."""
+    per = -(-capacity // WORD)
+    slots = per * WORD
+    far = jnp.asarray([1e30, -1e30], places.dtype)
+    x, y, z = places.T
+
+    def tile(b: Any) -> Any:
+        own = starts[b] + jnp.arange(capacity)
+        full = own < starts[b + 1]
+        own = jnp.minimum(own, len(places) - 1)
+        other = starts[b + around][:, None] + jnp.arange(slots)
+        held = (other < starts[b + around + 1][:, None]).ravel()
+        other = jnp.minimum(other, len(places) - 1).ravel()
+        square = 0
+        for u in (x, y, z):
+            apart = jnp.where(held, u[other], far[0])[None, :] - jnp.where(full, u[own], far[1])[:, None]
+            square = square + apart**2
+        near = (square < reach**2) & (own[:, None] != other[None, :])
+        bits = near.reshape(capacity, -1, WORD).astype(jnp.uint32) << jnp.arange(WORD, dtype=jnp.uint32)
+        return jnp.sum(bits, axis=-1, dtype=jnp.uint32)
+
+    batch = max(1, min(len(inner), TILE // (capacity * slots * len(around))))
+    return jax.lax.map(tile, jnp.asarray(inner), batch_size=batch)
+
+
+def _filled(
+    words: Any, row: Any, starts: Any, where: Any, around: np.ndarray, capacity: int, slots: int, empty: int
+) -> tuple[Any, Any]:
+    """The entries whose bits are set, `(rows, slots)`, `empty` in those left over, and the most there are."""
+    per = -(-capacity // WORD)
+    count = words.shape[-1]
+    below = np.tril(np.ones((count, count), np.float32))
+    wanted = jnp.arange(slots, dtype=jnp.int32)
+
+    def block(at: Any) -> tuple[Any, Any]:
+        row, where = at
+        own = words[row]  # (words,)
+        total = (jnp.asarray(below) @ jax.lax.population_count(own).astype(jnp.float32)).astype(jnp.int32)
+        word = jnp.sum((total[None, :] <= wanted[:, None]).astype(jnp.int32), axis=1)
+        full = word < count
+        word = jnp.minimum(word, count - 1)
+        bits = own[word]
+        rank = wanted - total[word] + jax.lax.population_count(bits).astype(jnp.int32)
+        place = jnp.zeros_like(rank)
+        for width in (16, 8, 4, 2, 1):  # where the bit of this rank is
+            lower = jax.lax.population_count(bits & np.uint32((1 << width) - 1)).astype(jnp.int32)
+            up = rank >= lower
+            rank = jnp.where(up, rank - lower, rank)
+            place = jnp.where(up, place + width, place)
+            bits = jnp.where(up, bits >> np.uint32(width), bits)
+        found = starts[where + jnp.asarray(around)[word // per]] + word % per * WORD + place
+        return jnp.where(full, found, empty).astype(jnp.int32), total[-1]
+
+    index, totals = jax.lax.map(block, (row, where), batch_size=max(1, min(len(row), ROWS)))
+    return index, jnp.max(totals)
+
+
+def _transposed(neighbour: Any, n: int, places: int) -> tuple[Any, Any]:
+    """For each atom the flat slots that hold it `(n, places)`, `slots` in all for none; and the most there are."""
+    flat = neighbour.ravel()
+    order = jnp.argsort(flat, stable=True)
+    starts = jnp.searchsorted(flat[order], jnp.arange(n + 1))
+    slots = starts[:-1, None] + jnp.arange(places)
     found = slots < starts[1:, None]
-    return jnp.where(found, order[jnp.minimum(slots, len(flat) - 1)], len(flat)), jnp.max(jnp.diff(starts))
-
-
-def _transposed(index: Any, n: int, places: int) -> tuple[Any, Any]:
-    """For each atom the flat slots that hold it `(n, places)`, `index.size` for none; and the most there are."""
-    return _table(index.ravel(), n, places)  # empty slots hold n, which is in no bin
+    return jnp.where(found, order[jnp.minimum(slots, flat.size - 1)], flat.size), jnp.max(jnp.diff(starts))

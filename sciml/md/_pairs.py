@@ -7,36 +7,40 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ._gather import collect, gather
 from ._neighbours import Neighbours
 from ._system import System
 
 FAR = 2.0  # cutoffs, at which empty slots are
+BLOCKS = 16  # of rows, whose forces are computed at a time
 
 
 class Pairs(eqx.Module):
-    """Every atom with its neighbours.
+    """Atoms with their neighbours, a row for each.
 
-    **Attributes:** `vectors` `(atoms, slots, 3)` r_j - r_i [angstrom]; `mask` `(atoms, slots)`, which slots hold a neighbour
-    within the cutoff; `species` `(atoms, slots)` of the neighbours; `centres` `(atoms,)`, species of the atoms.
+    **Attributes:** `vectors` `(rows, slots, 3)` r_j - r_i [angstrom]; `mask` `(rows, slots)`, which slots hold a neighbour
+    within the cutoff; `species` `(rows, slots)` of the neighbours and `centres` `(rows,)` of the atoms; `atom` `(rows,)`, the
+    number of each row's atom.
     """
 
     vectors: Any
     mask: Any
     species: Any
     centres: Any
-    index: Any
+    atom: Any
+    neighbour: Any
     transposed: Any
 
     @property
     def distances(self) -> Any:
-        """|r_j - r_i| `(atoms, slots)` [angstrom]; those of empty slots are beyond every cutoff."""
+        """|r_j - r_i| `(rows, slots)` [angstrom]; those of empty slots are beyond every cutoff."""
         return jnp.sqrt(jnp.sum(self.vectors**2, axis=-1))
 
     def gather(self, x: Any) -> Any:
-        """`x` `(atoms, ...)` of the neighbours, `(atoms, slots, ...)`."""
-        return gather(x, self.index, self.transposed)
+        """`x` `(rows, ...)` of the neighbours, `(rows, slots, ...)`."""
+        return gather(_by_atom(x, self.atom), self.neighbour, self.transposed)
 
 
 class AbstractPotential(eqx.Module):
@@ -45,8 +49,22 @@ class AbstractPotential(eqx.Module):
     cutoff: eqx.AbstractVar[float]
 
     def atom_energies(self, pairs: Pairs) -> Any:
-        """The energy of each atom `(atoms,)` [eV]."""
+        """The energy of each row's atom `(rows,)` [eV]."""
         raise NotImplementedError
+
+
+class AbstractPairPotential(AbstractPotential):
+    """The energy of atoms as a sum over pairs closer than `cutoff`."""
+
+    def pair_energies(self, square: Any, a: Any, b: Any) -> Any:
+        """The energy [eV] of pairs at the squared distance `square` [angstrom^2], for any shape of it; `a` and `b` are the
+        species of the two."""
+        raise NotImplementedError
+
+    def atom_energies(self, pairs: Pairs) -> Any:
+        square = jnp.sum(pairs.vectors**2, axis=-1)
+        found = self.pair_energies(square, pairs.centres[:, None], pairs.species)
+        return jnp.sum(jnp.where(pairs.mask, found, 0), axis=1) / 2
 
 
 class Evaluation(eqx.Module):
@@ -62,25 +80,44 @@ class Evaluation(eqx.Module):
 
 
 def pairs_of(positions: Any, cell: Any, species: Any, neighbours: Neighbours, cutoff: float) -> Pairs:
-    """The pairs within `cutoff` at these positions. Linear in them, where a slot is full."""
-    index, transposed = neighbours.index, neighbours.transposed
-    full = index < len(positions)
-    vectors = gather(positions, index, transposed) + neighbours.shifts @ cell - positions[:, None]
-    square = jnp.sum(vectors**2, axis=-1)
-    mask = full & (square < cutoff**2)
+    """The pairs within `cutoff` at these positions, which can be differentiated any number of times."""
+    n = neighbours
+    if n.transposed is None:
+        raise ValueError("This list is not transposed, which only forces of pair potentials do without: allocate it anew.")
+    neighbour = jnp.take(n.owner, n.index, mode="fill", fill_value=len(positions))
+    image = jnp.take(n.image.astype(positions.dtype) @ cell, n.index, axis=0, mode="fill", fill_value=0)
+    own = positions[n.atom] + n.image[n.entry].astype(positions.dtype) @ cell
+    return _masked(gather(positions, neighbour, n.transposed) + image - own[:, None], n, neighbour, species, cutoff)
+
+
+def _masked(vectors: Any, n: Neighbours, neighbour: Any, species: Any, cutoff: float) -> Pairs:
+    mask = (n.index < len(n.owner)) & (jnp.sum(vectors**2, axis=-1) < cutoff**2)
     far = jnp.asarray([FAR * cutoff, 0.0, 0.0], vectors.dtype)
-    kinds = jnp.take(species, index, mode="fill", fill_value=0)
-    return Pairs(jnp.where(mask[..., None], vectors, far), mask, kinds, species, index, transposed)
+    kinds = jnp.take(species, neighbour, mode="fill", fill_value=0)
+    vectors = jnp.where(mask[..., None], vectors, far)
+    return Pairs(vectors, mask, kinds, species[n.atom], n.atom, neighbour, n.transposed)
+
+
+def _by_atom(rows: Any, atom: Any) -> Any:
+    """Rows in the order of the atoms."""
+    return rows[jnp.argsort(atom)]
 
 
 def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any, neighbours: Neighbours) -> Any:
-    """The energy alone [eV], a function that can be differentiated any number of times."""
+    """The energy alone [eV], a function that can be differentiated any number of times; `species` are the potential's
+    numbers."""
     return jnp.sum(potential.atom_energies(pairs_of(positions, cell, species, neighbours, potential.cutoff)))
 
 
 def evaluate(potential: AbstractPotential, atoms: System, neighbours: Neighbours) -> Evaluation:
-    """Energy, forces and virial, of the whole and of each atom."""
-    pairs = pairs_of(atoms.positions, atoms.cell, atoms.species, neighbours, potential.cutoff)
+    """Energy, forces and virial, of the whole and of each atom.
+
+    **Raises** `ValueError` where the potential does not know a species.
+    """
+    species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
+    if isinstance(potential, AbstractPairPotential):
+        return _of_pairs(potential, atoms, species, neighbours)
+    pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
 
     def total(vectors: Any) -> tuple[Any, Any]:
         each = potential.atom_energies(eqx.tree_at(lambda p: p.vectors, pairs, vectors))
@@ -88,7 +125,55 @@ def evaluate(potential: AbstractPotential, atoms: System, neighbours: Neighbours
 
     (value, each), slope = jax.value_and_grad(total, has_aux=True)(pairs.vectors)
     slope = jnp.where(pairs.mask[..., None], slope, 0)
-    forces = jnp.sum(slope, axis=1) - collect(slope, pairs.index, pairs.transposed)
-    apart = slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :]
-    virials = -collect(apart, pairs.index, pairs.transposed)
-    return Evaluation(value, forces, jnp.sum(virials, axis=0), each, virials)
+    by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
+    forces = _by_atom(jnp.sum(slope, axis=1), pairs.atom) - by_neighbour(slope)
+    virials = -by_neighbour(slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :])
+    return Evaluation(value, forces, jnp.sum(virials, axis=0), _by_atom(each, pairs.atom), virials)
+
+
+def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray:
+    """The potential's number for each species of a system; their own where it has no `names`."""
+    known = getattr(potential, "names", None)
+    if known is None:
+        return np.arange(len(names), dtype=np.int32)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(f"The potential does not know {', '.join(missing)}; it knows {', '.join(known)}.")
+    return np.array([known.index(name) for name in names], np.int32)
+
+
+def _of_pairs(potential: AbstractPairPotential, atoms: System, species: Any, n: Neighbours) -> Evaluation:
+    """As `evaluate`. Each pair is in the list twice, so that what an atom feels is in its own row; rows go in blocks that the
+    cache holds, each coordinate an array of its own."""
+    places = n.at(atoms.positions, atoms.cell)
+    one = len(atoms.names) == 1
+    kinds = None if one else jnp.take(species, n.owner, mode="fill", fill_value=0)
+    x, y, z = (jnp.append(u, jnp.inf) for u in places.T)
+    limit = jnp.asarray(potential.cutoff, places.dtype) ** 2
+
+    def block(at: tuple[Any, Any]) -> Any:
+        index, own = at
+        dx, dy, dz = (u[index] - u[own][:, None] for u in (x, y, z))
+        square = dx**2 + dy**2 + dz**2
+        near = square < limit
+        a, b = (0, 0) if one else (kinds[own][:, None], jnp.take(kinds, index, mode="fill", fill_value=0))
+        value, slope = _with_slope(lambda s: potential.pair_energies(s, a, b), jnp.where(near, square, limit))
+        value, slope = jnp.where(near, value, 0), jnp.where(near, slope, 0)
+        dx, dy, dz = (jnp.where(near, d, 0) for d in (dx, dy, dz))
+        fx, fy, fz = (slope * d for d in (dx, dy, dz))
+        products = (fx * dx, fx * dy, fx * dz, fy * dy, fy * dz, fz * dz)
+        return [jnp.sum(v, axis=1) for v in (value, fx, fy, fz, *products)]
+
+    rows, size = n.index.shape[0], -(-n.index.shape[0] // BLOCKS)
+    spare = BLOCKS * size - rows
+    index = jnp.pad(n.index, ((0, spare), (0, 0)), constant_values=len(places)).reshape(BLOCKS, size, -1)
+    own = jnp.pad(n.entry, (0, spare)).reshape(BLOCKS, size)
+    found = jnp.stack([v.reshape(-1)[:rows] for v in jax.lax.map(block, (index, own))], axis=1)
+    found = _by_atom(found, n.atom)
+    each, forces = found[:, 0] / 2, 2 * found[:, 1:4]
+    virials = -found[:, jnp.array([4, 5, 6, 5, 7, 8, 6, 8, 9])].reshape(-1, 3, 3)
+    return Evaluation(jnp.sum(each), forces, jnp.sum(virials, axis=0), each, virials)
+
+
+def _with_slope(function: Any, x: Any) -> tuple[Any, Any]:
+    return jax.jvp(function, (x,), (jnp.ones_like(x),))

@@ -42,8 +42,9 @@ def test_forces_are_derivatives():
     with sciml.float64():
         neighbours = md.allocate(atoms, potential.cutoff)
         energy = jax.jit(lambda s: md.energy(potential, atoms.positions + s * direction, atoms.cell, jnp.asarray(atoms.species), neighbours))  # noqa: E501
-        one, two = (float(energy(h) - energy(-h)) / (2 * h) for h in (1e-4, 2e-4))
-    np.testing.assert_allclose(-np.sum(forces * direction), (4 * one - two) / 3, rtol=1e-7)
+        # Second derivatives of the table leap at every row: the step is below the distance of rows.
+        found = float(energy(1e-6) - energy(-1e-6)) / 2e-6
+    np.testing.assert_allclose(-np.sum(forces * direction), found, rtol=1e-7)
 
 
 def test_files_of_another_kind(tmp_path):

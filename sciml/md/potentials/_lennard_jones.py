@@ -7,10 +7,10 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._pairs import AbstractPotential, Pairs
+from .._pairs import AbstractPairPotential
 
 
-class LennardJones(AbstractPotential):
+class LennardJones(AbstractPairPotential):
     """E = sum over pairs of 4 epsilon ((sigma / r)^12 - (sigma / r)^6) (Lennard-Jones 1924, doi:10.1098/rspa.1924.0082).
 
     **Arguments:** `epsilon` [eV] and `sigma` [angstrom], numbers or symmetric `(species, species)`; `cutoff` [angstrom]. At the
@@ -34,25 +34,22 @@ class LennardJones(AbstractPotential):
                 "and at most one of shift and a switch below the cutoff."
             )
 
-    def atom_energies(self, pairs: Pairs) -> Any:
-        epsilon, sigma = (_for_pairs(a, pairs) for a in (self.epsilon, self.sigma))
-        r = pairs.distances
-        value = _curve(r, epsilon, sigma)
+    def pair_energies(self, square: Any, a: Any, b: Any) -> Any:
+        epsilon, sigma = (_for_pairs(p, a, b) for p in (self.epsilon, self.sigma))
+        value = _curve(square, epsilon, sigma)
         if self.shift:
-            value = value - _curve(jnp.asarray(self.cutoff, r.dtype), epsilon, sigma)
-        if self.switch is not None:
-            value = value * switched(r, self.switch, self.cutoff)
-        return jnp.sum(jnp.where(pairs.mask, value, 0), axis=1) / 2
+            value = value - _curve(jnp.asarray(self.cutoff, square.dtype) ** 2, epsilon, sigma)
+        return value if self.switch is None else value * switched(jnp.sqrt(square), self.switch, self.cutoff)
 
 
-def _curve(r: Any, epsilon: Any, sigma: Any) -> Any:
-    attraction = (sigma / r) ** 6
+def _curve(square: Any, epsilon: Any, sigma: Any) -> Any:
+    attraction = (sigma**2 / square) ** 3
     return 4 * epsilon * (attraction**2 - attraction)
 
 
-def _for_pairs(parameter: Any, pairs: Pairs) -> Any:
+def _for_pairs(parameter: Any, a: Any, b: Any) -> Any:
     table = jnp.asarray(parameter)
-    return table if not table.ndim else table[pairs.centres[:, None], pairs.species]
+    return table if not table.ndim else table[a, b]
 
 
 def switched(r: Any, start: float, end: float) -> Any:
