@@ -1,18 +1,37 @@
-"""Molecular dynamics: atoms, their neighbours, and potentials."""
+"""Molecular dynamics: atoms, their neighbours, potentials, ensembles."""
 
+from ._ensembles import NVE as NVE
+from ._ensembles import AbstractEnsemble as AbstractEnsemble
+from ._ensembles import Dynamics as Dynamics
+from ._ensembles import Langevin as Langevin
+from ._ensembles import NoseHoover as NoseHoover
+from ._ensembles import Ramp as Ramp
+from ._ensembles import Rescaling as Rescaling
 from ._neighbours import Neighbours as Neighbours
 from ._neighbours import allocate as allocate
+from ._pairs import AbstractPairPotential as AbstractPairPotential
 from ._pairs import AbstractPotential as AbstractPotential
 from ._pairs import Evaluation as Evaluation
 from ._pairs import Pairs as Pairs
 from ._pairs import energy as energy
 from ._pairs import evaluate as evaluate
+from ._simulate import rollout as rollout
+from ._simulate import simulate as simulate
 from ._system import System as System
 from ._system import fcc as fcc
 from ._system import system as system
 from ._system import thermal as thermal
+from ._trajectory import Frame as Frame
+from ._trajectory import Trajectory as Trajectory
+from ._units import METAL as METAL
+from ._units import REDUCED as REDUCED
+from ._units import Units as Units
 from .deepmd import load_deep_potential as load_deep_potential
 from .potentials import EAM as EAM
+from .potentials import Buckingham as Buckingham
 from .potentials import DeepPotential as DeepPotential
 from .potentials import LennardJones as LennardJones
+from .potentials import Morse as Morse
+from .potentials import PairPotential as PairPotential
+from .potentials import StillingerWeber as StillingerWeber
 from .potentials import load_eam as load_eam

@@ -100,10 +100,12 @@ def _is_none(x: Any) -> bool:
     return x is None
 
 
-def allocate(atoms: System, cutoff: float, *, skin: float = 0.5, transposed: bool = True) -> Neighbours:
+def allocate(
+    atoms: System, cutoff: float, *, skin: float = 0.5, transposed: bool = True, spare: float = SPARE
+) -> Neighbours:
     """A list for `atoms` with room for what may come; `cutoff` and `skin` in the system's unit of length (angstrom).
 
-    Forces of pair potentials need no `transposed` list.
+    Forces of pair potentials need no `transposed` list. `spare` is the room relative to what is needed now.
 
     **Raises** `ValueError` where the cutoff is no positive number.
     """
@@ -120,12 +122,12 @@ def allocate(atoms: System, cutoff: float, *, skin: float = 0.5, transposed: boo
         wide = heights[axis] * (1.0 if wraps else high[axis] - low[axis])
         bins.append(max(1, min(int(wide / (reach * (1 + 1e-9))), 256)))
         layers.append(math.ceil(reach * bins[-1] / wide - 1e-12) if wraps else int(bins[-1] > 1))
-    sizes = _guess(atoms, s, reach / heights, tuple(bins), tuple(layers), transposed)
+    sizes = _guess(atoms, s, reach / heights, tuple(bins), tuple(layers), transposed, spare)
     r, cell = jnp.asarray(atoms.positions), jnp.asarray(h)
     ends = jnp.asarray(low, r.dtype), jnp.asarray(high, r.dtype)
     while True:
         *found, needed = _counted(r, cell, *ends, reach, atoms.periodic, sizes)
-        larger = _larger(sizes, [int(k) for k in needed])
+        larger = _larger(sizes, [int(k) for k in needed], spare)
         if larger == sizes:
             break
         sizes = larger
@@ -133,7 +135,9 @@ def allocate(atoms: System, cutoff: float, *, skin: float = 0.5, transposed: boo
     return Neighbours(*found[:-1], r, cell, found[-1], *ends, float(cutoff), float(skin), atoms.periodic, sizes)
 
 
-def _guess(atoms: System, s: np.ndarray, share: np.ndarray, bins: Any, layers: Any, transposed: bool) -> Sizes:
+def _guess(
+    atoms: System, s: np.ndarray, share: np.ndarray, bins: Any, layers: Any, transposed: bool, spare: float
+) -> Sizes:
     """From the fullest bin, so that little is compiled twice."""
     low, high = s.min(axis=0), s.max(axis=0) + 1e-9
     inside = np.where(atoms.periodic, s - np.floor(s), (s - low) / (high - low))
@@ -143,22 +147,22 @@ def _guess(atoms: System, s: np.ndarray, share: np.ndarray, bins: Any, layers: A
     for axis in range(3):
         if layers[axis] and atoms.periodic[axis]:
             count = int(1.05 * count * (1 + 2 * share[axis])) + 8
-        entries.append(_room(count) if count > len(s) else count)
+        entries.append(_room(count, spare) if count > len(s) else count)
     wide = np.where(atoms.periodic, 1.0, high - low) / bins
     around = min(most * math.prod(2 * m + 1 for m in layers), most * 4.2 * float(np.prod(share / wide)))
-    slots = _room(int(around) + 1)
-    return Sizes(bins, layers, tuple(entries), _room(most), slots, slots if transposed else 0)  # type: ignore[arg-type]
+    slots = _room(int(around) + 1, spare)
+    return Sizes(bins, layers, tuple(entries), _room(most, spare), slots, slots if transposed else 0)  # type: ignore[arg-type]
 
 
-def _room(needed: int) -> int:
-    return max(4, 4 * math.ceil(SPARE * needed / 4))
+def _room(needed: int, spare: float) -> int:
+    return max(4, 4 * math.ceil(spare * needed / 4))
 
 
-def _larger(sizes: Sizes, needed: list[int]) -> Sizes:
+def _larger(sizes: Sizes, needed: list[int], spare: float) -> Sizes:
     """Sizes with room for what is `needed`: entries after each axis, in a bin, slots, places."""
-    entries = tuple(old if k <= old else _room(k) for old, k in zip(sizes.entries, needed[:3], strict=True))
+    entries = tuple(old if k <= old else _room(k, spare) for old, k in zip(sizes.entries, needed[:3], strict=True))
     most, slots, places = (
-        old if k <= old else _room(k) for old, k in zip((sizes.capacity, sizes.slots, sizes.places), needed[3:6], strict=True)
+        old if k <= old else _room(k, spare) for old, k in zip((sizes.capacity, sizes.slots, sizes.places), needed[3:6], strict=True)
     )
     return Sizes(sizes.bins, sizes.layers, entries, most, slots, places)  # type: ignore[arg-type]
 

@@ -109,15 +109,16 @@ def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any
     return jnp.sum(potential.atom_energies(pairs_of(positions, cell, species, neighbours, potential.cutoff)))
 
 
-def evaluate(potential: AbstractPotential, atoms: System, neighbours: Neighbours) -> Evaluation:
-    """Energy, forces and virial, of the whole and of each atom.
+def evaluate(potential: AbstractPotential, atoms: System, neighbours: Neighbours, *, dtype: Any = None) -> Evaluation:
+    """Energy, forces and virial, of the whole and of each atom; `dtype` other than that of the positions computes pairs in it.
 
     **Raises** `ValueError` where the potential does not know a species.
     """
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
     if isinstance(potential, AbstractPairPotential):
-        return _of_pairs(potential, atoms, species, neighbours)
+        return _of_pairs(potential, atoms, species, neighbours, dtype)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
+    pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
 
     def total(vectors: Any) -> tuple[Any, Any]:
         each = potential.atom_energies(eqx.tree_at(lambda p: p.vectors, pairs, vectors))
@@ -142,10 +143,10 @@ def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray
     return np.array([known.index(name) for name in names], np.int32)
 
 
-def _of_pairs(potential: AbstractPairPotential, atoms: System, species: Any, n: Neighbours) -> Evaluation:
+def _of_pairs(potential: AbstractPairPotential, atoms: System, species: Any, n: Neighbours, dtype: Any) -> Evaluation:
     """As `evaluate`. Each pair is in the list twice, so that what an atom feels is in its own row; rows go in blocks that the
     cache holds, each coordinate an array of its own."""
-    places = n.at(atoms.positions, atoms.cell)
+    places = n.at(atoms.positions, atoms.cell).astype(dtype or atoms.positions.dtype)
     one = len(atoms.names) == 1
     kinds = None if one else jnp.take(species, n.owner, mode="fill", fill_value=0)
     x, y, z = (jnp.append(u, jnp.inf) for u in places.T)

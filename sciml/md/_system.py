@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .._precision import is_traced
+from ._units import METAL, Units
 
 
 class System(eqx.Module):
@@ -18,7 +18,7 @@ class System(eqx.Module):
 
     **Attributes:** `positions` `(atoms, 3)` [angstrom], unwrapped; `species` `(atoms,)`, numbers into `names`; `cell` `(3, 3)`,
     a lattice vector in each row; `periodic` along each of them; `masses` `(atoms,)` [amu]; `velocities` `(atoms, 3)`
-    [angstrom per internal unit of time] and `charges` `(atoms,)` [e], or None.
+    [sqrt(eV / amu)] and `charges` `(atoms,)` [e], or None; `units`.
     """
 
     positions: Any
@@ -29,6 +29,17 @@ class System(eqx.Module):
     charges: Any = None
     names: tuple[str, ...] = eqx.field(static=True, default=())
     periodic: tuple[bool, bool, bool] = eqx.field(static=True, default=(True, True, True))
+    units: Units = eqx.field(static=True, default=METAL)
+
+    @property
+    def kinetic_energy(self) -> Any:
+        """sum m v^2 / 2 [eV]; zero without velocities."""
+        return 0.0 if self.velocities is None else (self.masses[:, None] * self.velocities**2).sum() / 2
+
+    @property
+    def temperature(self) -> Any:
+        """2 K / (3 N - 3) [K]."""
+        return 2 * self.kinetic_energy / (max(1, 3 * self.atoms - 3) * self.units.temperature)
 
     @property
     def atoms(self) -> int:
@@ -56,12 +67,13 @@ def system(
     masses: Any = None,
     velocities: Any = None,
     charges: Any = None,
+    units: Units = METAL,
 ) -> System:
     """A `System` from arrays.
 
     **Arguments:** `positions` `(atoms, 3)` [angstrom]; `species`, a name for each atom, or one for all; `cell` `(3, 3)`, three
     edges or one edge [angstrom]; `periodic`, by default where there is a cell; `masses` [amu], by default those of the
-    elements, and 1 for names that are none.
+    elements, and 1 for names that are none; `units`, `md.METAL` (eV, angstrom, amu) or `md.REDUCED`.
 
     **Raises** `ValueError` where shapes do not fit, numbers are not finite, or a periodic system has no cell.
     """
@@ -92,7 +104,7 @@ def system(
     if "masses" not in arrays:
         arrays["masses"] = np.array([_mass(name) for name in kinds])
     numbers = np.array([names.index(k) for k in kinds], np.int32)
-    return System(species=numbers, names=names, periodic=wraps, **arrays)  # type: ignore[arg-type]
+    return System(species=numbers, names=names, periodic=wraps, units=units, **arrays)  # type: ignore[arg-type]
 
 
 def _mass(name: str) -> float:
@@ -119,8 +131,12 @@ def fcc(constant: float, repeat: int | Sequence[int], species: str, **options: A
 
 
 def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:
-    """`atoms` with Maxwell-Boltzmann velocities without net momentum; `temperature` as an energy: the kinetic energy
-    is (3 N - 3) / 2 times it on average."""
+    """`atoms` with Maxwell-Boltzmann velocities without net momentum, scaled to `temperature` [K] exactly."""
+    if not temperature >= 0:
+        raise ValueError(f"thermal: temperature={temperature!r}; expected a number that is not negative [K].")
     m = np.asarray(atoms.masses)[:, None]
-    v = np.asarray(jax.random.normal(jax.random.key(key), atoms.positions.shape)) * np.sqrt(temperature / m)
-    return eqx.tree_at(lambda s: s.velocities, atoms, v - np.sum(m * v, axis=0) / np.sum(m), is_leaf=lambda x: x is None)
+    v = np.random.default_rng(key).normal(size=atoms.positions.shape) / np.sqrt(m)
+    v -= np.sum(m * v, axis=0) / np.sum(m)
+    kinetic = float(np.sum(m * v**2)) / max(1, 3 * atoms.atoms - 3)
+    v *= np.sqrt(temperature * atoms.units.temperature / kinetic) if kinetic else 0.0
+    return eqx.tree_at(lambda s: s.velocities, atoms, v, is_leaf=lambda x: x is None)

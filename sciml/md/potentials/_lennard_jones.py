@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .._pairs import AbstractPairPotential
+from ._pair_forms import for_pairs
 
 
 class LennardJones(AbstractPairPotential):
@@ -35,7 +36,7 @@ class LennardJones(AbstractPairPotential):
             )
 
     def pair_energies(self, square: Any, a: Any, b: Any) -> Any:
-        epsilon, sigma = (_for_pairs(p, a, b) for p in (self.epsilon, self.sigma))
+        epsilon, sigma = (for_pairs(p, a, b) for p in (self.epsilon, self.sigma))
         value = _curve(square, epsilon, sigma)
         if self.shift:
             value = value - _curve(jnp.asarray(self.cutoff, square.dtype) ** 2, epsilon, sigma)
@@ -45,11 +46,6 @@ class LennardJones(AbstractPairPotential):
 def _curve(square: Any, epsilon: Any, sigma: Any) -> Any:
     attraction = (sigma**2 / square) ** 3
     return 4 * epsilon * (attraction**2 - attraction)
-
-
-def _for_pairs(parameter: Any, a: Any, b: Any) -> Any:
-    table = jnp.asarray(parameter)
-    return table if not table.ndim else table[a, b]
 
 
 def switched(r: Any, start: float, end: float) -> Any:

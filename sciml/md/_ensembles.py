@@ -1,0 +1,231 @@
+"""How atoms move: velocity Verlet, and thermostats around it.
+
+A step is `before` (a half kick and the drift), the forces at the new positions, and `after` (a half kick). What a thermostat
+gives to the atoms is added up in `heat`, so that energy - heat + `stored` is conserved but for the error of the time step.
+"""
+
+# Annotations are not postponed here: Equinox must see AbstractVar.
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ._units import Units
+
+Schedule = float | Callable[[Any], Any]
+
+
+class Dynamics(eqx.Module):
+    """What is carried from step to step, in internal units. **Attributes:** `positions`, `velocities`, `forces`
+    `(atoms, 3)`; `cell` `(3, 3)`; `energy`, potential; `virial` `(3, 3)`; `bath`, variables of the ensemble; `heat`, what the
+    bath has given to the atoms; `step`, how many were done."""
+
+    positions: Any
+    velocities: Any
+    forces: Any
+    cell: Any
+    energy: Any
+    virial: Any
+    bath: Any
+    heat: Any
+    step: Any
+
+
+class Setting(eqx.Module):
+    """What does not change. **Attributes:** `masses` `(atoms, 1)`; `free` `(atoms, 1)`, one for atoms that move, zero for
+    those held; `h`, the time step; `degrees` of freedom; `units`."""
+
+    masses: Any
+    free: Any
+    h: Any
+    degrees: int = eqx.field(static=True)
+    units: Units = eqx.field(static=True)
+
+    def thermal_energy(self, temperature: Schedule, step: Any) -> Any:
+        """kB T at a step; a schedule is a function of time [fs]."""
+        value = temperature(step * self.h / self.units.time) if callable(temperature) else temperature
+        return value * self.units.temperature
+
+    def kinetic(self, velocities: Any) -> Any:
+        return jnp.sum(self.masses * velocities**2) / 2
+
+
+class AbstractEnsemble(eqx.Module):
+    """How atoms move. **Attributes:** `keeps_momentum`, whether the total momentum stays zero, which takes three degrees of
+    freedom."""
+
+    keeps_momentum: eqx.AbstractClassVar[bool]
+
+    def init(self, setting: Setting) -> Any:
+        """Variables of the bath."""
+        return ()
+
+    def before(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
+        """From a complete step to the positions where forces are wanted."""
+        return drift(kick(at, setting), setting, 1.0)
+
+    def after(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
+        """The rest of the step, with the new forces."""
+        return kick(at, setting)
+
+    def stored(self, at: Dynamics, setting: Setting) -> Any:
+        """The energy of the bath's own variables."""
+        return 0.0
+
+
+def kick(at: Dynamics, setting: Setting) -> Dynamics:
+    """B: half a step of the velocities."""
+    v = at.velocities + setting.free * setting.h / 2 * at.forces / setting.masses
+    return eqx.tree_at(lambda a: a.velocities, at, v)
+
+
+def drift(at: Dynamics, setting: Setting, share: float) -> Dynamics:
+    """A: a share of a step of the positions."""
+    return eqx.tree_at(lambda a: a.positions, at, at.positions + share * setting.h * at.velocities)
+
+
+def _heated(at: Dynamics, velocities: Any, setting: Setting) -> Dynamics:
+    heat = at.heat + setting.kinetic(velocities) - setting.kinetic(at.velocities)
+    return eqx.tree_at(lambda a: (a.velocities, a.heat), at, (velocities, heat))
+
+
+class NVE(AbstractEnsemble):
+    """Velocity Verlet at constant energy and volume (Swope et al. 1982, doi:10.1063/1.442716)."""
+
+    keeps_momentum = True
+
+
+class Langevin(AbstractEnsemble):
+    """Langevin dynamics by the splitting BAOAB (Leimkuhler & Matthews 2013, doi:10.1063/1.4802990), whose configurational
+    averages are right to second order in the time step and to fourth for harmonic forces.
+
+        m dv = F dt - friction m v dt + sqrt(2 friction kB T m) dW
+
+    **Arguments:** `temperature` [K], a number or a function of time [fs]; `friction` [1/fs].
+    """
+
+    temperature: Any = eqx.field(static=True)
+    friction: Any = eqx.field(static=True, default=1e-3)
+    keeps_momentum = False
+
+    def __check_init__(self):
+        _positive(self, "temperature", "friction")
+
+    def before(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
+        at = drift(kick(at, setting), setting, 0.5)
+        keep = jnp.exp(-self.friction / setting.units.time * setting.h)
+        heat = setting.thermal_energy(self.temperature, at.step)
+        noise = jax.random.normal(key, at.velocities.shape, at.velocities.dtype)
+        width = jnp.sqrt((1 - keep**2) * heat / setting.masses)
+        return drift(_heated(at, setting.free * (keep * at.velocities + width * noise), setting), setting, 0.5)
+
+
+class Rescaling(AbstractEnsemble):
+    """Stochastic velocity rescaling (Bussi, Donadio & Parrinello 2007, doi:10.1063/1.2408420): the kinetic energy follows its
+    own Langevin equation, and momentum is kept.
+
+    **Arguments:** `temperature` [K], a number or a function of time [fs]; `time`, of relaxation [fs].
+    """
+
+    temperature: Any = eqx.field(static=True)
+    time: Any = eqx.field(static=True, default=100.0)
+    keeps_momentum = True
+
+    def __check_init__(self):
+        _positive(self, "temperature", "time")
+
+    def after(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
+        at = kick(at, setting)
+        n = setting.degrees
+        keep = jnp.exp(-setting.h / (self.time * setting.units.time))
+        one, rest = jax.random.split(key)
+        noise = jax.random.normal(one, (), at.velocities.dtype)
+        others = 2 * jax.random.gamma(rest, (n - 1) / 2, (), at.velocities.dtype) if n > 1 else 0.0
+        share = setting.thermal_energy(self.temperature, at.step) / 2 / setting.kinetic(at.velocities)
+        square = keep + share * (1 - keep) * (noise**2 + others) + 2 * jnp.sqrt(share * keep * (1 - keep)) * noise
+        sign = jnp.sign(noise + jnp.sqrt(keep / (share * (1 - keep))))
+        return _heated(at, sign * jnp.sqrt(jnp.maximum(square, 0)) * at.velocities, setting)
+
+
+class NoseHoover(AbstractEnsemble):
+    """A chain of Nose-Hoover thermostats (Martyna, Klein & Tuckerman 1992, doi:10.1063/1.463940), integrated with the
+    weights of Yoshida and Suzuki (Martyna et al. 1996, doi:10.1080/00268979600100761). Deterministic.
+
+    **Arguments:** `temperature` [K], a number or a function of time [fs]; `time`, the period of the first thermostat [fs];
+    `chain`, their number.
+    """
+
+    temperature: Any = eqx.field(static=True)
+    time: Any = eqx.field(static=True, default=100.0)
+    chain: int = eqx.field(static=True, default=3)
+    keeps_momentum = True
+
+    def __check_init__(self):
+        _positive(self, "temperature", "time", "chain")
+
+    def init(self, setting: Setting) -> Any:
+        zero = jnp.zeros((self.chain,), jnp.asarray(setting.h).dtype)
+        return zero, zero
+
+    def _inertias(self, setting: Setting, heat: Any) -> Any:
+        counts = jnp.asarray([setting.degrees] + [1] * (self.chain - 1), jnp.asarray(setting.h).dtype)
+        return counts * heat * (self.time * setting.units.time / (2 * jnp.pi)) ** 2
+
+    def _half(self, at: Dynamics, setting: Setting) -> Dynamics:
+        place, rate = at.bath
+        heat = setting.thermal_energy(self.temperature, at.step)
+        inertia = self._inertias(setting, heat)
+        kinetic, scale = setting.kinetic(at.velocities), 1.0
+        places, rates = list(place), list(rate)
+
+        def force(k: int) -> Any:
+            driven = 2 * kinetic * scale**2 - setting.degrees * heat if k == 0 else inertia[k - 1] * rates[k - 1] ** 2 - heat
+            return driven / inertia[k]
+
+        middle = 1 / (2 - 2 ** (1 / 3))
+        for weight in (middle, 1 - 2 * middle, middle):
+            h = weight * setting.h / 2
+            for k in reversed(range(self.chain)):
+                damp = jnp.exp(-h / 4 * rates[k + 1]) if k + 1 < self.chain else 1.0
+                rates[k] = (rates[k] * damp + h / 2 * force(k)) * damp
+            scale = scale * jnp.exp(-h * rates[0])
+            places = [x + h * v for x, v in zip(places, rates, strict=True)]
+            for k in range(self.chain):
+                damp = jnp.exp(-h / 4 * rates[k + 1]) if k + 1 < self.chain else 1.0
+                rates[k] = (rates[k] * damp + h / 2 * force(k)) * damp
+        bath = jnp.stack(places), jnp.stack(rates)
+        return eqx.tree_at(lambda a: (a.velocities, a.bath), at, (scale * at.velocities, bath))
+
+    def before(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
+        return drift(kick(self._half(at, setting), setting), setting, 1.0)
+
+    def after(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
+        return self._half(kick(at, setting), setting)
+
+    def stored(self, at: Dynamics, setting: Setting) -> Any:
+        place, rate = at.bath
+        heat = setting.thermal_energy(self.temperature, at.step)
+        return jnp.sum(self._inertias(setting, heat) * rate**2) / 2 + heat * (
+            setting.degrees * place[0] + jnp.sum(place[1:])
+        )
+
+
+class Ramp(eqx.Module):
+    """A temperature that goes from `start` to `end` in a straight line within `duration` [fs], and stays there."""
+
+    start: float
+    end: float
+    duration: float
+
+    def __call__(self, t: Any) -> Any:
+        return self.start + (self.end - self.start) * jnp.clip(t / self.duration, 0, 1)
+
+
+def _positive(ensemble: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(ensemble, name)
+        if not callable(value) and not value > 0:
+            raise ValueError(f"{type(ensemble).__name__}: {name}={value!r}; expected a positive number.")
