@@ -1,5 +1,8 @@
 """Molecular dynamics: atoms, their neighbours, potentials, ensembles."""
 
+from ._ase import ase_calculator as ase_calculator
+from ._ase import from_ase as from_ase
+from ._ase import to_ase as to_ase
 from ._ensembles import NVE as NVE
 from ._ensembles import AbstractEnsemble as AbstractEnsemble
 from ._ensembles import Dynamics as Dynamics
@@ -9,6 +12,15 @@ from ._ensembles import Ramp as Ramp
 from ._ensembles import Rescaling as Rescaling
 from ._neighbours import Neighbours as Neighbours
 from ._neighbours import allocate as allocate
+from ._observables import Curve as Curve
+from ._observables import Mean as Mean
+from ._observables import diffusion as diffusion
+from ._observables import heat_capacity as heat_capacity
+from ._observables import mean as mean
+from ._observables import mean_square_displacement as mean_square_displacement
+from ._observables import radial_distribution as radial_distribution
+from ._observables import velocity_autocorrelation as velocity_autocorrelation
+from ._observables import vibrational_spectrum as vibrational_spectrum
 from ._pairs import AbstractPairPotential as AbstractPairPotential
 from ._pairs import AbstractPotential as AbstractPotential
 from ._pairs import Evaluation as Evaluation
@@ -26,7 +38,6 @@ from ._trajectory import Trajectory as Trajectory
 from ._units import METAL as METAL
 from ._units import REDUCED as REDUCED
 from ._units import Units as Units
-from .deepmd import load_deep_potential as load_deep_potential
 from .potentials import EAM as EAM
 from .potentials import Buckingham as Buckingham
 from .potentials import DeepPotential as DeepPotential

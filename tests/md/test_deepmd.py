@@ -28,7 +28,7 @@ def evaluated(model, coord, box, kinds):
 
 def test_deepmd_kits_own_case():
     yaml = pytest.importorskip("yaml")
-    model = md.load_deep_potential(DATA / "deeppot_sea.yaml")
+    model = md.DeepPotential.load(DATA / "deeppot_sea.yaml")
     for case in yaml.safe_load((DATA / "deeppot-testcase.yaml").read_text())["results"]:
         box = None if case.get("box") is None else np.reshape(case["box"], (3, 3))
         found = evaluated(model, np.reshape(case["coord"], (-1, 3)), box, case["atype"])
@@ -39,7 +39,7 @@ def test_deepmd_kits_own_case():
 
 def test_a_model_of_water():
     pytest.importorskip("h5py")
-    model = md.load_deep_potential(DATA / "water_a.dp")
+    model = md.DeepPotential.load(DATA / "water_a.dp")
     wanted = np.load(DATA / "water_a_reference.npz")
     found = evaluated(model, wanted["coord"][0].reshape(-1, 3), wanted["box"][0].reshape(3, 3), wanted["atype"])
     assert abs(float(found.energy) - wanted["energy"][0, 0]) < 1e-10 * 192

@@ -1,3 +1,1 @@
-"""Models of DeePMD-kit."""
-
-from ._load import load_deep_potential as load_deep_potential
+"""Files of DeePMD-kit."""

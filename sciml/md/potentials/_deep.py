@@ -10,6 +10,7 @@ hold R = 0, and what they add is added here in closed form, sel - K times for th
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -82,6 +83,23 @@ class DeepPotential(AbstractPotential):
     axis: int = eqx.field(static=True)
     one_sided: bool = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
+
+    @staticmethod
+    def load(path: Any) -> DeepPotential:
+        """Reads a `.dp` or `.yaml` model of DeePMD-kit with the descriptor se_e2_a; DeePMD-kit is not needed.
+
+        **Raises** `NotImplementedError` that names what the file asks for and is not here, `ValueError` for other files.
+        """
+        from ..deepmd._load import load_deep_potential
+
+        return load_deep_potential(path)
+
+    def save(self, path: Any) -> Path:
+        """Writes a `.dp` file, which DeePMD-kit reads and converts: `dp convert-backend model.dp model.pb`."""
+        from ..deepmd._save import model_tree
+        from ..deepmd._tree import write_tree
+
+        return write_tree(path, model_tree(self))
 
     def atom_energies(self, pairs: Pairs) -> Any:
         """The energy of each atom [eV], biases included."""

@@ -1,0 +1,76 @@
+"""A `DeepPotential` as a tree that DeePMD-kit reads."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ..potentials._deep import DeepPotential, Network
+
+
+def model_tree(model: DeepPotential) -> dict[str, Any]:
+    """The tree of a `.dp` file; DeePMD-kit rejects keys that it does not know."""
+    from ... import __version__
+
+    types, names, sel = len(model.names), list(model.names), list(model.sel)
+    neuron = [int(np.shape(layer.w)[1]) for layer in model.embeddings[0].layers]
+    hidden = [int(np.shape(layer.w)[1]) for layer in model.fittings[0].layers[:-1]]
+    spread = lambda a: np.repeat(np.asarray(a, np.float64), sel, axis=1)  # noqa: E731
+    slow = lambda n: any(layer.idt is not None for layer in n.layers)  # noqa: E731
+    common = {"type_map": names, "exclude_types": [], "precision": "float64", "trainable": True}
+    descriptor = {
+        "@class": "Descriptor", "type": "se_e2_a", "@version": 2, "rcut": model.cutoff, "rcut_smth": model.start, "sel": sel,
+        "neuron": neuron, "axis_neuron": model.axis, "resnet_dt": slow(model.embeddings[0]), "set_davg_zero": False,
+        "activation_function": model.embeddings[0].layers[0].activation, "type_one_side": model.one_sided, "spin": None,
+        "env_protection": 0.0, "env_mat": {"rcut": model.cutoff, "rcut_smth": model.start},
+        "embeddings": _collection([_network(n, "EmbeddingNetwork") for n in model.embeddings], types, 1 if model.one_sided else 2),
+        "@variables": {"davg": spread(model.davg), "dstd": spread(model.dstd)}, **common,
+    }  # fmt: skip
+    empty = dict.fromkeys(("fparam_avg", "fparam_inv_std", "aparam_avg", "aparam_inv_std"))
+    fitting = {
+        "@class": "Fitting", "type": "ener", "@version": 3, "var_name": "energy", "dim_out": 1, "ntypes": types,
+        "dim_descrpt": neuron[-1] * model.axis, "neuron": hidden, "resnet_dt": slow(model.fittings[0]), "numb_fparam": 0,
+        "numb_aparam": 0, "dim_case_embd": 0, "default_fparam": None, "rcond": None, "mixed_types": False, "atom_ener": [], "tot_ener_zero": False,
+        "activation_function": model.fittings[0].layers[0].activation, "layer_name": None, "use_aparam_as_mask": False,
+        "spin": None, "nets": _collection([_network(n, "FittingNetwork") for n in model.fittings], types, 1),
+        "@variables": {"bias_atom_e": np.asarray(model.bias, np.float64).reshape(types, 1), "case_embd": None, **empty}, **common,
+    }  # fmt: skip
+    return {
+        "software": "sciml", "version": __version__, "time": time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime()),
+        "backend": "sciml", "model_def_script": {}, "@variables": {},
+        "model": {
+            "@class": "Model", "type": "standard", "@version": 2, "type_map": names, "descriptor": descriptor,
+            "fitting": fitting, "atom_exclude_types": [], "pair_exclude_types": [], "rcond": None, "preset_out_bias": None,
+            "@variables": {"out_bias": np.zeros((1, types, 1)), "out_std": np.ones((1, types, 1))},
+        },
+    }  # fmt: skip
+
+
+def _collection(networks: list[Any], types: int, dimensions: int) -> dict[str, Any]:
+    kind = "embedding_network" if networks[0]["@class"] == "EmbeddingNetwork" else "fitting_network"
+    return {
+        "@class": "NetworkCollection", "@version": 1, "ndim": dimensions, "ntypes": types, "network_type": kind,
+        "networks": networks,
+    }  # fmt: skip
+
+
+def _network(network: Network, kind: str) -> dict[str, Any]:
+    layers, sizes = network.layers, [int(np.shape(layer.w)[1]) for layer in network.layers]
+    slow = any(layer.idt is not None for layer in layers)
+    found = {
+        "@class": kind, "@version": 2 if kind == "EmbeddingNetwork" else 1, "in_dim": int(np.shape(layers[0].w)[0]),
+        "activation_function": layers[0].activation, "resnet_dt": slow, "precision": "float64",
+        "layers": [
+            {
+                "@class": "Layer", "@version": 1, "bias": layer.b is not None, "use_timestep": layer.idt is not None,
+                "activation_function": layer.activation, "resnet": layer.residual, "precision": "float64",
+                "@variables": {k: None if a is None else np.asarray(a, np.float64) for k, a in zip(("w", "b", "idt"), (layer.w, layer.b, layer.idt), strict=True)},
+            }
+            for layer in layers
+        ],
+    }  # fmt: skip
+    if kind == "EmbeddingNetwork":
+        return found | {"neuron": sizes, "bias": layers[0].b is not None}
+    return found | {"neuron": sizes[:-1], "out_dim": sizes[-1], "bias_out": layers[-1].b is not None}
