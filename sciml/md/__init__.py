@@ -29,6 +29,11 @@ from ._pairs import energy as energy
 from ._pairs import evaluate as evaluate
 from ._simulate import rollout as rollout
 from ._simulate import simulate as simulate
+from ._statics import FIRE as FIRE
+from ._statics import LBFGS as LBFGS
+from ._statics import elastic_constants as elastic_constants
+from ._statics import equation_of_state as equation_of_state
+from ._statics import relax as relax
 from ._system import System as System
 from ._system import fcc as fcc
 from ._system import system as system
