@@ -11,6 +11,7 @@ they were too small.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
@@ -50,8 +51,8 @@ class Neighbours(eqx.Module):
     """A list of all pairs closer than `cutoff + skin`.
 
     **Attributes:** `owner` `(entries,)`, the atom of which an entry is a copy, `atoms` where there is none, and `image`
-    `(entries, 3)`, the lattice vectors to add to it; `atom` `(atoms,)`, the atom of each row, and `entry` `(atoms,)`, the
-    row's own entry; `index` `(atoms, slots)`, the entries that are neighbours of a row's atom, `entries` in empty slots;
+    `(entries, 3)`, the lattice vectors to add to it; `atom` `(atoms,)`, the atom of each row, `row` the other way round, and
+    `entry` `(atoms,)`, the row's own entry; `index` `(atoms, slots)`, the entries that are neighbours of a row's atom, `entries` in empty slots;
     `transposed` `(atoms, places)`, the flat slots in which an atom stands, or None; `positions` and `cell` at which it was made;
     `overflow`, whether anything did not fit.
     """
@@ -59,6 +60,7 @@ class Neighbours(eqx.Module):
     owner: Any
     image: Any
     atom: Any
+    row: Any
     entry: Any
     index: Any
     transposed: Any
@@ -93,7 +95,7 @@ class Neighbours(eqx.Module):
 
 
 def _arrays(n: Neighbours) -> tuple[Any, ...]:
-    return n.owner, n.image, n.atom, n.entry, n.index, n.transposed, n.overflow
+    return n.owner, n.image, n.atom, n.row, n.entry, n.index, n.transposed, n.overflow
 
 
 def _is_none(x: Any) -> bool:
@@ -131,8 +133,13 @@ def allocate(
         if larger == sizes:
             break
         sizes = larger
-    found = (*found, _overflow(sizes, needed) | jnp.asarray(False))
-    return Neighbours(*found[:-1], r, cell, found[-1], *ends, float(cutoff), float(skin), atoms.periodic, sizes)
+    # The guess is generous: slots beyond what is needed would cost time in every step.
+    sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[4]), spare)))
+    *found, index, transposed = found
+    if transposed is not None and index.shape[1] != sizes.slots:
+        *found, index, transposed, needed = _counted(r, cell, *ends, reach, atoms.periodic, sizes)
+    overflow = _overflow(sizes, needed)
+    return Neighbours(*found, index[:, : sizes.slots], transposed, r, cell, overflow, *ends, float(cutoff), float(skin), atoms.periodic, sizes)
 
 
 def _guess(
@@ -180,7 +187,7 @@ def _build(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, 
 
 @partial(jax.jit, static_argnums=(4, 5, 6))
 def _counted(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
-    """(owner, image, atom, entry, index, transposed, what is needed); the last of these whether the bins are wide enough."""
+    """(owner, image, atom, row, entry, index, transposed, what is needed); the last of these whether the bins are wide enough."""
     n = len(r)
     inverse = jnp.linalg.inv(cell)
     share = reach * jnp.sqrt(jnp.sum(inverse**2, axis=0))  # of the cell
@@ -225,7 +232,8 @@ def _counted(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any
     if sizes.places:
         transposed, found = _transposed(jnp.take(owner, index, mode="fill", fill_value=n), n, sizes.places)
     wide = jnp.all(jnp.where(wraps, share * bins <= layers, (bins == 1) | (share * bins <= 1))) & jnp.all(jnp.isfinite(r))
-    return owner, image, owner[entry], entry, index, transposed, (*entries, most, slots, found, wide)
+    atom = owner[entry]
+    return owner, image, atom, jnp.argsort(atom), entry, index, transposed, (*entries, most, slots, found, wide)
 
 
 def _copied(owner: Any, image: Any, s: Any, axis: int, layers: int, share: Any, size: int, n: int) -> tuple[Any, ...]:

@@ -14,7 +14,6 @@ from ._neighbours import Neighbours
 from ._system import System
 
 FAR = 2.0  # cutoffs, at which empty slots are
-BLOCKS = 16  # of rows, whose forces are computed at a time
 
 
 class Pairs(eqx.Module):
@@ -22,7 +21,7 @@ class Pairs(eqx.Module):
 
     **Attributes:** `vectors` `(rows, slots, 3)` r_j - r_i [angstrom]; `mask` `(rows, slots)`, which slots hold a neighbour
     within the cutoff; `species` `(rows, slots)` of the neighbours and `centres` `(rows,)` of the atoms; `atom` `(rows,)`, the
-    number of each row's atom.
+    number of each row's atom, and `row` `(atoms,)` the other way round: what belongs to rows is `[pairs.row]` by atoms.
     """
 
     vectors: Any
@@ -30,6 +29,7 @@ class Pairs(eqx.Module):
     species: Any
     centres: Any
     atom: Any
+    row: Any
     neighbour: Any
     transposed: Any
 
@@ -39,8 +39,8 @@ class Pairs(eqx.Module):
         return jnp.sqrt(jnp.sum(self.vectors**2, axis=-1))
 
     def gather(self, x: Any) -> Any:
-        """`x` `(rows, ...)` of the neighbours, `(rows, slots, ...)`."""
-        return gather(_by_atom(x, self.atom), self.neighbour, self.transposed)
+        """`x` `(atoms, ...)` of the neighbours, `(rows, slots, ...)`."""
+        return gather(x, self.neighbour, self.transposed)
 
 
 class AbstractPotential(eqx.Module):
@@ -95,12 +95,7 @@ def _masked(vectors: Any, n: Neighbours, neighbour: Any, species: Any, cutoff: f
     far = jnp.asarray([FAR * cutoff, 0.0, 0.0], vectors.dtype)
     kinds = jnp.take(species, neighbour, mode="fill", fill_value=0)
     vectors = jnp.where(mask[..., None], vectors, far)
-    return Pairs(vectors, mask, kinds, species[n.atom], n.atom, neighbour, n.transposed)
-
-
-def _by_atom(rows: Any, atom: Any) -> Any:
-    """Rows in the order of the atoms."""
-    return rows[jnp.argsort(atom)]
+    return Pairs(vectors, mask, kinds, species[n.atom], n.atom, n.row, neighbour, n.transposed)
 
 
 def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any, neighbours: Neighbours) -> Any:
@@ -109,14 +104,17 @@ def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any
     return jnp.sum(potential.atom_energies(pairs_of(positions, cell, species, neighbours, potential.cutoff)))
 
 
-def evaluate(potential: AbstractPotential, atoms: System, neighbours: Neighbours, *, dtype: Any = None) -> Evaluation:
-    """Energy, forces and virial, of the whole and of each atom; `dtype` other than that of the positions computes pairs in it.
+def evaluate(
+    potential: AbstractPotential, atoms: System, neighbours: Neighbours, *, dtype: Any = None, virials: bool = True
+) -> Evaluation:
+    """Energy, forces and virial, of the whole and of each atom; `dtype` other than that of the positions computes pairs in it;
+    without `virials` they are None.
 
     **Raises** `ValueError` where the potential does not know a species.
     """
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
     if isinstance(potential, AbstractPairPotential):
-        return _of_pairs(potential, atoms, species, neighbours, dtype)
+        return _of_pairs(potential, atoms, species, neighbours, dtype, virials)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
 
@@ -127,9 +125,12 @@ def evaluate(potential: AbstractPotential, atoms: System, neighbours: Neighbours
     (value, each), slope = jax.value_and_grad(total, has_aux=True)(pairs.vectors)
     slope = jnp.where(pairs.mask[..., None], slope, 0)
     by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
-    forces = _by_atom(jnp.sum(slope, axis=1), pairs.atom) - by_neighbour(slope)
-    virials = -by_neighbour(slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :])
-    return Evaluation(value, forces, jnp.sum(virials, axis=0), _by_atom(each, pairs.atom), virials)
+    forces = jnp.sum(slope, axis=1)[pairs.row] - by_neighbour(slope)
+    each = each[pairs.row]
+    if not virials:
+        return Evaluation(value, forces, None, each, None)
+    tensors = -by_neighbour(slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :])
+    return Evaluation(value, forces, jnp.sum(tensors, axis=0), each, tensors)
 
 
 def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray:
@@ -143,37 +144,44 @@ def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray
     return np.array([known.index(name) for name in names], np.int32)
 
 
-def _of_pairs(potential: AbstractPairPotential, atoms: System, species: Any, n: Neighbours, dtype: Any) -> Evaluation:
-    """As `evaluate`. Each pair is in the list twice, so that what an atom feels is in its own row; rows go in blocks that the
-    cache holds, each coordinate an array of its own."""
+def _of_pairs(
+    potential: AbstractPairPotential, atoms: System, species: Any, n: Neighbours, dtype: Any, virials: bool
+) -> Evaluation:
+    """As `evaluate`. Each pair is in the list twice, so that what an atom feels is in its own row. Each coordinate is an array of
+    its own and all sums are one reduction, so that XLA makes one loop of it: 9 ms for 32,000 atoms instead of 50."""
     places = n.at(atoms.positions, atoms.cell).astype(dtype or atoms.positions.dtype)
     one = len(atoms.names) == 1
-    kinds = None if one else jnp.take(species, n.owner, mode="fill", fill_value=0)
+    kinds = None if one else jnp.append(jnp.take(species, n.owner, mode="fill", fill_value=0), 0)
     x, y, z = (jnp.append(u, jnp.inf) for u in places.T)
     limit = jnp.asarray(potential.cutoff, places.dtype) ** 2
-
-    def block(at: tuple[Any, Any]) -> Any:
-        index, own = at
-        dx, dy, dz = (u[index] - u[own][:, None] for u in (x, y, z))
-        square = dx**2 + dy**2 + dz**2
-        near = square < limit
-        a, b = (0, 0) if one else (kinds[own][:, None], jnp.take(kinds, index, mode="fill", fill_value=0))
-        value, slope = _with_slope(lambda s: potential.pair_energies(s, a, b), jnp.where(near, square, limit))
-        value, slope = jnp.where(near, value, 0), jnp.where(near, slope, 0)
-        dx, dy, dz = (jnp.where(near, d, 0) for d in (dx, dy, dz))
-        fx, fy, fz = (slope * d for d in (dx, dy, dz))
-        products = (fx * dx, fx * dy, fx * dz, fy * dy, fy * dz, fz * dz)
-        return [jnp.sum(v, axis=1) for v in (value, fx, fy, fz, *products)]
-
-    rows, size = n.index.shape[0], -(-n.index.shape[0] // BLOCKS)
-    spare = BLOCKS * size - rows
-    index = jnp.pad(n.index, ((0, spare), (0, 0)), constant_values=len(places)).reshape(BLOCKS, size, -1)
-    own = jnp.pad(n.entry, (0, spare)).reshape(BLOCKS, size)
-    found = jnp.stack([v.reshape(-1)[:rows] for v in jax.lax.map(block, (index, own))], axis=1)
-    found = _by_atom(found, n.atom)
+    # Every index is one of an entry, or the one appended.
+    near = lambda u: u.at[n.index].get(mode="promise_in_bounds")  # noqa: E731
+    dx, dy, dz = (near(u) - u[n.entry][:, None] for u in (x, y, z))
+    square = dx**2 + dy**2 + dz**2
+    held = square < limit
+    a, b = (0, 0) if one else (kinds[n.entry][:, None], near(kinds))  # type: ignore[index]
+    value, slope = _with_slope(lambda s: potential.pair_energies(s, a, b), jnp.where(held, square, limit))
+    value, slope = jnp.where(held, value, 0), jnp.where(held, slope, 0)
+    dx, dy, dz = (jnp.where(held, d, 0) for d in (dx, dy, dz))
+    fx, fy, fz = (slope * d for d in (dx, dy, dz))
+    products = (fx * dx, fx * dy, fx * dz, fy * dy, fy * dz, fz * dz) if virials else ()
+    found = jnp.stack(_row_sums(value, fx, fy, fz, *products), axis=1)[n.row]
     each, forces = found[:, 0] / 2, 2 * found[:, 1:4]
-    virials = -found[:, jnp.array([4, 5, 6, 5, 7, 8, 6, 8, 9])].reshape(-1, 3, 3)
-    return Evaluation(jnp.sum(each), forces, jnp.sum(virials, axis=0), each, virials)
+    if not virials:
+        return Evaluation(jnp.sum(each), forces, None, each, None)
+    tensors = -found[:, np.array([4, 5, 6, 5, 7, 8, 6, 8, 9])].reshape(-1, 3, 3)
+    return Evaluation(jnp.sum(each), forces, jnp.sum(tensors, axis=0), each, tensors)
+
+
+@jax.custom_jvp
+def _row_sums(*arrays: Any) -> tuple[Any, ...]:
+    zeros = tuple(np.zeros((), a.dtype) for a in arrays)
+    return tuple(jax.lax.reduce(arrays, zeros, lambda a, b: tuple(u + v for u, v in zip(a, b, strict=True)), (1,)))
+
+
+@_row_sums.defjvp
+def _(arrays: Any, tangents: Any) -> Any:
+    return _row_sums(*arrays), tuple(jnp.sum(t, axis=1) for t in tangents)
 
 
 def _with_slope(function: Any, x: Any) -> tuple[Any, Any]:

@@ -254,8 +254,10 @@ def _named(which: np.ndarray) -> str:
 
 def _with_forces(at: Dynamics, found: Any) -> Dynamics:
     dtype = at.positions.dtype
-    new = found.forces.astype(dtype), found.energy.astype(dtype), found.virial.astype(dtype)
-    return eqx.tree_at(lambda a: (a.forces, a.energy, a.virial), at, new)
+    virial = at.virial if found.virial is None else found.virial.astype(dtype)
+    return eqx.tree_at(
+        lambda a: (a.forces, a.energy, a.virial), at, (found.forces.astype(dtype), found.energy.astype(dtype), virial)
+    )
 
 
 def _advance(
@@ -276,7 +278,7 @@ def _advance(
         def one(c: tuple[Dynamics, Dynamics]) -> tuple[Dynamics, Dynamics]:
             moved, _ = c
             atoms = eqx.tree_at(lambda s: (s.positions, s.cell), template, (moved.positions, moved.cell))
-            new = _with_forces(moved, evaluate(potential, atoms, n, dtype=forces_in))
+            new = _with_forces(moved, evaluate(potential, atoms, n, dtype=forces_in, virials=False))
             new = ensemble.after(new, setting, keyed(moved)[1])
             new = eqx.tree_at(lambda a: a.step, new, moved.step + 1)
             return moved_from(new), new
@@ -351,7 +353,7 @@ class _Checkpoint:
         sizes = Sizes(**{k: tuple(v) if isinstance(v, list) else v for k, v in header["sizes"].items()})
         lists = [jnp.asarray(a) for a in take("list")]
         if not header["transposed"]:
-            lists.insert(5, None)  # type: ignore[arg-type]
+            lists.insert(6, None)  # type: ignore[arg-type]
         n = Neighbours(*lists, header["cutoff"], header["skin"], tuple(header["periodic"]), sizes)
         names = [f.name for f in dataclasses.fields(Frame)]
         columns = {name: arrays[f"frame/{name}"] for name in names}
