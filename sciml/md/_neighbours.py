@@ -27,7 +27,6 @@ from ._system import System, complete
 
 SPARE = 1.15  # room in lists, relative to what is needed now
 TILE = 1 << 21  # pairs of atom and candidate that are compared at a time
-ROWS = 1024  # atoms whose slots are filled at a time
 WORD = 32
 
 
@@ -36,13 +35,15 @@ class Sizes:
     """What is fixed when a list is compiled.
 
     **Attributes:** `bins` in the cell and `layers` around it along each axis; `entries` after the copies along each axis;
-    `capacity` of a bin; `slots` of an atom; `places` in which an atom may stand, 0 for a list that is not transposed.
+    `capacity` of a bin, and of a `run` of neighbouring bins along the last axis; `slots` of an atom; `places` in which an atom
+    may stand, 0 for a list that is not transposed.
     """
 
     bins: tuple[int, int, int]
     layers: tuple[int, int, int]
     entries: tuple[int, int, int]
     capacity: int
+    run: int
     slots: int
     places: int
 
@@ -134,7 +135,7 @@ def allocate(
             break
         sizes = larger
     # The guess is generous: slots beyond what is needed would cost time in every step.
-    sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[4]), spare)))
+    sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[5]), spare)))
     *found, index, transposed = found
     if transposed is not None and index.shape[1] != sizes.slots:
         *found, index, transposed, needed = _counted(r, cell, *ends, reach, atoms.periodic, sizes)
@@ -158,7 +159,8 @@ def _guess(
     wide = np.where(atoms.periodic, 1.0, high - low) / bins
     around = min(most * math.prod(2 * m + 1 for m in layers), most * 4.2 * float(np.prod(share / wide)))
     slots = _room(int(around) + 1, spare)
-    return Sizes(bins, layers, tuple(entries), _room(most, spare), slots, slots if transposed else 0)  # type: ignore[arg-type]
+    run = _room(most, spare) * (2 * layers[2] + 1) * 4 // 5
+    return Sizes(bins, layers, tuple(entries), _room(most, spare), run, slots, slots if transposed else 0)  # type: ignore[arg-type]
 
 
 def _room(needed: int, spare: float) -> int:
@@ -166,18 +168,16 @@ def _room(needed: int, spare: float) -> int:
 
 
 def _larger(sizes: Sizes, needed: list[int], spare: float) -> Sizes:
-    """Sizes with room for what is `needed`: entries after each axis, in a bin, slots, places."""
-    entries = tuple(old if k <= old else _room(k, spare) for old, k in zip(sizes.entries, needed[:3], strict=True))
-    most, slots, places = (
-        old if k <= old else _room(k, spare) for old, k in zip((sizes.capacity, sizes.slots, sizes.places), needed[3:6], strict=True)
-    )
-    return Sizes(sizes.bins, sizes.layers, entries, most, slots, places)  # type: ignore[arg-type]
+    """Sizes with room for what is `needed`: entries after each axis, in a bin and a run of bins, slots, places."""
+    old = (*sizes.entries, sizes.capacity, sizes.run, sizes.slots, sizes.places)
+    new = tuple(size if k <= size else _room(k, spare) for size, k in zip(old, needed[:7], strict=True))
+    return Sizes(sizes.bins, sizes.layers, new[:3], *new[3:])  # type: ignore[arg-type]
 
 
 def _overflow(sizes: Sizes, needed: Any) -> Any:
-    room = (*sizes.entries, sizes.capacity, sizes.slots, sizes.places)
-    fits = [k <= size for k, size in zip(needed[:6], room, strict=True)]
-    return ~jnp.all(jnp.stack([*fits, needed[6]]))
+    room = (*sizes.entries, sizes.capacity, sizes.run, sizes.slots, sizes.places)
+    fits = [k <= size for k, size in zip(needed[:7], room, strict=True)]
+    return ~jnp.all(jnp.stack([*fits, needed[7]]))
 
 
 def _build(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
@@ -217,8 +217,9 @@ def _counted(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any
     most = jnp.max(jnp.diff(starts))
     places = jnp.take(r, owner, axis=0, mode="fill", fill_value=jnp.inf) + image.astype(r.dtype) @ cell
     inner = _inner(bins, layers, outer)
-    around = _around(layers, outer)
-    words = _compared(places, starts, inner, around, reach, sizes.capacity)
+    runs, span = _runs(layers, outer), 2 * int(layers[2]) + 1
+    longest = jnp.max(starts[inner[:, None] + runs + span] - starts[inner[:, None] + runs])
+    words = _compared(places, starts, inner, runs, span, reach, sizes.capacity, sizes.run)
     # A row for each atom, in the order of the bins.
     entry = jnp.nonzero(itself, size=n)[0].astype(jnp.int32)
     where = flat[entry]
@@ -226,14 +227,14 @@ def _counted(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any
     numbers[inner] = np.arange(len(inner))
     index, slots = _filled(
         words.reshape(-1, words.shape[-1]), jnp.asarray(numbers)[where] * sizes.capacity + entry - starts[where],
-        starts, where, around, sizes.capacity, sizes.slots, len(owner),
+        starts, where, runs, sizes.slots, len(owner),
     )  # fmt: skip
     transposed, found = None, jnp.asarray(0)
     if sizes.places:
         transposed, found = _transposed(jnp.take(owner, index, mode="fill", fill_value=n), n, sizes.places)
     wide = jnp.all(jnp.where(wraps, share * bins <= layers, (bins == 1) | (share * bins <= 1))) & jnp.all(jnp.isfinite(r))
     atom = owner[entry]
-    return owner, image, atom, jnp.argsort(atom), entry, index, transposed, (*entries, most, slots, found, wide)
+    return owner, image, atom, jnp.argsort(atom), entry, index, transposed, (*entries, most, longest, slots, found, wide)
 
 
 def _copied(owner: Any, image: Any, s: Any, axis: int, layers: int, share: Any, size: int, n: int) -> tuple[Any, ...]:
@@ -258,25 +259,26 @@ def _inner(bins: np.ndarray, layers: np.ndarray, outer: np.ndarray) -> np.ndarra
     return ((each[0] * outer[1] + each[1]) * outer[2] + each[2]).ravel().astype(np.int32)
 
 
-def _around(layers: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """What to add to the number of a bin for those around it."""
-    steps = itertools.product(*(range(-m, m + 1) for m in layers))
-    return np.array([(a * outer[1] + b) * outer[2] + c for a, b, c in steps], np.int32)
+def _runs(layers: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """What to add to the number of a bin for the first of each run of bins around it; bins of a run follow each other."""
+    steps = itertools.product(*(range(-m, m + 1) for m in layers[:2]))
+    return np.array([(a * outer[1] + b) * outer[2] - layers[2] for a, b in steps], np.int32)
 
 
-def _compared(places: Any, starts: Any, inner: Any, around: Any, reach: float, capacity: int) -> Any:
-    """A bit for each atom of a bin and each entry around it, `(bins, capacity, words)`; a bin begins a new word."""
-    per = -(-capacity // WORD)
-    slots = per * WORD
+def _compared(
+    places: Any, starts: Any, inner: Any, runs: Any, span: int, reach: float, capacity: int, run: int
+) -> Any:
+    """A bit for each atom of a bin and each entry around it, `(bins, capacity, words)`; a run of bins begins a new word."""
+    slots = -(-run // WORD) * WORD
     far = jnp.asarray([1e30, -1e30], places.dtype)
     x, y, z = places.T
 
     def tile(b: Any) -> Any:
-        own = starts[b] + jnp.arange(capacity)
+        own = starts[b] + jnp.arange(capacity, dtype=jnp.int32)
         full = own < starts[b + 1]
         own = jnp.minimum(own, len(places) - 1)
-        other = starts[b + around][:, None] + jnp.arange(slots)
-        held = (other < starts[b + around + 1][:, None]).ravel()
+        other = starts[b + runs][:, None] + jnp.arange(slots, dtype=jnp.int32)
+        held = (other < starts[b + runs + span][:, None]).ravel()
         other = jnp.minimum(other, len(places) - 1).ravel()
         square = 0
         for u in (x, y, z):
@@ -286,40 +288,42 @@ def _compared(places: Any, starts: Any, inner: Any, around: Any, reach: float, c
         bits = near.reshape(capacity, -1, WORD).astype(jnp.uint32) << jnp.arange(WORD, dtype=jnp.uint32)
         return jnp.sum(bits, axis=-1, dtype=jnp.uint32)
 
-    batch = max(1, min(len(inner), TILE // (capacity * slots * len(around))))
+    batch = max(1, min(len(inner), TILE // (capacity * slots * len(runs))))
     return jax.lax.map(tile, jnp.asarray(inner), batch_size=batch)
 
 
 def _filled(
-    words: Any, row: Any, starts: Any, where: Any, around: np.ndarray, capacity: int, slots: int, empty: int
+    words: Any, row: Any, starts: Any, where: Any, runs: np.ndarray, slots: int, empty: int
 ) -> tuple[Any, Any]:
-    """The entries whose bits are set, `(rows, slots)`, `empty` in those left over, and the most there are."""
-    per = -(-capacity // WORD)
-    count = words.shape[-1]
-    below = np.tril(np.ones((count, count), np.float32))
-    wanted = jnp.arange(slots, dtype=jnp.int32)
+    """The entries whose bits are set, `(rows, slots)`, `empty` in those left over, and the most there are.
 
-    def block(at: Any) -> tuple[Any, Any]:
-        row, where = at
-        own = words[row]  # (words,)
-        total = (jnp.asarray(below) @ jax.lax.population_count(own).astype(jnp.float32)).astype(jnp.int32)
-        word = jnp.sum((total[None, :] <= wanted[:, None]).astype(jnp.int32), axis=1)
-        full = word < count
-        word = jnp.minimum(word, count - 1)
-        bits = own[word]
-        rank = wanted - total[word] + jax.lax.population_count(bits).astype(jnp.int32)
-        place = jnp.zeros_like(rank)
-        for width in (16, 8, 4, 2, 1):  # where the bit of this rank is
-            lower = jax.lax.population_count(bits & np.uint32((1 << width) - 1)).astype(jnp.int32)
-            up = rank >= lower
-            rank = jnp.where(up, rank - lower, rank)
-            place = jnp.where(up, place + width, place)
-            bits = jnp.where(up, bits >> np.uint32(width), bits)
-        found = starts[where + jnp.asarray(around)[word // per]] + word % per * WORD + place
-        return jnp.where(full, found, empty).astype(jnp.int32), total[-1]
+    All rows take their next bit at a time: the lowest of the word they are in, or of the next word that has any.
+    """
+    own = words[row]  # (rows, words)
+    rows, count = own.shape
+    per = count // len(runs)
+    base = starts[where[:, None] + jnp.asarray(np.repeat(runs, per))] + jnp.asarray(np.tile(np.arange(per), len(runs)) * WORD)
+    following = [jnp.full(rows, count, jnp.int32)]
+    for w in reversed(range(count)):
+        following.append(jnp.where(own[:, w] != 0, w, following[-1]))
+    at = jnp.arange(rows, dtype=jnp.int32) * (count + 1)
+    later = jnp.stack(following[::-1], axis=1).ravel()
+    bits_of = jnp.pad(own, ((0, 0), (0, 1))).ravel()
+    base_of = jnp.pad(base.astype(jnp.int32), ((0, 0), (0, 1))).ravel()
+    take = lambda a, w: a.at[at + w].get(mode="promise_in_bounds")  # noqa: E731
 
-    index, totals = jax.lax.map(block, (row, where), batch_size=max(1, min(len(row), ROWS)))
-    return index, jnp.max(totals)
+    def one(carry: tuple[Any, Any], _: Any) -> Any:
+        w, bits = carry
+        lowest = jax.lax.population_count(~bits & (bits - np.uint32(1))).astype(jnp.int32)
+        found = jnp.where(w < count, take(base_of, w) + lowest, empty)
+        bits = bits & (bits - np.uint32(1))
+        used = bits == 0
+        w = jnp.where(used, take(later, jnp.minimum(w + 1, count)), w)
+        return (w, jnp.where(used, take(bits_of, w), bits)), found
+
+    first = take(later, 0)
+    _, index = jax.lax.scan(one, (first, take(bits_of, first)), None, length=slots)
+    return index.T, jnp.max(jnp.sum(jax.lax.population_count(own), axis=1)).astype(jnp.int32)
 
 
 def _transposed(neighbour: Any, n: int, places: int) -> tuple[Any, Any]:
