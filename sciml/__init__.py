@@ -1,11 +1,12 @@
-"""sciml: write the physics once; solve it with a network, or integrate it.
+"""sciml: write the physics once; solve it with a network, integrate it, or learn it from data.
 
 What most scripts need stands here; the rest in `sciml.pde`, `sciml.geometry`, `sciml.derivatives`, `sciml.nn`,
-`sciml.pinn`, `sciml.solvers`.
+`sciml.pinn`, `sciml.solvers`, `sciml.md`.
 """
 
 from . import derivatives as derivatives
 from . import geometry as geometry
+from . import md as md
 from . import nn as nn
 from . import pde as pde
 from . import pinn as pinn
