@@ -1,9 +1,10 @@
 """Who is near whom: lists of neighbours for triclinic and small cells, open or periodic along each vector.
 
-Atoms are wrapped into the cell, and those near its faces are copied across (*entries*: atoms and their copies). The cell is cut
-into bins at least as wide as cutoff + skin, with layers of bins around it for the copies; a cell that is smaller than that
-is one bin, with as many layers as it takes. Entries are sorted by bin, the atoms of a bin are compared with the entries of the bins
-around it, a bit for each pair, and slot k of an atom is the k-th bit.
+The cell is cut into columns at least as wide as cutoff + skin, along its first two vectors, and each column into thin slices.
+Atoms are sorted by column and slice. Around them stand copies (*entries*: atoms and their copies), laid out like the atoms, as
+many columns and slices as it takes where the cell is small. So the neighbours of an atom are among a few *windows*, pieces of
+the columns around it that follow each other in memory; an entry that is near sets a bit, and slot k of an atom is the k-th
+bit.
 
 `allocate` looks at the atoms and chooses sizes, on the host; `update` is compiled and keeps them, and says in `overflow` where
 they were too small.
@@ -26,7 +27,9 @@ import numpy as np
 from ._system import System, complete
 
 SPARE = 1.15  # room in lists, relative to what is needed now
-TILE = 1 << 21  # pairs of atom and candidate that are compared at a time
+STRAIN = 1.01  # how much wider columns are than they must be, for cells that shrink
+SLICES = 8  # of a column within the reach
+TILE = 1 << 20  # pairs of atom and candidate that are compared at a time
 WORD = 32
 
 
@@ -34,16 +37,15 @@ WORD = 32
 class Sizes:
     """What is fixed when a list is compiled.
 
-    **Attributes:** `bins` in the cell and `layers` around it along each axis; `entries` after the copies along each axis;
-    `capacity` of a bin, and of a `run` of neighbouring bins along the last axis; `slots` of an atom; `places` in which an atom
-    may stand, 0 for a list that is not transposed.
+    **Attributes:** `bins` of the cell along each axis, columns along the first two and slices along the third, and `layers` of
+    copies around them; `entries`, atoms and copies; `window`, entries of a piece of a column; `slots` of an atom; `places` in
+    which an atom may stand, 0 for a list that is not transposed.
     """
 
     bins: tuple[int, int, int]
     layers: tuple[int, int, int]
-    entries: tuple[int, int, int]
-    capacity: int
-    run: int
+    entries: int
+    window: int
     slots: int
     places: int
 
@@ -53,9 +55,9 @@ class Neighbours(eqx.Module):
 
     **Attributes:** `owner` `(entries,)`, the atom of which an entry is a copy, `atoms` where there is none, and `image`
     `(entries, 3)`, the lattice vectors to add to it; `atom` `(atoms,)`, the atom of each row, `row` the other way round, and
-    `entry` `(atoms,)`, the row's own entry; `index` `(atoms, slots)`, the entries that are neighbours of a row's atom, `entries` in empty slots;
-    `transposed` `(atoms, places)`, the flat slots in which an atom stands, or None; `positions` and `cell` at which it was made;
-    `overflow`, whether anything did not fit.
+    `entry` `(atoms,)`, the row's own entry; `index` `(atoms, slots)`, the entries that are neighbours of a row's atom,
+    `entries` in empty slots; `transposed` `(atoms, places)`, the flat slots in which an atom stands, or None; `positions` and
+    `cell` at which it was made; `overflow`, whether anything did not fit.
     """
 
     owner: Any
@@ -84,15 +86,26 @@ class Neighbours(eqx.Module):
         """Whether a pair may have come within the cutoff unseen: two atoms nearer to each other by the skin, the cell's strain
         included."""
         deformation = jnp.linalg.solve(self.cell, cell)
-        moved = positions - self.positions @ deformation
-        apart = 2 * jnp.sqrt(jnp.max(jnp.sum(moved**2, axis=1)))
+        moved = _dot(self.positions.T, deformation)
+        moved = sum((u - v) ** 2 for u, v in zip(positions.T, moved, strict=True))
+        apart = 2 * jnp.sqrt(jnp.max(moved))
         shrunk = jnp.sqrt(jnp.sum((deformation - jnp.eye(3, dtype=deformation.dtype)) ** 2)) * (self.cutoff + self.skin)
         return apart + shrunk > self.skin
 
     def at(self, positions: Any, cell: Any) -> Any:
         """Positions of all entries `(entries, 3)`; beyond every cutoff where there is none."""
-        places = jnp.take(positions, self.owner, axis=0, mode="fill", fill_value=jnp.inf)
-        return places + self.image.astype(positions.dtype) @ cell
+        return jnp.stack(self.coordinates(positions, cell), axis=1)
+
+    def coordinates(self, positions: Any, cell: Any) -> tuple[Any, Any, Any]:
+        """As `at`, an array for each coordinate."""
+        shifts = _dot(self.image.astype(positions.dtype).T, cell)
+        own = (jnp.take(u, self.owner, mode="fill", fill_value=jnp.inf) for u in positions.T)
+        return tuple(u + v for u, v in zip(own, shifts, strict=True))  # type: ignore[return-value]
+
+
+def _dot(x: Any, matrix: Any) -> list[Any]:
+    """Vectors, given by their three components, times a matrix, in one loop with what follows."""
+    return [x[0] * matrix[0, k] + x[1] * matrix[1, k] + x[2] * matrix[2, k] for k in range(3)]
 
 
 def _arrays(n: Neighbours) -> tuple[Any, ...]:
@@ -115,69 +128,68 @@ def allocate(
     if not (np.isfinite(cutoff) and cutoff > 0) or not skin >= 0:
         raise ValueError(f"allocate: cutoff={cutoff!r} and skin={skin!r}; expected a positive number and one not negative.")
     reach = float(cutoff) + float(skin)
-    h = complete(atoms.cell)
+    h, r = complete(atoms.cell), np.asarray(atoms.positions)
     inverse = np.linalg.inv(h)
     heights = 1 / np.linalg.norm(inverse, axis=0)
-    s = np.asarray(atoms.positions) @ inverse
+    s = r @ inverse
     low, high = s.min(axis=0), s.max(axis=0) + 1e-9
     bins, layers = [], []
     for axis, wraps in enumerate(atoms.periodic):
         wide = heights[axis] * (1.0 if wraps else high[axis] - low[axis])
-        bins.append(max(1, min(int(wide / (reach * (1 + 1e-9))), 256)))
-        layers.append(math.ceil(reach * bins[-1] / wide - 1e-12) if wraps else int(bins[-1] > 1))
-    sizes = _guess(atoms, s, reach / heights, tuple(bins), tuple(layers), transposed, spare)
-    r, cell = jnp.asarray(atoms.positions), jnp.asarray(h)
-    ends = jnp.asarray(low, r.dtype), jnp.asarray(high, r.dtype)
+        thin = SLICES if axis == 2 else 1
+        bins.append(max(1, min(int(wide * thin / (STRAIN * reach)), 256 * thin)))
+        layers.append(math.ceil(STRAIN * reach * bins[-1] / wide - 1e-12) if wraps else thin * (bins[-1] > 1))
+    ends = low.astype(r.dtype), high.astype(r.dtype)
+    sizes = _guess(r, h, ends, atoms.periodic, reach, (tuple(bins), tuple(layers)), transposed, spare)
+    arguments = jnp.asarray(r), jnp.asarray(h, r.dtype), *map(jnp.asarray, ends), reach, atoms.periodic
     while True:
-        *found, needed = _counted(r, cell, *ends, reach, atoms.periodic, sizes)
-        larger = _larger(sizes, [int(k) for k in needed], spare)
+        *found, needed = _counted(*arguments, sizes)
+        larger = _larger(sizes, [int(k) for k in needed[:4]], spare)
         if larger == sizes:
             break
         sizes = larger
     # The guess is generous: slots beyond what is needed would cost time in every step.
-    sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[5]), spare)))
+    sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[2]), spare)))
     *found, index, transposed = found
     if transposed is not None and index.shape[1] != sizes.slots:
-        *found, index, transposed, needed = _counted(r, cell, *ends, reach, atoms.periodic, sizes)
-    overflow = _overflow(sizes, needed)
-    return Neighbours(*found, index[:, : sizes.slots], transposed, r, cell, overflow, *ends, float(cutoff), float(skin), atoms.periodic, sizes)
+        *found, index, transposed, needed = _counted(*arguments, sizes)
+    return Neighbours(
+        *found, index[:, : sizes.slots], transposed, *arguments[:2], _overflow(sizes, needed), *arguments[2:4],
+        float(cutoff), float(skin), atoms.periodic, sizes,
+    )  # fmt: skip
 
 
 def _guess(
-    atoms: System, s: np.ndarray, share: np.ndarray, bins: Any, layers: Any, transposed: bool, spare: float
+    r: np.ndarray, cell: np.ndarray, ends: Any, periodic: Any, reach: float, shape: Any, transposed: bool, spare: float
 ) -> Sizes:
-    """From the fullest bin, so that little is compiled twice."""
-    low, high = s.min(axis=0), s.max(axis=0) + 1e-9
-    inside = np.where(atoms.periodic, s - np.floor(s), (s - low) / (high - low))
-    place = np.clip((inside * bins).astype(int), 0, np.array(bins) - 1)
-    most = int(np.bincount(np.ravel_multi_index(tuple(place.T), bins)).max())
-    entries, count = [], len(s)
-    for axis in range(3):
-        if layers[axis] and atoms.periodic[axis]:
-            count = int(1.05 * count * (1 + 2 * share[axis])) + 8
-        entries.append(_room(count, spare) if count > len(s) else count)
-    wide = np.where(atoms.periodic, 1.0, high - low) / bins
-    around = min(most * math.prod(2 * m + 1 for m in layers), most * 4.2 * float(np.prod(share / wide)))
-    slots = _room(int(around) + 1, spare)
-    run = _room(most, spare) * (2 * layers[2] + 1) * 4 // 5
-    return Sizes(bins, layers, tuple(entries), _room(most, spare), run, slots, slots if transposed else 0)  # type: ignore[arg-type]
+    """From where the atoms are, so that little is compiled twice."""
+    sizes = Sizes(*shape, 0, 0, 0, 0)
+    at = _laid_out(np, r, cell, *ends, periodic, sizes)
+    counts = at.last - at.first
+    ball = 4.2 * reach**3 / abs(np.linalg.det(cell)) * math.prod(sizes.bins) / math.prod(2 * m + 1 for m in sizes.layers)
+    around = int(counts.sum(axis=1).max())
+    slots = _room(min(around, int(1.25 * ball * around) + 4), spare)
+    window = WORD * max(1, math.ceil(int(counts.max()) * min(spare, 1.1) / WORD))
+    return Sizes(*shape, _room(int(at.ends[-1]), spare), window, slots, slots if transposed else 0)
 
 
 def _room(needed: int, spare: float) -> int:
-    return max(4, 4 * math.ceil(spare * needed / 4))
+    room = max(4, 4 * math.ceil(spare * needed / 4))
+    return room if room % 16 else room + 4  # XLA's loops over rows of 96 or 128 slots take twice as long as over 100 or 132
 
 
 def _larger(sizes: Sizes, needed: list[int], spare: float) -> Sizes:
-    """Sizes with room for what is `needed`: entries after each axis, in a bin and a run of bins, slots, places."""
-    old = (*sizes.entries, sizes.capacity, sizes.run, sizes.slots, sizes.places)
-    new = tuple(size if k <= size else _room(k, spare) for size, k in zip(old, needed[:7], strict=True))
-    return Sizes(sizes.bins, sizes.layers, new[:3], *new[3:])  # type: ignore[arg-type]
+    """Sizes with room for what is `needed`: entries, in a window, slots, places."""
+    old = (sizes.entries, sizes.window, sizes.slots, sizes.places)
+    new = [size if k <= size else _room(k, spare) for size, k in zip(old, needed, strict=True)]
+    new[1] = WORD * math.ceil(new[1] / WORD)
+    return Sizes(sizes.bins, sizes.layers, *new)
 
 
 def _overflow(sizes: Sizes, needed: Any) -> Any:
-    room = (*sizes.entries, sizes.capacity, sizes.run, sizes.slots, sizes.places)
-    fits = [k <= size for k, size in zip(needed[:7], room, strict=True)]
-    return ~jnp.all(jnp.stack([*fits, needed[7]]))
+    room = (sizes.entries, sizes.window, sizes.slots, sizes.places)
+    fits = [k <= size for k, size in zip(needed[:4], room, strict=True)]
+    return ~jnp.all(jnp.stack([*fits, needed[4]]))
 
 
 def _build(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
@@ -185,145 +197,166 @@ def _build(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, 
     return (*found, _overflow(sizes, needed))
 
 
+@dataclass
+class Layout:
+    """Where atoms and copies stand. **Attributes:** `order`, the atom of each row; `wrapped`, lattice vectors that were taken
+    off; `own`, the entry of each row; `first` and `last` `(rows, windows)`, entries of a window; for each column, copies
+    included: `ends`, the entry after it, `source`, the row of its first atom, `count` of its atoms, `below`, how many of its
+    entries are below the cell, `shift` along the first two vectors."""
+
+    order: Any
+    wrapped: Any
+    own: Any
+    first: Any
+    last: Any
+    ends: Any
+    source: Any
+    count: Any
+    below: Any
+    shift: np.ndarray
+
+
+def _laid_out(xp: Any, r: Any, cell: Any, low: Any, high: Any, periodic: Any, sizes: Sizes) -> Layout:
+    """With NumPy on the host or `jax.numpy` in compiled code."""
+    wraps, bins, layers = np.array(periodic), np.array(sizes.bins), np.array(sizes.layers)
+    s = r @ xp.linalg.inv(cell)
+    wrapped = xp.where(wraps, xp.floor(s), 0)
+    s = xp.where(wraps, s - wrapped, (s - low) / (high - low))
+    # Rounding takes an atom at the very face out of the cell; beyond the ends of an open axis the last bin goes on.
+    place = xp.clip(xp.floor(s * bins).astype(np.int32), 0, bins.astype(np.int32) - 1)
+    key = (place[:, 0] * sizes.bins[1] + place[:, 1]) * sizes.bins[2] + place[:, 2]
+    order = _ordered(key, math.prod(sizes.bins)) if xp is jnp else np.argsort(key, stable=True).astype(np.int32)
+    before = xp.searchsorted(key[order], np.arange(math.prod(sizes.bins) + 1, dtype=np.int32)).astype(np.int32)
+
+    # Columns with their copies: which column each is of, and after how many atoms each slice begins.
+    each = [np.arange(-m, k + m) for k, m in zip(bins[:2], layers[:2], strict=True)]
+    a, b = (u.ravel() for u in np.meshgrid(*each, indexing="ij"))
+    held = ((wraps[0]) | ((a >= 0) & (a < bins[0]))) & ((wraps[1]) | ((b >= 0) & (b < bins[1])))
+    start = ((a % bins[0] * bins[1] + b % bins[1]) * bins[2]).astype(np.int32)
+    z = np.arange(-layers[2], bins[2] + layers[2] + 1, dtype=np.int32)
+    turn, rest = np.divmod(z, np.int32(bins[2])) if wraps[2] else (0 * z, np.clip(z, 0, bins[2]).astype(np.int32))
+    source, count = before[start], before[start + np.int32(bins[2])] - before[start]
+    passed = xp.where(held[:, None], turn * count[:, None] + before[start[:, None] + rest] - source[:, None], 0)
+    below = passed[:, :1]
+    ends = xp.cumsum((passed - below)[:, -1]).astype(np.int32)
+    table = passed - below + (ends - (passed - below)[:, -1])[:, None]
+
+    place = place[order]
+    wide = int(bins[1] + 2 * layers[1])
+    column = (place[:, 0] + np.int32(layers[0])) * wide + place[:, 1] + np.int32(layers[1])
+    steps = itertools.product(*(range(-m, m + 1) for m in layers[:2]))
+    around = column[:, None] + np.array([p * wide + q for p, q in steps], np.int32)
+    first = table[around, place[:, 2:]]
+    last = table[around, place[:, 2:] + np.int32(2 * layers[2] + 1)]
+    own = table[column, int(layers[2])] + np.arange(len(r), dtype=np.int32) - source[column]
+    shift = np.stack([a // bins[0], b // bins[1]], axis=1) * held[:, None]
+    return Layout(order, wrapped, own, first, last, ends, source, count, below[:, 0], shift.astype(np.int32))
+
+
+def _ordered(key: Any, many: int) -> Any:
+    """What sorts keys below `many`, equal ones in their order: digit by digit with the place in one word, which XLA sorts
+    four times as fast as keys with their places beside them."""
+    n = len(key)
+    size = max(1, (n - 1).bit_length())
+    digit = WORD - size
+    place = jnp.arange(n, dtype=jnp.uint32)
+    order = place
+    for low in range(0, max(1, (many - 1).bit_length()), digit):
+        part = (key.astype(jnp.uint32)[order] >> np.uint32(low)) & np.uint32((1 << digit) - 1)
+        order = order[jnp.sort((part << np.uint32(size)) | place) & np.uint32((1 << size) - 1)]
+    return order.astype(jnp.int32)
+
+
 @partial(jax.jit, static_argnums=(4, 5, 6))
 def _counted(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
-    """(owner, image, atom, row, entry, index, transposed, what is needed); the last of these whether the bins are wide enough."""
+    """(owner, image, atom, row, entry, index, transposed, what is needed); the last of these whether the bins are wide
+    enough."""
     n = len(r)
-    inverse = jnp.linalg.inv(cell)
-    share = reach * jnp.sqrt(jnp.sum(inverse**2, axis=0))  # of the cell
-    wraps = np.array(periodic)
-    s = r @ inverse
-    wrapped = jnp.where(wraps, jnp.floor(s), 0)
-    s = jnp.where(wraps, s - wrapped, (s - low) / (high - low))
+    at = _laid_out(jnp, r, cell, low, high, periodic, sizes)
+    share = reach * jnp.sqrt(jnp.sum(jnp.linalg.inv(cell) ** 2, axis=0))  # of the cell
+    wraps, bins, layers = np.array(periodic), np.array(sizes.bins), np.array(sizes.layers)
     share = jnp.where(wraps, share, share / (high - low))
-    owner, image, entries = jnp.arange(n), -wrapped.astype(jnp.int32), []
-    for axis in range(3):
-        if wraps[axis] and sizes.layers[axis]:
-            owner, image, s, count = _copied(owner, image, s, axis, sizes.layers[axis], share[axis], sizes.entries[axis], n)
-            entries.append(count)
-        else:
-            entries.append(jnp.asarray(0))
-    bins, layers = np.array(sizes.bins), np.array(sizes.layers)
-    outer = bins + 2 * layers
-    # Rounding takes an atom at the very face out of the cell, where it would have no row.
-    itself = (jnp.arange(len(owner)) < n)[:, None]
-    place = jnp.floor(s * bins).astype(jnp.int32)
-    place = jnp.clip(place, jnp.where(itself, 0, -layers), bins - 1 + jnp.where(itself, 0, layers)) + layers
-    flat = (place[:, 0] * outer[1] + place[:, 1]) * outer[2] + place[:, 2]
-    flat = jnp.where(owner < n, flat, math.prod(outer))
-    order = jnp.argsort(flat, stable=True)
-    owner, image, flat, itself = owner[order], image[order], flat[order], itself[order, 0]
-    starts = jnp.searchsorted(flat, jnp.arange(math.prod(outer) + 1)).astype(jnp.int32)
-    most = jnp.max(jnp.diff(starts))
+    wide = jnp.all((share * bins <= layers) | (~wraps & (bins == 1))) & jnp.all(jnp.isfinite(r))
+
+    number = jnp.arange(sizes.entries, dtype=jnp.int32)
+    column = jnp.searchsorted(at.ends, number, side="right").astype(jnp.int32)
+    there = column < len(at.ends)
+    column = jnp.minimum(column, len(at.ends) - 1)
+    passed = number - jnp.pad(at.ends, (1, 0))[column] + at.below[column]
+    turn = jnp.floor_divide(passed, jnp.maximum(at.count[column], 1))
+    atom = at.order[at.source[column] + passed - turn * at.count[column]]
+    image = jnp.concatenate([jnp.asarray(at.shift)[column], turn[:, None]], axis=1) - at.wrapped[atom].astype(jnp.int32)
+    owner, image = jnp.where(there, atom, n), jnp.where(there[:, None], image, 0)
+
     places = jnp.take(r, owner, axis=0, mode="fill", fill_value=jnp.inf) + image.astype(r.dtype) @ cell
-    inner = _inner(bins, layers, outer)
-    runs, span = _runs(layers, outer), 2 * int(layers[2]) + 1
-    longest = jnp.max(starts[inner[:, None] + runs + span] - starts[inner[:, None] + runs])
-    words = _compared(places, starts, inner, runs, span, reach, sizes.capacity, sizes.run)
-    # A row for each atom, in the order of the bins.
-    entry = jnp.nonzero(itself, size=n)[0].astype(jnp.int32)
-    where = flat[entry]
-    numbers = np.zeros(math.prod(outer), np.int32)
-    numbers[inner] = np.arange(len(inner))
-    index, slots = _filled(
-        words.reshape(-1, words.shape[-1]), jnp.asarray(numbers)[where] * sizes.capacity + entry - starts[where],
-        starts, where, runs, sizes.slots, len(owner),
-    )  # fmt: skip
+    index, slots = _slots(places, at, reach, sizes)
     transposed, found = None, jnp.asarray(0)
     if sizes.places:
         transposed, found = _transposed(jnp.take(owner, index, mode="fill", fill_value=n), n, sizes.places)
-    wide = jnp.all(jnp.where(wraps, share * bins <= layers, (bins == 1) | (share * bins <= 1))) & jnp.all(jnp.isfinite(r))
-    atom = owner[entry]
-    return owner, image, atom, jnp.argsort(atom), entry, index, transposed, (*entries, most, longest, slots, found, wide)
+    row = jnp.zeros(n, jnp.int32).at[at.order].set(jnp.arange(n, dtype=jnp.int32), unique_indices=True)
+    needed = at.ends[-1], jnp.max(at.last - at.first), slots, found, wide
+    return owner, image, at.order, row, at.own, index, transposed, needed
 
 
-def _copied(owner: Any, image: Any, s: Any, axis: int, layers: int, share: Any, size: int, n: int) -> tuple[Any, ...]:
-    """Entries with their copies along one axis: those within `share` of the cell, and how many there are."""
-    shifts = np.array([k for k in range(-layers, layers + 1) if k])
-    moved = s[None, :, axis] + shifts[:, None]
-    near = (moved >= -share) & (moved <= 1 + share) & (owner < n)
-    old = len(owner)
-    chosen = jnp.nonzero(near.ravel(), size=size - old, fill_value=near.size)[0]
-    which, there = chosen % old, chosen < near.size
-    shift = jnp.where(there, jnp.asarray(shifts)[jnp.minimum(chosen // old, len(shifts) - 1)], 0)
-    unit = np.eye(3, dtype=int)[axis]
-    owner = jnp.concatenate([owner, jnp.where(there, owner[which], n)])
-    image = jnp.concatenate([image, image[which] + (shift[:, None] * unit).astype(image.dtype)])
-    s = jnp.concatenate([s, s[which] + (shift[:, None] * unit).astype(s.dtype)])
-    return owner, image, s, old + jnp.sum(near)
+def _slots(places: Any, at: Layout, reach: float, sizes: Sizes) -> tuple[Any, Any]:
+    """The entries near each row's atom `(rows, slots)`, `entries` in those left over, and the most there are."""
+    n, windows = at.first.shape
+    x, y, z = jnp.pad(places, ((0, sizes.window), (0, 0)), constant_values=jnp.inf).T
+    parts = np.arange(0, sizes.window, WORD, dtype=np.int32)
+    bit = np.arange(WORD, dtype=np.int32)
 
-
-def _inner(bins: np.ndarray, layers: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """The numbers of the bins in the cell."""
-    each = np.meshgrid(*(np.arange(k) + m for k, m in zip(bins, layers, strict=True)), indexing="ij")
-    return ((each[0] * outer[1] + each[1]) * outer[2] + each[2]).ravel().astype(np.int32)
-
-
-def _runs(layers: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """What to add to the number of a bin for the first of each run of bins around it; bins of a run follow each other."""
-    steps = itertools.product(*(range(-m, m + 1) for m in layers[:2]))
-    return np.array([(a * outer[1] + b) * outer[2] - layers[2] for a, b in steps], np.int32)
-
-
-def _compared(
-    places: Any, starts: Any, inner: Any, runs: Any, span: int, reach: float, capacity: int, run: int
-) -> Any:
-    """A bit for each atom of a bin and each entry around it, `(bins, capacity, words)`; a run of bins begins a new word."""
-    slots = -(-run // WORD) * WORD
-    far = jnp.asarray([1e30, -1e30], places.dtype)
-    x, y, z = places.T
-
-    def tile(b: Any) -> Any:
-        own = starts[b] + jnp.arange(capacity, dtype=jnp.int32)
-        full = own < starts[b + 1]
-        own = jnp.minimum(own, len(places) - 1)
-        other = starts[b + runs][:, None] + jnp.arange(slots, dtype=jnp.int32)
-        held = (other < starts[b + runs + span][:, None]).ravel()
-        other = jnp.minimum(other, len(places) - 1).ravel()
-        square = 0
+    def tile(rows: Any) -> tuple[Any, Any]:
+        own = at.own[rows]
+        start = (at.first[rows][:, :, None] + parts).reshape(len(rows), -1)
+        last = jnp.repeat(at.last[rows], len(parts), axis=1)
+        piece = jax.vmap(jax.vmap(lambda u, k: jax.lax.dynamic_slice(u, (k,), (WORD,)), (None, 0)), (None, 0))
+        square: Any = 0
         for u in (x, y, z):
-            apart = jnp.where(held, u[other], far[0])[None, :] - jnp.where(full, u[own], far[1])[:, None]
-            square = square + apart**2
-        near = (square < reach**2) & (own[:, None] != other[None, :])
-        bits = near.reshape(capacity, -1, WORD).astype(jnp.uint32) << jnp.arange(WORD, dtype=jnp.uint32)
-        return jnp.sum(bits, axis=-1, dtype=jnp.uint32)
+            square = square + (piece(u, start) - u[own][:, None, None]) ** 2
+        other = start[:, :, None] + bit
+        near = (square < reach**2) & (other < last[:, :, None]) & (other != own[:, None, None])
+        words = jnp.sum(near.astype(jnp.uint32) << bit.astype(np.uint32), axis=-1, dtype=jnp.uint32)
+        return _ranked(words.reshape(len(rows), windows, -1), at.first[rows], sizes.slots, sizes.entries)
 
-    batch = max(1, min(len(inner), TILE // (capacity * slots * len(runs))))
-    return jax.lax.map(tile, jnp.asarray(inner), batch_size=batch)
+    many = n * windows * sizes.window
+    tiles = max(1, math.ceil(many / TILE))
+    each = math.ceil(n / tiles)
+    rows = jnp.minimum(jnp.arange(tiles * each, dtype=jnp.int32), n - 1).reshape(tiles, each)
+    index, most = jax.lax.map(tile, rows) if tiles > 1 else jax.tree.map(lambda a: a[None], tile(rows[0]))
+    return index.reshape(-1, sizes.slots)[:n], jnp.max(most)
 
 
-def _filled(
-    words: Any, row: Any, starts: Any, where: Any, runs: np.ndarray, slots: int, empty: int
-) -> tuple[Any, Any]:
-    """The entries whose bits are set, `(rows, slots)`, `empty` in those left over, and the most there are.
+def _ranked(words: Any, first: Any, slots: int, empty: int) -> tuple[Any, Any]:
+    """Slot k of a row holds the number of its k-th bit; `words` `(rows, windows, parts)`, bits of a window begin at `first`.
 
-    All rows take their next bit at a time: the lowest of the word they are in, or of the next word that has any.
+    Slots are compared with all windows, then with all words of theirs: gathers would take ten times as long.
     """
-    own = words[row]  # (rows, words)
-    rows, count = own.shape
-    per = count // len(runs)
-    base = starts[where[:, None] + jnp.asarray(np.repeat(runs, per))] + jnp.asarray(np.tile(np.arange(per), len(runs)) * WORD)
-    following = [jnp.full(rows, count, jnp.int32)]
-    for w in reversed(range(count)):
-        following.append(jnp.where(own[:, w] != 0, w, following[-1]))
-    at = jnp.arange(rows, dtype=jnp.int32) * (count + 1)
-    later = jnp.stack(following[::-1], axis=1).ravel()
-    bits_of = jnp.pad(own, ((0, 0), (0, 1))).ravel()
-    base_of = jnp.pad(base.astype(jnp.int32), ((0, 0), (0, 1))).ravel()
-    take = lambda a, w: a.at[at + w].get(mode="promise_in_bounds")  # noqa: E731
-
-    def one(carry: tuple[Any, Any], _: Any) -> Any:
-        w, bits = carry
-        lowest = jax.lax.population_count(~bits & (bits - np.uint32(1))).astype(jnp.int32)
-        found = jnp.where(w < count, take(base_of, w) + lowest, empty)
-        bits = bits & (bits - np.uint32(1))
-        used = bits == 0
-        w = jnp.where(used, take(later, jnp.minimum(w + 1, count)), w)
-        return (w, jnp.where(used, take(bits_of, w), bits)), found
-
-    first = take(later, 0)
-    _, index = jax.lax.scan(one, (first, take(bits_of, first)), None, length=slots)
-    return index.T, jnp.max(jnp.sum(jax.lax.population_count(own), axis=1)).astype(jnp.int32)
+    _, windows, parts = words.shape
+    counts = jnp.sum(jax.lax.population_count(words).astype(jnp.int32), axis=2)
+    # Sums of small whole numbers are exact in floats, and XLA's cumulative sum is slow.
+    upto = (counts.astype(jnp.float32) @ jnp.triu(jnp.ones((windows, windows), jnp.float32))).astype(jnp.int32)
+    k = jnp.arange(slots, dtype=jnp.int32)[None]
+    base, left = first[:, :1], k
+    bits = [words[:, :1, p] for p in range(parts)]
+    for w in range(1, windows):
+        later = k >= upto[:, w - 1 : w]
+        bits = [jnp.where(later, words[:, w : w + 1, p], bits[p]) for p in range(parts)]
+        base = jnp.where(later, first[:, w : w + 1], base)
+        left = jnp.where(later, k - upto[:, w - 1 : w], left)
+    word, place = bits[0], jnp.zeros_like(left)
+    for p in range(1, parts):
+        passed = sum(jax.lax.population_count(b).astype(jnp.int32) for b in bits[:p])
+        later = left >= passed
+        word, place = jnp.where(later, bits[p], word), jnp.where(later, p * WORD, place)
+    left = left - sum(jnp.where(place > p * WORD, jax.lax.population_count(bits[p]).astype(jnp.int32), 0) for p in range(parts))
+    for width in (16, 8, 4, 2, 1):
+        lower = word & np.uint32((1 << width) - 1)
+        count = jax.lax.population_count(lower).astype(jnp.int32)
+        beyond = left >= count
+        place = jnp.where(beyond, place + width, place)
+        left = jnp.where(beyond, left - count, left)
+        word = jnp.where(beyond, word >> np.uint32(width), lower)
+    return jnp.where(k < upto[:, -1:], base + place, empty), jnp.max(upto[:, -1])
 
 
 def _transposed(neighbour: Any, n: int, places: int) -> tuple[Any, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from .._files import read_arrays, write_arrays
 from .._precision import computing_in
+from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
 from ._neighbours import Neighbours, Sizes, allocate
 from ._pairs import AbstractPairPotential, AbstractPotential, energy, evaluate, kinds_of
@@ -162,8 +163,8 @@ class _Run:
             lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
         )
         self.forces_in = None if forces_in is None else np.dtype(forces_in)
-        self._advance = jax.jit(partial(_advance, self.template, ensemble, self.forces_in))
-        self._whole = jax.jit(lambda p, s, n: evaluate(p, s, n))
+        self._advance = compiled(partial(_advance, self.template, ensemble, self.forces_in))
+        self._whole = compiled(lambda p, s, n: evaluate(p, s, n))
 
     def signature(self, every: int) -> str:
         import hashlib

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from .._precision import float64
+from ._compiled import compiled
 from ._neighbours import allocate
 from ._pairs import AbstractPairPotential, AbstractPotential, Evaluation, evaluate
 from ._system import System
@@ -25,7 +26,7 @@ class Evaluator:
         self.atoms, self.potential = atoms, potential
         self._skin = 0.1 * potential.cutoff if skin is None else skin
         self._neighbours: Any = None
-        self._evaluate = jax.jit(lambda p, s, n: evaluate(p, s, n))
+        self._evaluate = compiled(lambda p, s, n: evaluate(p, s, n))
         self._plain = eqx.tree_at(
             lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
         )
@@ -88,8 +89,8 @@ class LBFGS:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """**Attributes:** `atoms`, at rest; `energy` [eV]; `force`, the largest left on an atom [eV/angstrom]; `stress` `(3, 3)`, minus
-    the virial over the volume [bar]; `result`; `converged`."""
+    """**Attributes:** `atoms`, at rest; `energy` [eV]; `force`, the largest left on an atom [eV/angstrom]; `stress` `(3, 3)`,
+    minus the virial over the volume [bar]; `result`; `converged`."""
 
     atoms: System
     energy: float
@@ -113,8 +114,8 @@ def relax(
     """Moves atoms, and with `cell=True` the cell at a `pressure` [bar], until no force is larger than `tolerance`
     [eV/angstrom].
 
-    The cell is varied as a deformation F of what it was, cell F; its force is that of the enthalpy with respect to F, shared among
-    the atoms (as in Tadmor et al. 1999, doi:10.1103/PhysRevB.59.235).
+    The cell is varied as a deformation F of what it was, cell F; its force is that of the enthalpy with respect to F, shared
+    among the atoms (as in Tadmor et al. 1999, doi:10.1103/PhysRevB.59.235).
 
     **Raises** `RuntimeError` where that does not happen in `steps`; `throw=False` returns what was reached.
     """
@@ -155,8 +156,8 @@ def relax(
 @dataclass(frozen=True)
 class EquationOfState:
     """Birch-Murnaghan of third order (Birch 1947, doi:10.1103/PhysRev.71.809). **Attributes:** `volumes` [angstrom^3] and
-    `energies` [eV] that were computed; `volume` and `energy` at the minimum; `bulk_modulus` [GPa] and its `derivative` with respect
-    to pressure."""
+    `energies` [eV] that were computed; `volume` and `energy` at the minimum; `bulk_modulus` [GPa] and its `derivative` with
+    respect to pressure."""
 
     volumes: np.ndarray
     energies: np.ndarray
@@ -185,8 +186,8 @@ def birch_murnaghan(v: Any, energy: float, volume: float, B: float, derivative: 
 def equation_of_state(
     atoms: System, potential: AbstractPotential, *, strain: float = 0.03, points: int = 9, positions: bool = False
 ) -> EquationOfState:
-    """Energies of the cell stretched and compressed by up to `strain` in each direction, and the curve through them; `positions`
-    are relaxed in each if asked for."""
+    """Energies of the cell stretched and compressed by up to `strain` in each direction, and the curve through them;
+    `positions` are relaxed in each if asked for."""
     from scipy.optimize import curve_fit
 
     evaluator = Evaluator(atoms, potential)
@@ -205,8 +206,8 @@ def equation_of_state(
 def elastic_constants(
     atoms: System, potential: AbstractPotential, *, strain: float = 1e-3, positions: bool = True
 ) -> np.ndarray:
-    """C_ij = d stress_i / d strain_j [GPa], `(6, 6)` in Voigt's order xx, yy, zz, yz, xz, xy, by central differences; `positions`
-    follow the strain at rest. The atoms should be relaxed, cell and all."""
+    """C_ij = d stress_i / d strain_j [GPa], `(6, 6)` in Voigt's order xx, yy, zz, yz, xz, xy, by central differences;
+    `positions` follow the strain at rest. The atoms should be relaxed, cell and all."""
     evaluator = Evaluator(atoms, potential)
     C = np.zeros((6, 6))
     for j, (a, b) in enumerate(VOIGT):

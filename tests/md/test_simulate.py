@@ -58,7 +58,7 @@ def test_a_restart_repeats_every_bit(tmp_path, monkeypatch):
         md.simulate(LIQUID, LJ, steps=120, checkpoint=path, **SHORT)
 
 
-@pytest.mark.parametrize("what", ["entries", "capacity", "run", "slots"])
+@pytest.mark.parametrize("what", ["entries", "window", "slots"])
 def test_a_list_that_does_not_fit_loses_nothing(monkeypatch, what):
     liquid = md.thermal(md.fcc((4 / 0.8442) ** (1 / 3), 4, "A", units=md.REDUCED), 3.0, key=1)
     wide = md.simulate(liquid, LJ, steps=60, **SHORT)
@@ -71,7 +71,7 @@ def test_a_list_that_does_not_fit_loses_nothing(monkeypatch, what):
         if len(calls) > 1:
             return n
         needed = _counted(n.positions, n.cell, n.low, n.high, n.cutoff + n.skin, n.periodic, n.sizes)[-1]
-        exact = dict(entries=tuple(map(int, needed[:3])), capacity=int(needed[3]), run=int(needed[4]), slots=int(needed[5]))
+        exact = dict(entries=int(needed[0]), window=int(needed[1]), slots=int(needed[2]))
         return dataclasses.replace(n, sizes=dataclasses.replace(n.sizes, **{what: exact[what]})).update(n.positions, n.cell)
 
     monkeypatch.setattr(_simulate, "allocate", tight)

@@ -1,0 +1,23 @@
+"""How the loops over atoms are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+# On a CPU, XLA adds the terms of a sum one after the other unless it may choose the order, which vector registers need:
+forces of # Lennard-Jones take half the time. Infinities, NaN, divisions and functions stay as IEEE 754 has them.
+SUMS_IN_ANY_ORDER = {
+    "xla_cpu_enable_fast_math": True,
+    "xla_cpu_fast_math_honor_infs": True,
+    "xla_cpu_fast_math_honor_nans": True,
+    "xla_cpu_fast_math_honor_division": True,
+    "xla_cpu_fast_math_honor_functions": True,
+}
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`jax.jit` for functions over atoms, called with concrete arrays."""
+    return jax.jit(function, compiler_options=SUMS_IN_ANY_ORDER if jax.default_backend() == "cpu" else None)
