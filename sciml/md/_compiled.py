@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 
-# On a CPU, XLA adds the terms of a sum one after the other unless it may choose the order, which vector registers need:
-forces of # Lennard-Jones take half the time. Infinities, NaN, divisions and functions stay as IEEE 754 has them.
+# On a CPU, XLA adds the terms of a sum one after the other unless it may choose the order, which vector registers need: forces
+# of Lennard-Jones take half the time. Infinities, NaN, divisions and functions stay as IEEE 754 has them.
 SUMS_IN_ANY_ORDER = {
     "xla_cpu_enable_fast_math": True,
     "xla_cpu_fast_math_honor_infs": True,
