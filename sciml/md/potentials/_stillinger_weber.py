@@ -16,8 +16,8 @@ class StillingerWeber(AbstractPotential):
         phi2(r) = A epsilon (B (sigma/r)^p - (sigma/r)^q) exp(sigma / (r - a sigma))
         phi3(r, s, theta) = lambda epsilon (cos theta - cos0)^2 exp(gamma sigma / (r - a sigma)) exp(gamma sigma / (s - a sigma))
 
-    The defaults are those of silicon. **Arguments:** `epsilon` [eV], `sigma` [angstrom]; `cutoff`, a sigma [angstrom]; the others
-    have no unit.
+    The defaults are those of silicon. **Arguments:** `epsilon` [eV], `sigma` [angstrom]; `cutoff`, a sigma [angstrom]; the
+    others have no unit.
     """
 
     epsilon: Any = 2.1683
