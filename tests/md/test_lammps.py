@@ -1,5 +1,5 @@
-"""Every potential on random triclinic cells, smaller than the cutoff: against LAMMPS (benchmarks/md/lammps_reference.py), finite
-differences, and itself after permutations, translations, rotations and lattice vectors added to atoms."""
+"""Every potential on random triclinic cells, smaller than the cutoff: against LAMMPS (benchmarks/md/lammps_reference.py),
+finite differences, and itself after permutations, translations, rotations and lattice vectors added to atoms."""
 
 import dataclasses
 import json

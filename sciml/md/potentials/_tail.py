@@ -78,8 +78,9 @@ def tail_correction(potential: AbstractPairPotential, atoms: System) -> TailCorr
 
 
 def _integral(potential: AbstractPairPotential, a: int, b: int) -> tuple[float, float]:
-    closed = isinstance(potential, LennardJones) and potential.switch is None
-    return _closed(potential, a, b) if closed else _integrated(potential, a, b)
+    if isinstance(potential, LennardJones) and potential.switch is None:
+        return _closed(potential, a, b)
+    return _integrated(potential, a, b)
 
 
 def _closed(potential: LennardJones, a: int, b: int) -> tuple[float, float]:
