@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._neighbours import allocate
-from ._pairs import AbstractPotential, evaluate
+from ._pairs import AbstractPotential, evaluate, neighbours_for
 from ._system import System, system
 from ._units import METAL
 
@@ -74,8 +73,7 @@ def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -
             key = (now.atoms, now.periodic, now.names, now.species.tobytes())
             with float64():
                 if key != self._key or bool(self._neighbours.is_stale(now.positions, now.cell)):
-                    wide = 0.1 * potential.cutoff if skin is None else skin
-                    self._neighbours, self._key = allocate(now, potential.cutoff, skin=wide), key
+                    self._neighbours, self._key = neighbours_for(now, potential, skin=skin), key
                 found = self._evaluate(potential, now, self._neighbours)
             self.results = {
                 "energy": float(found.energy), "free_energy": float(found.energy), "forces": np.asarray(found.forces),

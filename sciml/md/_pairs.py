@@ -1,7 +1,9 @@
 """What a potential sees of the atoms, and what follows from its energies."""
 
-# Annotations are not postponed here: Equinox must see AbstractVar.
+from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._gather import collect, gather
-from ._neighbours import Neighbours
+from ._neighbours import SPARE, Neighbours, allocate
+from ._potential import AbstractGlobalPotential as AbstractGlobalPotential
+from ._potential import AbstractPairPotential as AbstractPairPotential
+from ._potential import AbstractPotential as AbstractPotential
+from ._potential import Sum as Sum
+from ._potential import kinds_of, needs_transposed, parts_of
 from ._system import System
 
 FAR = 2.0  # cutoffs, at which empty slots are
@@ -43,34 +50,10 @@ class Pairs(eqx.Module):
         return gather(x, self.neighbour, self.transposed)
 
 
-class AbstractPotential(eqx.Module):
-    """The energy of atoms as a sum over atoms, each of which depends on its neighbours within `cutoff`."""
-
-    cutoff: eqx.AbstractVar[float]
-
-    def atom_energies(self, pairs: Pairs) -> Any:
-        """The energy of each row's atom `(rows,)` [eV]."""
-        raise NotImplementedError
-
-
-class AbstractPairPotential(AbstractPotential):
-    """The energy of atoms as a sum over pairs closer than `cutoff`."""
-
-    def pair_energies(self, square: Any, a: Any, b: Any) -> Any:
-        """The energy [eV] of pairs at the squared distance `square` [angstrom^2], for any shape of it; `a` and `b` are the
-        species of the two."""
-        raise NotImplementedError
-
-    def atom_energies(self, pairs: Pairs) -> Any:
-        square = jnp.sum(pairs.vectors**2, axis=-1)
-        found = self.pair_energies(square, pairs.centres[:, None], pairs.species)
-        return jnp.sum(jnp.where(pairs.mask, found, 0), axis=1) / 2
-
-
 class Evaluation(eqx.Module):
     """**Attributes:** `energy` [eV]; `forces` `(atoms, 3)` [eV/angstrom]; `virial` `(3, 3)` [eV], minus the derivative of the
     energy with respect to strain; `atom_energies` `(atoms,)`; `atom_virials` `(atoms, 3, 3)`, assigned to the neighbour:
-    W_j = -sum_i dE/dr_ij r_ij."""
+    W_j = -sum_i dE/dr_ij r_ij; what a global potential adds to it is minus the derivative of the atom's share of the energy."""
 
     energy: Any
     forces: Any
@@ -98,10 +81,30 @@ def _masked(vectors: Any, n: Neighbours, neighbour: Any, species: Any, cutoff: f
     return Pairs(vectors, mask, kinds, species[n.atom], n.atom, n.row, neighbour, n.transposed)
 
 
+def neighbours_for(
+    atoms: System, potential: AbstractPotential, *, skin: float | None = None, spare: float = SPARE
+) -> Neighbours:
+    """The list that `potential` needs; `skin` [angstrom] is by default a tenth of the cutoff. A potential that needs none gets
+    one that is never stale."""
+    transposed = needs_transposed(potential)
+    if potential.cutoff > 0:
+        wide = 0.1 * potential.cutoff if skin is None else float(skin)
+        return allocate(atoms, potential.cutoff, skin=wide, transposed=transposed, spare=spare)
+    size = float(np.max(np.ptp(np.concatenate([np.asarray(atoms.positions), np.asarray(atoms.cell)]), axis=0)))
+    some = allocate(atoms, max(size, 1.0) / atoms.atoms ** (1 / 3), skin=0.0, transposed=transposed, spare=spare)
+    return dataclasses.replace(some, cutoff=0.0, skin=math.inf)
+
+
 def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any, neighbours: Neighbours) -> Any:
     """The energy alone [eV], a function that can be differentiated any number of times; `species` are the potential's
-    numbers."""
-    return jnp.sum(potential.atom_energies(pairs_of(positions, cell, species, neighbours, potential.cutoff)))
+    numbers `(atoms,)`, for a sum of each part `(atoms, parts)`."""
+
+    def one(part: AbstractPotential, kinds: Any) -> Any:
+        if isinstance(part, AbstractGlobalPotential):
+            return jnp.sum(part.shared_energies(positions, cell, kinds, neighbours.periodic))
+        return jnp.sum(part.atom_energies(pairs_of(positions, cell, kinds, neighbours, part.cutoff)))
+
+    return sum(one(part, kinds) for part, kinds in parts_of(potential, species))
 
 
 def evaluate(
@@ -113,8 +116,17 @@ def evaluate(
     **Raises** `ValueError` where the potential does not know a species.
     """
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
+    found = [_evaluated(part, atoms, kinds, neighbours, dtype, virials) for part, kinds in parts_of(potential, species)]
+    return found[0] if len(found) == 1 else jax.tree.map(lambda *each: sum(each), *found)
+
+
+def _evaluated(
+    potential: AbstractPotential, atoms: System, species: Any, neighbours: Neighbours, dtype: Any, virials: bool
+) -> Evaluation:
     if isinstance(potential, AbstractPairPotential):
         return _of_pairs(potential, atoms, species, neighbours, dtype, virials)
+    if isinstance(potential, AbstractGlobalPotential):
+        return _of_all(potential, atoms, species, virials)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
 
@@ -133,15 +145,23 @@ def evaluate(
     return Evaluation(value, forces, jnp.sum(tensors, axis=0), each, tensors)
 
 
-def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray:
-    """The potential's number for each species of a system; their own where it has no `names`."""
-    known = getattr(potential, "names", None)
-    if known is None:
-        return np.arange(len(names), dtype=np.int32)
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise ValueError(f"The potential does not know {', '.join(missing)}; it knows {', '.join(known)}.")
-    return np.array([known.index(name) for name in names], np.int32)
+def _of_all(potential: AbstractGlobalPotential, atoms: System, species: Any, virials: bool) -> Evaluation:
+    """As `evaluate`; a strain e takes r to r (1 + e) and the cell h to h (1 + e)."""
+    unit = jnp.eye(3, dtype=atoms.positions.dtype)
+
+    def each(r: Any, strain: Any) -> Any:
+        F = unit + strain
+        return potential.shared_energies(r @ F, atoms.cell @ F, species, atoms.periodic)
+
+    def total(r: Any) -> tuple[Any, Any]:
+        found = each(r, 0 * unit)
+        return jnp.sum(found), found
+
+    (value, found), slope = jax.value_and_grad(total, has_aux=True)(atoms.positions)
+    if not virials:
+        return Evaluation(value, -slope, None, found, None)
+    tensors = -jax.jacfwd(lambda strain: each(atoms.positions, strain))(0 * unit)
+    return Evaluation(value, -slope, jnp.sum(tensors, axis=0), found, tensors)
 
 
 def _of_pairs(
@@ -159,7 +179,8 @@ def _of_pairs(
     dx, dy, dz = (near(u) - u[n.entry][:, None] for u in (x, y, z))
     square = dx**2 + dy**2 + dz**2
     held = square < limit
-    a, b = (0, 0) if one else (kinds[n.entry][:, None], near(kinds))  # type: ignore[index]
+    own = int(kinds_of(potential, atoms.names)[0])
+    a, b = (own, own) if one else (kinds[n.entry][:, None], near(kinds))  # type: ignore[index]
     value, slope = _with_slope(lambda s: potential.pair_energies(s, a, b), jnp.where(held, square, limit))
     value, slope = jnp.where(held, value, 0), jnp.where(held, slope, 0)
     dx, dy, dz = (jnp.where(held, d, 0) for d in (dx, dy, dz))

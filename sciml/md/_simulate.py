@@ -20,8 +20,8 @@ from .._files import read_arrays, write_arrays
 from .._precision import computing_in
 from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
-from ._neighbours import Neighbours, Sizes, allocate
-from ._pairs import AbstractPairPotential, AbstractPotential, energy, evaluate, kinds_of
+from ._neighbours import Neighbours, Sizes
+from ._pairs import AbstractPotential, energy, evaluate, kinds_of, neighbours_for
 from ._system import System
 from ._trajectory import Frame, Trajectory
 
@@ -147,8 +147,7 @@ class _Run:
     ):  # fmt: skip
         self.atoms, self.potential, self.ensemble, self.timestep = atoms, potential, ensemble, timestep
         self.precision = np.dtype(precision)
-        self.skin = 0.1 * potential.cutoff if skin is None else float(skin)
-        self.pairwise = isinstance(potential, AbstractPairPotential)
+        self.skin = skin
         self.key = jax.random.key(key) if isinstance(key, int) else key
         free = np.ones((atoms.atoms, 1))
         free[[] if fixed is None else np.asarray(fixed, int)] = 0
@@ -188,9 +187,7 @@ class _Run:
 
     def allocate(self, at: Dynamics, larger: int = 0) -> Neighbours:
         atoms = eqx.tree_at(lambda s: (s.positions, s.cell), self.atoms, (np.asarray(at.positions), np.asarray(at.cell)))
-        return allocate(
-            atoms, self.potential.cutoff, skin=self.skin, transposed=not self.pairwise, spare=1.1 + 0.15 * larger
-        )
+        return neighbours_for(atoms, self.potential, skin=self.skin, spare=1.1 + 0.15 * larger)
 
     def advance(self, at: Dynamics, neighbours: Neighbours, until: int) -> tuple[Dynamics, Neighbours]:
         return self._advance(self.potential, self.setting, self.key, at, neighbours, until)

@@ -11,8 +11,7 @@ import numpy as np
 
 from .._precision import float64
 from ._compiled import compiled
-from ._neighbours import allocate
-from ._pairs import AbstractPairPotential, AbstractPotential, Evaluation, evaluate
+from ._pairs import AbstractPotential, Evaluation, evaluate, neighbours_for
 from ._system import System
 
 EV_PER_A3_IN_GPA = 160.21766208
@@ -24,7 +23,7 @@ class Evaluator:
 
     def __init__(self, atoms: System, potential: AbstractPotential, *, skin: float | None = None):
         self.atoms, self.potential = atoms, potential
-        self._skin = 0.1 * potential.cutoff if skin is None else skin
+        self._skin = skin
         self._neighbours: Any = None
         self._evaluate = compiled(lambda p, s, n: evaluate(p, s, n))
         self._plain = eqx.tree_at(
@@ -37,8 +36,7 @@ class Evaluator:
         now = eqx.tree_at(lambda s: (s.positions, s.cell), self._plain, (r, h))
         with float64():
             if self._neighbours is None or bool(self._neighbours.is_stale(r, h)):
-                transposed = not isinstance(self.potential, AbstractPairPotential)
-                self._neighbours = allocate(now, self.potential.cutoff, skin=self._skin, transposed=transposed)
+                self._neighbours = neighbours_for(now, self.potential, skin=self._skin)
             return jax.tree.map(np.asarray, self._evaluate(self.potential, now, self._neighbours))
 
 

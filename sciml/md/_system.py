@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -123,11 +123,101 @@ def complete(cell: Any) -> np.ndarray:
 
 
 def fcc(constant: float, repeat: int | Sequence[int], species: str, **options: Any) -> System:
-    """A face-centred cubic lattice of `repeat` cubic cells along each axis; `constant` is the edge of one [angstrom]."""
-    n = np.broadcast_to(np.asarray(repeat, int), 3)
-    basis = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    """A face-centred cubic lattice of `repeat` cubic cells along each axis; `constant` is the edge of one [angstrom]; `options`
+    as of `md.system`."""
+    return _lattice(FCC, (constant,) * 3, repeat, species, options)
+
+
+def bcc(constant: float, repeat: int | Sequence[int], species: str, **options: Any) -> System:
+    """A body-centred cubic lattice of `repeat` cubic cells of two atoms along each axis; `constant` is the edge of one
+    [angstrom]."""
+    return _lattice([[0, 0, 0], [0.5, 0.5, 0.5]], (constant,) * 3, repeat, species, options)
+
+
+def simple_cubic(constant: float, repeat: int | Sequence[int], species: str, **options: Any) -> System:
+    """A simple cubic lattice of `repeat` cells along each axis; `constant` is the edge of one [angstrom]."""
+    return _lattice([[0, 0, 0]], (constant,) * 3, repeat, species, options)
+
+
+def diamond(constant: float, repeat: int | Sequence[int], species: str, **options: Any) -> System:
+    """The lattice of diamond, `repeat` cubic cells of eight atoms along each axis; `constant` is the edge of one [angstrom]."""
+    return _lattice([*FCC, *(np.array(FCC) + 0.25)], (constant,) * 3, repeat, species, options)
+
+
+def hcp(
+    constant: float, repeat: int | Sequence[int], species: str, *, height: float | None = None, **options: Any
+) -> System:
+    """A hexagonal close-packed lattice of `repeat` right-angled cells a, sqrt(3) a, c of four atoms; `constant` is a, `height`
+    c [angstrom], by default sqrt(8 / 3) a."""
+    edges = (constant, 3**0.5 * constant, (8 / 3) ** 0.5 * constant if height is None else height)
+    return _lattice([[0, 0, 0], [0.5, 0.5, 0], [0.5, 5 / 6, 0.5], [0, 1 / 3, 0.5]], edges, repeat, species, options)
+
+
+FCC = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+
+
+def _lattice(basis: Any, edges: Any, repeat: int | Sequence[int], species: str, options: dict[str, Any]) -> System:
+    n, edges = np.broadcast_to(np.asarray(repeat), 3), np.array(edges, float)
+    if not np.issubdtype(n.dtype, np.integer) or n.min() < 1 or not edges.min() > 0:
+        raise ValueError(f"lattice: edges {edges.tolist()} repeated {repeat!r} times; expected positive lengths and numbers.")
     corners = np.stack(np.meshgrid(*(np.arange(k) for k in n), indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    return system(constant * (corners + basis).reshape(-1, 3), species, cell=constant * n, **options)
+    return system((edges * (corners + np.asarray(basis))).reshape(-1, 3), species, cell=edges * n, **options)
+
+
+def random_fluid(
+    atoms: int,
+    species: str | Sequence[str] | Mapping[str, float],
+    density: float,
+    *,
+    closest: float | None = None,
+    key: int = 0,
+    **options: Any,
+) -> System:
+    """A start for a fluid: atoms at random in a cube, none closer to another than `closest`. Relax it before dynamics.
+
+    **Arguments:** `species`, a name, one for each atom, or the fraction of each, `{"Ar": 0.7, "Kr": 0.3}`, which are mixed at
+    random; `density` [atoms/angstrom^3]; `closest` [angstrom], by default 0.8 density^(-1/3); `options` as of `md.system`.
+
+    **Raises** `ValueError` where numbers do not fit, or no places were found that far apart.
+
+    >>> random_fluid(100, {"Ar": 0.7, "Kr": 0.3}, 0.02)
+    System(Ar70 Kr30, cell 17.1 x 17.1 x 17.1)
+    """
+    from scipy.spatial import KDTree
+
+    if not (isinstance(atoms, int) and atoms > 0 and density > 0):
+        raise ValueError(f"random_fluid: {atoms!r} atoms, density={density!r}; expected positive numbers.")
+    rng, edge = np.random.default_rng(key), (atoms / density) ** (1 / 3)
+    apart = 0.8 * density ** (-1 / 3) if closest is None else float(closest)
+    r = rng.random((atoms, 3)) * edge
+    for _ in range(2000):
+        i, j = KDTree(r, boxsize=edge).query_pairs(min(apart, 0.499 * edge), output_type="ndarray").T
+        if not len(i):
+            break
+        # Pairs that are too close move apart, a little more than they must.
+        d = r[j] - r[i]
+        d -= edge * np.round(d / edge)
+        length = np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-9)
+        step = d / length * (1.02 * apart - length) / 2
+        np.add.at(r, i, -step)
+        np.add.at(r, j, step)
+        r = (r % edge) % edge
+    else:
+        raise ValueError(f"random_fluid: no places for {atoms} atoms {apart:.3g} angstrom apart; lower closest or density.")
+    return system(r, _mixture(species, atoms, rng), cell=edge, **options)
+
+
+def _mixture(species: Any, atoms: int, rng: Any) -> Any:
+    if not isinstance(species, Mapping):
+        return species
+    share = np.array(list(species.values()), float)
+    if not len(share) or not (share.min() >= 0 and abs(share.sum() - 1) < 1e-9):
+        raise ValueError(f"random_fluid: fractions {dict(species)!r}; expected numbers whose sum is 1.")
+    counts = np.diff(np.round(np.append(0.0, np.cumsum(share)) * atoms)).astype(int)
+    kinds = np.repeat(np.arange(len(share)), counts)
+    rng.shuffle(kinds)
+    order = list(species)
+    return [order[k] for k in kinds]
 
 
 def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:

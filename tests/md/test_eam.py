@@ -1,4 +1,5 @@
-"""The embedded-atom method against LAMMPS (../shared/reference/md.md)."""
+"""Files of the embedded-atom method: cohesive energies (../shared/reference/md.md), several elements, files that are not
+whole. Forces and LAMMPS's numbers are in test_lammps.py."""
 
 import os
 from pathlib import Path
@@ -14,12 +15,6 @@ from sciml import md
 DATA = Path(os.environ.get("SCIML_DATA", Path(__file__).parents[2] / "../shared/data")) / "eam"
 
 
-def evaluated(potential, atoms):
-    with sciml.float64():
-        found = jax.jit(md.evaluate)(potential, jax.tree.map(jnp.asarray, atoms), md.allocate(atoms, potential.cutoff))
-    return jax.tree.map(np.asarray, found)
-
-
 @pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here: set SCIML_DATA")
 @pytest.mark.parametrize(
     ("file", "constant", "wanted"), [("Cu_u3.eam", 3.615, -3.5400), ("Au-Grochola-JCP05.eam.alloy", 4.0701, -3.924)]
@@ -27,29 +22,69 @@ def evaluated(potential, atoms):
 def test_cohesive_energies(file, constant, wanted):
     potential = md.load_eam(DATA / file)
     atoms = md.fcc(constant, 2, potential.names[0])
-    assert abs(float(evaluated(potential, atoms).energy) / atoms.atoms - wanted) < 5e-4
-
-
-@pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here: set SCIML_DATA")
-def test_forces_are_derivatives():
-    potential = md.load_eam(DATA / "Cu_Zhou.eam.alloy")
-    rng = np.random.default_rng(0)
-    atoms = md.fcc(3.6, 2, "Cu")
-    positions = atoms.positions + rng.normal(size=atoms.positions.shape) * 0.1
-    atoms = md.system(positions, "Cu", cell=atoms.cell + rng.normal(size=(3, 3)) * 0.2)
-    forces = evaluated(potential, atoms).forces
-    direction = rng.normal(size=forces.shape)
     with sciml.float64():
-        neighbours = md.allocate(atoms, potential.cutoff)
-        energy = jax.jit(lambda s: md.energy(potential, atoms.positions + s * direction, atoms.cell, jnp.asarray(atoms.species), neighbours))  # noqa: E501
-        # Second derivatives of the table leap at every row: the step is below the distance of rows.
-        found = float(energy(1e-6) - energy(-1e-6)) / 2e-6
-    np.testing.assert_allclose(-np.sum(forces * direction), found, rtol=1e-7)
+        found = jax.jit(md.evaluate)(potential, jax.tree.map(jnp.asarray, atoms), md.neighbours_for(atoms, potential))
+    assert abs(float(found.energy) / atoms.atoms - wanted) < 5e-4
+    assert potential.closest is None
+    with pytest.raises(ValueError, match=f"does not know Ni; it knows {potential.names[0]}"):
+        md.relax(md.fcc(3.5, 1, "Ni"), potential)
 
 
-def test_files_of_another_kind(tmp_path):
+def written(path, names, *, fs=False, rows=20, head="comments\n" * 3):
+    """Tables of small numbers that tell whose they are."""
+    r = 0.2 * np.arange(rows)
+    tables = []
+    for a in range(len(names)):
+        tables += ["29 63.5 3.6 fcc", *map(repr, (-np.sqrt(r) * (a + 1)).tolist())]
+        for b in range(len(names) if fs else 1):
+            tables += map(repr, ((a + 1 + 10 * b) * np.exp(-r)).tolist())
+    for a in range(len(names)):
+        for b in range(a + 1):
+            tables += map(repr, (r * np.exp(-2 * r) * (1 + a + b) - 30 * (r < 0.7)).tolist())
+    grid = f"{rows} 0.2 {rows} 0.2 {0.2 * (rows - 1)!r}\n"
+    path.write_text(head + f"{len(names)} {' '.join(names)}\n" + grid + "\n".join(tables) + "\n")
+    return path
+
+
+def test_several_elements_in_both_forms(tmp_path):
+    alloy = md.load_eam(written(tmp_path / "a.eam.alloy", ["X", "Y", "Z"]))
+    assert alloy.names == ("X", "Y", "Z") and alloy.density.shape == (3, 20, 4)
+    np.testing.assert_allclose(alloy.density[:, 0, 3], [1, 2, 3])
+    np.testing.assert_allclose(alloy.embedding[:, 5, 3], [-1, -2, -3])
+    wanted = 1.6 * np.exp(-3.2) * np.array([[1, 2, 3], [2, 3, 4], [3, 4, 5]])
+    np.testing.assert_allclose(alloy.pair[:, :, 8, 3], wanted)
+    fs = md.load_eam(written(tmp_path / "a.eam.fs", ["X", "Y"], fs=True))
+    np.testing.assert_allclose(fs.density[:, :, 0, 3], [[1, 11], [2, 12]])  # of the neighbour, for the centre
+
+
+def test_how_close_atoms_may_come(tmp_path):
+    """Where a table turns over: here -30 below 0.7 angstrom, and repulsion of more than 1 eV at no point."""
+    assert md.load_eam(written(tmp_path / "a.eam.alloy", ["X"])).closest is None
+    text = written(tmp_path / "a.eam.alloy", ["X"]).read_text().splitlines()
+    r = 0.2 * np.arange(20)
+    text[-20:] = map(repr, (r * (40 * np.exp(-r) - 100 * (r < 0.7))).tolist())
+    (tmp_path / "b.eam.alloy").write_text("\n".join(text))
+    np.testing.assert_allclose(md.load_eam(tmp_path / "b.eam.alloy").closest, 0.8)
+
+
+def test_files_that_are_not_whole(tmp_path):
     (tmp_path / "a.eam").write_text("nothing\n1 2\n")
     with pytest.raises(ValueError, match="no table of the embedded-atom method"):
         md.load_eam(tmp_path / "a.eam")
     with pytest.raises(FileNotFoundError):
         md.load_eam(tmp_path / "b.eam")
+    lines = written(tmp_path / "c.eam.alloy", ["X", "Y"]).read_text().splitlines()
+    for name, text, message in (
+        ("short", lines[:-1], "ends before number 20 of 20 of the pair Y Y"),
+        ("embedding", lines[:9], "ends before number 4 of 20 of the embedding of X"),
+        ("longer", [*lines, "1.0"], "goes on after the last table"),
+        ("words", [*lines[:-1], "one"], "could not convert"),
+        ("infinite", [*lines[:-1], "inf"], "not finite"),
+        ("sizes", [*lines[:4], "20 0.2 20", *lines[5:]], "nrho, drho, nr, dr and the cutoff were expected"),
+    ):
+        (tmp_path / f"{name}.eam.alloy").write_text("\n".join(text))
+        with pytest.raises(ValueError, match=message):
+            md.load_eam(tmp_path / f"{name}.eam.alloy")
+    # A file in the form of Finnis and Sinclair under another name has more tables than setfl.
+    with pytest.raises(ValueError, match="expected"):
+        md.load_eam(written(tmp_path / "d.eam.alloy", ["X", "Y"], fs=True))

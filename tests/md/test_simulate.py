@@ -62,7 +62,7 @@ def test_a_restart_repeats_every_bit(tmp_path, monkeypatch):
 def test_a_list_that_does_not_fit_loses_nothing(monkeypatch, what):
     liquid = md.thermal(md.fcc((4 / 0.8442) ** (1 / 3), 4, "A", units=md.REDUCED), 3.0, key=1)
     wide = md.simulate(liquid, LJ, steps=60, **SHORT)
-    allocate, calls = _simulate.allocate, []
+    allocate, calls = _simulate.neighbours_for, []
 
     def tight(*args, **options):
         """Room for what is needed at first, and no more."""
@@ -74,7 +74,7 @@ def test_a_list_that_does_not_fit_loses_nothing(monkeypatch, what):
         exact = dict(entries=int(needed[0]), window=int(needed[1]), slots=int(needed[2]))
         return dataclasses.replace(n, sizes=dataclasses.replace(n.sizes, **{what: exact[what]})).update(n.positions, n.cell)
 
-    monkeypatch.setattr(_simulate, "allocate", tight)
+    monkeypatch.setattr(_simulate, "neighbours_for", tight)
     narrow = md.simulate(liquid, LJ, steps=60, **SHORT)
     assert narrow.stats["reallocated"] >= 1
     np.testing.assert_allclose(narrow.positions, wide.positions, atol=1e-9)

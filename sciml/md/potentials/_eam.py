@@ -8,7 +8,6 @@ rounding. Where r phi is given as Z_i Z_j, the constants are LAMMPS's, 27.2 eV a
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -21,9 +20,11 @@ HARTREE_BOHR = 27.2 * 0.529  # eV angstrom, as in LAMMPS
 
 
 class EAM(AbstractPotential):
-    """**Attributes:** `embedding` `(types, rows, 4)`, `density` `(types, rows, 4)` of the neighbour, and `pair`
+    """**Attributes:** `embedding` `(types, rows, 4)`; `density` `(types, rows, 4)` of the neighbour, or in the form of Finnis
+    and Sinclair (1984, doi:10.1080/01418618408244210) `(types, types, rows, 4)` of the neighbour for the centre; `pair`
     `(types, types, rows, 4)`, r phi, all as pieces c3 p^3 + c2 p^2 + c1 p + c0; `drho` and `dr`, their spacings; `cutoff`
-    [angstrom]; `names` of the types."""
+    [angstrom]; `names` of the types; `closest` [angstrom], where the repulsion of a table has its top, or None where it rises
+    to the first entry."""
 
     embedding: Any
     density: Any
@@ -32,12 +33,14 @@ class EAM(AbstractPotential):
     dr: float = eqx.field(static=True)
     cutoff: float = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
+    closest: float | None = eqx.field(static=True, default=None)
 
     def atom_energies(self, pairs: Pairs) -> Any:
         r = pairs.distances
-        row, p = _place(r / self.dr, self.density.shape[1])
-        rho = jnp.sum(jnp.where(pairs.mask, _value(jnp.asarray(self.density)[pairs.species, row], p), 0), axis=1)
+        row, p = _place(r / self.dr, self.density.shape[-2])
         kinds = pairs.centres[:, None], pairs.species
+        of = (pairs.species,) if self.density.ndim == 3 else kinds[::-1]
+        rho = jnp.sum(jnp.where(pairs.mask, _value(jnp.asarray(self.density)[*of, row], p), 0), axis=1)
         phi = _value(jnp.asarray(self.pair)[*kinds, row], p) / r
         row, p = _place(rho / self.drho, self.embedding.shape[1])
         pieces = jnp.asarray(self.embedding)[pairs.centres, row]
@@ -74,63 +77,3 @@ def pieces(f: np.ndarray) -> np.ndarray:
     return out
 
 
-def load_eam(path: Any) -> EAM:
-    """Reads a setfl file (`.eam.alloy`, several elements) or a funcfl file (`.eam`, one element).
-
-    **Raises** `FileNotFoundError`, and `ValueError` where the file is of another kind or too short.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist.")
-    lines = path.read_text().splitlines()
-    try:
-        return _setfl(lines) if path.name.endswith((".eam.alloy", ".setfl", ".alloy")) else _funcfl(lines, path.stem)
-    except (IndexError, ValueError) as error:
-        raise ValueError(
-            f"{path} is no table of the embedded-atom method ({error}); expected setfl (.eam.alloy) or funcfl (.eam)."
-        ) from None
-
-
-def _numbers(lines: list[str], count: int) -> tuple[np.ndarray, list[str]]:
-    """The next `count` numbers, whole lines at a time, and the lines that are left."""
-    found: list[float] = []
-    used = 0
-    while len(found) < count:
-        found += map(float, lines[used].split())
-        used += 1
-    if len(found) != count:
-        raise ValueError(f"{len(found)} numbers where {count} were expected")
-    return np.array(found), lines[used:]
-
-
-def _setfl(lines: list[str]) -> EAM:
-    names = tuple(lines[3].split()[1:])
-    nrho, drho, nr, dr, cutoff = (float(s) for s in lines[4].split()[:5])
-    rest = lines[5:]
-    embedding, density = [], []
-    for _ in names:
-        rest = rest[1:]
-        F, rest = _numbers(rest, int(nrho))
-        rho, rest = _numbers(rest, int(nr))
-        embedding.append(pieces(F))
-        density.append(pieces(rho))
-    pair = np.zeros((len(names), len(names), int(nr), 4))
-    for i in range(len(names)):
-        for j in range(i + 1):
-            z, rest = _numbers(rest, int(nr))
-            pair[i, j] = pair[j, i] = pieces(z)
-    return EAM(
-        embedding=np.stack(embedding), density=np.stack(density), pair=pair, drho=drho, dr=dr, cutoff=cutoff, names=names
-    )
-
-
-def _funcfl(lines: list[str], name: str) -> EAM:
-    nrho, drho, nr, dr, cutoff = (float(s) for s in lines[2].split()[:5])
-    F, rest = _numbers(lines[3:], int(nrho))
-    Z, rest = _numbers(rest, int(nr))
-    rho, rest = _numbers(rest, int(nr))
-    pair = pieces(HARTREE_BOHR * Z**2)[None, None]
-    return EAM(
-        embedding=pieces(F)[None], density=pieces(rho)[None], pair=pair, drho=drho, dr=dr, cutoff=cutoff,
-        names=(name.split("_")[0],),
-    )  # fmt: skip

@@ -14,10 +14,11 @@ class StillingerWeber(AbstractPotential):
     """Two- and three-body energies (Stillinger & Weber 1985, doi:10.1103/PhysRevB.31.5262), of one species.
 
         phi2(r) = A epsilon (B (sigma/r)^p - (sigma/r)^q) exp(sigma / (r - a sigma))
-        phi3(r, s, theta) = lambda epsilon (cos theta - cos0)^2 exp(gamma sigma / (r - a sigma)) exp(gamma sigma / (s - a sigma))
+        phi3(r, s, theta) = lambda epsilon (cos theta - cos0)^2
+                            exp(gamma sigma / (r - a sigma)) exp(gamma sigma / (s - a sigma))
 
-    The defaults are those of silicon. **Arguments:** `epsilon` [eV], `sigma` [angstrom]; `cutoff`, a sigma [angstrom]; the others
-    have no unit.
+    The defaults are those of silicon. **Arguments:** `epsilon` [eV], `sigma` [angstrom]; `cutoff`, a sigma [angstrom]; the
+    others have no unit.
     """
 
     epsilon: Any = 2.1683
