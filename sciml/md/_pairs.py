@@ -52,6 +52,16 @@ class AbstractPotential(eqx.Module):
         """The energy of each row's atom `(rows,)` [eV]."""
         raise NotImplementedError
 
+    def energies_and_slopes(self, pairs: Pairs) -> tuple[Any, Any]:
+        """`atom_energies`, and the derivative of their sum with respect to `pairs.vectors`: what `evaluate` asks for."""
+
+        def total(vectors: Any) -> tuple[Any, Any]:
+            each = self.atom_energies(eqx.tree_at(lambda p: p.vectors, pairs, vectors))
+            return jnp.sum(each), each
+
+        (_, each), slopes = jax.value_and_grad(total, has_aux=True)(pairs.vectors)
+        return each, slopes
+
 
 class AbstractPairPotential(AbstractPotential):
     """The energy of atoms as a sum over pairs closer than `cutoff`."""
@@ -117,12 +127,8 @@ def evaluate(
         return _of_pairs(potential, atoms, species, neighbours, dtype, virials)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
-
-    def total(vectors: Any) -> tuple[Any, Any]:
-        each = potential.atom_energies(eqx.tree_at(lambda p: p.vectors, pairs, vectors))
-        return jnp.sum(each), each
-
-    (value, each), slope = jax.value_and_grad(total, has_aux=True)(pairs.vectors)
+    each, slope = potential.energies_and_slopes(pairs)
+    value = jnp.sum(each)
     slope = jnp.where(pairs.mask[..., None], slope, 0)
     by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
     forces = jnp.sum(slope, axis=1)[pairs.row] - by_neighbour(slope)
