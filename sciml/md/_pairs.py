@@ -135,8 +135,9 @@ def evaluate(
     each = each[pairs.row]
     if not virials:
         return Evaluation(value, forces, None, each, None)
-    tensors = -by_neighbour(slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :])
-    return Evaluation(value, forces, jnp.sum(tensors, axis=0), each, tensors)
+    products = slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :]
+    virial = -jnp.sum(jnp.sum(products, axis=1).astype(atoms.positions.dtype), axis=0)
+    return Evaluation(value, forces, virial, each, -by_neighbour(products))
 
 
 def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray:

@@ -66,12 +66,13 @@ class DeepPotential(AbstractPotential):
 
         Nets run in the precision of `pairs.vectors`; biases, which are large, are added in their own.
         """
+        model = self._in(pairs.vectors.dtype)
 
         @jax.checkpoint
         def block(own: Any, vectors: Any, mask: Any, species: Any) -> Any:
             groups = grouped(mask, species, self._rooms(mask.shape[1]))
             R = self._environment(groups.compact(vectors, 2 * self.cutoff))
-            return jnp.where(groups.fits, self._of_type(own, self._energies, R, mask.shape[1]), jnp.nan)
+            return jnp.where(groups.fits, model._of_type(own, model._energies, R, mask.shape[1]), jnp.nan)
 
         return self._biased(by_blocks(block, pairs, len(self.sel)), pairs)
 
@@ -82,15 +83,20 @@ class DeepPotential(AbstractPotential):
 
             dE/dR~_jd = sum_m G_jm dE/dA_md,  and for d = 0 also sum_me G'_jm dE/dA_me R~_je
         """
+        model = self._in(pairs.vectors.dtype)
 
         def block(own: Any, vectors: Any, mask: Any, species: Any) -> Any:
             groups = grouped(mask, species, self._rooms(mask.shape[1]))
             R, back = jax.vjp(self._environment, groups.compact(vectors, 2 * self.cutoff))
-            each, slope = self._of_type(own, self._slopes, R, mask.shape[1])
+            each, slope = model._of_type(own, model._slopes, R, mask.shape[1])
             return jnp.where(groups.fits, each, jnp.nan), groups.spread(back(slope)[0])
 
         each, slopes = by_blocks(block, pairs, len(self.sel))
         return self._biased(each, pairs), slopes
+
+    def _in(self, dtype: Any) -> DeepPotential:
+        """This model in another precision."""
+        return jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
 
     def _biased(self, each: Any, pairs: Pairs) -> Any:
         return each + jnp.asarray(self.bias)[pairs.centres]
@@ -107,50 +113,54 @@ class DeepPotential(AbstractPotential):
 
     def _environment(self, vectors: Any) -> Any:
         """R `(..., 4)`."""
-        r = jnp.sqrt(jnp.sum(vectors**2, axis=-1, keepdims=True))
+        r = jnp.sqrt(_dot(vectors, vectors))[..., None]
         u = jnp.clip((r - self.start) / (self.cutoff - self.start), 0, 1)
         w = 1 + u**3 * (-6 * u**2 + 15 * u - 10)
         return jnp.concatenate([w / r, w / r**2 * vectors], axis=-1)
 
     def _energies(self, own: int, R: Any, slots: int) -> Any:
         """Of atoms of the type `own`, without bias `(atoms,)`."""
-        total = self._missing(own, slots, R.dtype)
+        total = self._missing(own, slots)
         for R_t, net in self._by_type(own, R, slots):
             total = total + jnp.einsum("nkm,nkd->ndm", net(R_t[..., :1]), R_t)
         return self._fitted(own, total / sum(self.sel))
 
     def _slopes(self, own: int, R: Any, slots: int) -> tuple[Any, Any]:
         """Energies and dE/dR `(atoms, places, 4)`."""
-        total, kept = self._missing(own, slots, R.dtype), []
+        total, kept = self._missing(own, slots), []
         for R_t, net in self._by_type(own, R, slots):
             s = R_t[..., 0].reshape(-1, 1)
-            G, dG = (a.reshape(*R_t.shape[:2], -1) for a in net.with_slope(s, jnp.ones_like(s)))
-            total = total + jnp.einsum("nkm,nkd->ndm", G, R_t)
-            kept.append((R_t, G, dG))
+            pieces = [(G.reshape(shape), dG.reshape(shape), n) for G, dG, n in net.pieces(s) for shape in [(*R_t.shape[:2], -1)]]
+            for G, _, n in pieces:
+                total = total + jnp.tile(jnp.einsum("nkm,nkd->ndm", G, R_t), n)
+            kept.append((R_t, pieces))
         each, back = jax.vjp(lambda A: self._fitted(own, A), total / sum(self.sel))
         dA = back(jnp.ones_like(each))[0] / sum(self.sel)
         slopes = []
-        for (R_t, G, dG), dstd in zip(kept, self.dstd[own], strict=True):
-            slope = jnp.einsum("nkm,ndm->nkd", G, dA)
-            radial = jnp.sum(jnp.einsum("nkm,ndm->nkd", dG, dA) * R_t, axis=-1)
-            slopes.append(slope.at[..., 0].add(radial) / jnp.asarray(dstd, R.dtype))
+        for (R_t, pieces), dstd in zip(kept, self.dstd[own], strict=True):
+            slope = radial = 0.0
+            for G, dG, n in pieces:
+                part = sum(jnp.split(dA, n, axis=-1))
+                slope = slope + jnp.einsum("nkm,ndm->nkd", G, part)
+                radial = radial + _dot(jnp.einsum("nkm,ndm->nkd", dG, part), R_t)
+            slopes.append(slope.at[..., 0].add(radial) / dstd)
         return each, jnp.concatenate(slopes, axis=1)
 
     def _by_type(self, own: int, R: Any, slots: int) -> list[tuple[Any, Network]]:
         """R~ and the net of each type of neighbours."""
         parts = jnp.split(R, np.cumsum(self._rooms(slots))[:-1], axis=1)
-        davg, dstd = (jnp.asarray(a[own], R.dtype) for a in (self.davg, self.dstd))
+        davg, dstd = (self.davg[own], self.dstd[own])
         return [((part - davg[t]) / dstd[t], self._embedding(own, t)) for t, part in enumerate(parts)]
 
     def _embedding(self, own: int, kind: int) -> Network:
         return self.embeddings[kind if self.one_sided else own + len(self.sel) * kind]
 
-    def _missing(self, own: int, slots: int, dtype: Any) -> Any:
+    def _missing(self, own: int, slots: int) -> Any:
         """What empty places add for which there is no room `(4, M)`."""
         total: Any = 0.0
         for kind, (count, room) in enumerate(zip(self.sel, self._rooms(slots), strict=True)):
             if count > room:
-                empty = jnp.asarray(-self.davg[own][kind] / self.dstd[own][kind], dtype)
+                empty = -self.davg[own, kind] / self.dstd[own, kind]
                 total = total + (count - room) * empty[:, None] * self._embedding(own, kind)(empty[:1])
         return total
 
@@ -181,3 +191,8 @@ class DeepPotential(AbstractPotential):
             f"{sizes(self.embeddings)}{'' if self.one_sided else ' of each pair of types'}, fitting {sizes(self.fittings)}, "
             f"{sum(a.size for a in jax.tree.leaves(self))} parameters)"
         )
+
+
+def _dot(a: Any, b: Any) -> Any:
+    # Written out: XLA's sum over so short an axis costs more than the nets' largest product.
+    return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))

@@ -30,39 +30,37 @@ class Layer(eqx.Module):
     residual: bool = eqx.field(static=True)
 
     def __call__(self, x: Any) -> Any:
-        y = self._activated(self._linear(x))
-        return y + self._carried(x) if self._carries else y
-
-    def with_slope(self, x: Any, dx: Any) -> tuple[Any, Any]:
-        """y and dy where x changes by dx."""
-        z = self._linear(x)
-        dz = dx * self._weights(x) if x.shape[-1] == 1 else dx @ self._weights(x)
-        if self.activation == "tanh" and self.idt is None:
-            y = jnp.tanh(z)
-            dy = (1 - y**2) * dz
-        else:
-            y, dy = jax.jvp(self._activated, (z,), (dz,))
-        return (y + self._carried(x), dy + self._carried(dx)) if self._carries else (y, dy)
+        return self.activated(x) + jnp.tile(x, self.carries) if self.carries else self.activated(x)
 
     @property
-    def _carries(self) -> bool:
+    def carries(self) -> int:
+        """How many times x is added beside itself."""
         n, m = self.w.shape
-        return self.residual and m in (n, 2 * n)
+        return m // n if self.residual and m in (n, 2 * n) else 0
 
-    def _carried(self, x: Any) -> Any:
-        return x if self.w.shape[1] == x.shape[-1] else jnp.concatenate([x, x], axis=-1)
+    def activated(self, x: Any) -> Any:
+        """Without what is carried."""
+        return self._scaled(self._linear(x))
 
-    def _weights(self, x: Any) -> Any:
-        return jnp.asarray(self.w, x.dtype)
+    def with_slope(self, x: Any, dx: Any) -> tuple[Any, Any]:
+        """`activated`, and how it changes where x changes by dx."""
+        z, dz = self._linear(x), _product(dx, self.w)
+        if self.activation == "tanh" and self.idt is None:
+            y = jnp.tanh(z)
+            return y, (1 - y**2) * dz
+        return jax.jvp(self._scaled, (z,), (dz,))
 
     def _linear(self, x: Any) -> Any:
-        # The product with a matrix of one row is an outer product.
-        y = x * self._weights(x) if x.shape[-1] == 1 else x @ self._weights(x)
-        return y if self.b is None else y + jnp.asarray(self.b, x.dtype)
+        y = _product(x, self.w)
+        return y if self.b is None else y + self.b
 
-    def _activated(self, z: Any) -> Any:
+    def _scaled(self, z: Any) -> Any:
         y = ACTIVATIONS[self.activation](z)
-        return y if self.idt is None else y * jnp.asarray(self.idt, z.dtype)
+        return y if self.idt is None else y * self.idt
+
+
+def _product(x: Any, w: Any) -> Any:
+    return x * w if w.shape[0] == 1 else x @ w  # an outer product needs no matrix product
 
 
 class Network(eqx.Module):
@@ -75,8 +73,16 @@ class Network(eqx.Module):
             x = layer(x)
         return x
 
-    def with_slope(self, x: Any, dx: Any) -> tuple[Any, Any]:
-        """y and dy where x changes by dx, in one pass that keeps nothing."""
-        for layer in self.layers:
-            x, dx = layer.with_slope(x, dx)
-        return x, dx
+    def pieces(self, x: Any) -> list[tuple[Any, Any, int]]:
+        """(p, dp/dx, n) for `x` `(..., 1)`: the output is the sum of the p, each n times beside itself.
+
+        Adding what the last layer carries would cost as much as its matrix product; products with the output take it apart.
+        """
+        dx: Any = jnp.ones_like(x)
+        for layer in self.layers[:-1]:
+            y, dy = layer.with_slope(x, dx)
+            n = layer.carries
+            x, dx = (y + jnp.tile(x, n), dy + jnp.tile(dx, n)) if n else (y, dy)
+        last = self.layers[-1]
+        carried = [(x, dx, last.carries)] if last.carries else []
+        return [(*last.with_slope(x, dx), 1), *carried]
