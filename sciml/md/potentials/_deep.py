@@ -10,6 +10,7 @@ hold R = 0 and count. A neighbour beyond the cutoff has R = 0 too, so that here 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._pairs import AbstractPotential, Pairs
-from ._deep_blocks import by_blocks, grouped
+from ._deep_blocks import Groups, by_blocks, grouped
 from ._deep_nets import Network
 
 
@@ -66,15 +67,7 @@ class DeepPotential(AbstractPotential):
 
         Nets run in the precision of `pairs.vectors`; biases, which are large, are added in their own.
         """
-        model = self._in(pairs.vectors.dtype)
-
-        @jax.checkpoint
-        def block(own: Any, vectors: Any, mask: Any, species: Any) -> Any:
-            groups = grouped(mask, species, self._rooms(mask.shape[1]))
-            R = self._environment(groups.compact(vectors, 2 * self.cutoff))
-            return jnp.where(groups.fits, model._of_type(own, model._energies, R, mask.shape[1]), jnp.nan)
-
-        return self._biased(by_blocks(block, pairs, len(self.sel)), pairs)
+        return self._biased(by_blocks(jax.checkpoint(self._in(pairs.vectors.dtype)._energies), pairs, len(self.sel)), pairs)
 
     def energies_and_slopes(self, pairs: Pairs) -> tuple[Any, Any]:
         """As `atom_energies`, with the derivative of their sum with respect to `pairs.vectors`.
@@ -83,15 +76,7 @@ class DeepPotential(AbstractPotential):
 
             dE/dR~_jd = sum_m G_jm dE/dA_md,  and for d = 0 also sum_me G'_jm dE/dA_me R~_je
         """
-        model = self._in(pairs.vectors.dtype)
-
-        def block(own: Any, vectors: Any, mask: Any, species: Any) -> Any:
-            groups = grouped(mask, species, self._rooms(mask.shape[1]))
-            R, back = jax.vjp(self._environment, groups.compact(vectors, 2 * self.cutoff))
-            each, slope = model._of_type(own, model._slopes, R, mask.shape[1])
-            return jnp.where(groups.fits, each, jnp.nan), groups.spread(back(slope)[0])
-
-        each, slopes = by_blocks(block, pairs, len(self.sel))
+        each, slopes = by_blocks(self._in(pairs.vectors.dtype)._slopes, pairs, len(self.sel))
         return self._biased(each, pairs), slopes
 
     def _in(self, dtype: Any) -> DeepPotential:
@@ -101,15 +86,59 @@ class DeepPotential(AbstractPotential):
     def _biased(self, each: Any, pairs: Pairs) -> Any:
         return each + jnp.asarray(self.bias)[pairs.centres]
 
+    def _energies(self, own: Any, vectors: Any, mask: Any, species: Any) -> Any:
+        """Of atoms of the type `own`, without bias `(atoms,)`."""
+        groups = grouped(mask, species, self._rooms(mask.shape[1]))
+        R = self._environment(groups.compact(vectors, 2 * self.cutoff))
+
+        def of(kind: int) -> Any:
+            total = self._absent(kind, groups.rooms)
+            for t, R_t in enumerate(self._scaled(kind, groups.split(R))):
+                total = total + jnp.einsum("nkm,nkd->ndm", self._embedding(kind, t)(R_t[..., :1]), R_t)
+            return self._fitted(kind, total)
+
+        return jnp.where(self._fit(groups), self._of_type(own, of), jnp.nan)
+
+    def _slopes(self, own: Any, vectors: Any, mask: Any, species: Any) -> tuple[Any, Any]:
+        """As `_energies`, and their derivatives with respect to `vectors`."""
+        groups = grouped(mask, species, self._rooms(mask.shape[1]))
+        R, back = jax.vjp(self._environment, groups.compact(vectors, 2 * self.cutoff))
+
+        def of(kind: int) -> tuple[Any, Any]:
+            parts = self._scaled(kind, groups.split(R))
+            nets = [self._embedding(kind, t) for t in range(len(parts))]
+            total, kept = self._absent(kind, groups.rooms), []
+            for R_t, net in zip(parts, nets, strict=True):
+                pieces = [[a.reshape(*R_t.shape[:2], -1) for a in piece] for piece in net.pieces(R_t[..., 0].reshape(-1, 1))]
+                for (G, _), n in zip(pieces, net.repeats, strict=True):
+                    total = total + jnp.tile(jnp.einsum("nkm,nkd->ndm", G, R_t), n)
+                kept.append(pieces)
+            each, back = jax.vjp(lambda A: self._fitted(kind, A), total)
+            (dA,) = back(jnp.ones_like(each))
+            slopes = []
+            for R_t, net, pieces, dstd in zip(parts, nets, kept, self.dstd[kind], strict=True):
+                slope = radial = 0.0
+                for (G, dG), n in zip(pieces, net.repeats, strict=True):
+                    dA_n = sum(jnp.split(dA, n, axis=-1))
+                    slope = slope + jnp.einsum("nkm,ndm->nkd", G, dA_n)
+                    radial = radial + _dot(jnp.einsum("nkm,ndm->nkd", dG, dA_n), R_t)
+                slopes.append(slope.at[..., 0].add(radial) / dstd)  # type: ignore[attr-defined]
+            return each, jnp.concatenate(slopes, axis=1)
+
+        each, slope = self._of_type(own, of)
+        return jnp.where(self._fit(groups), each, jnp.nan), groups.spread(back(slope)[0])
+
     def _rooms(self, slots: int) -> tuple[int, ...]:
         return tuple(min(k, slots) for k in self.sel)
 
-    def _of_type(self, own: Any, function: Any, R: Any, slots: int) -> Any:
-        """`function(type, R)` where `R` are of atoms of the type `own`; zeros where there is none of that number."""
-        like = jax.eval_shape(lambda R: function(0, R, slots), R)
-        nothing = lambda R: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
-        each = [lambda R, kind=kind: function(kind, R, slots) for kind in range(len(self.sel))]
-        return jax.lax.switch(own, [*each, nothing], R)
+    def _fit(self, groups: Groups) -> Any:
+        return jnp.all(groups.counts <= jnp.asarray(self.sel), axis=1)
+
+    def _of_type(self, own: Any, function: Any) -> Any:
+        """`function(type)` for the type `own` of a block's atoms; zeros where there is none of that number."""
+        like = jax.eval_shape(lambda: function(0))
+        nothing = lambda: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
+        return jax.lax.switch(own, [*(partial(function, kind) for kind in range(len(self.sel))), nothing])
 
     def _environment(self, vectors: Any) -> Any:
         """R `(..., 4)`."""
@@ -118,54 +147,25 @@ class DeepPotential(AbstractPotential):
         w = 1 + u**3 * (-6 * u**2 + 15 * u - 10)
         return jnp.concatenate([w / r, w / r**2 * vectors], axis=-1)
 
-    def _energies(self, own: int, R: Any, slots: int) -> Any:
-        """Of atoms of the type `own`, without bias `(atoms,)`."""
-        total = self._missing(own, slots)
-        for R_t, net in self._by_type(own, R, slots):
-            total = total + jnp.einsum("nkm,nkd->ndm", net(R_t[..., :1]), R_t)
-        return self._fitted(own, total / sum(self.sel))
-
-    def _slopes(self, own: int, R: Any, slots: int) -> tuple[Any, Any]:
-        """Energies and dE/dR `(atoms, places, 4)`."""
-        total, kept = self._missing(own, slots), []
-        for R_t, net in self._by_type(own, R, slots):
-            s = R_t[..., 0].reshape(-1, 1)
-            pieces = [(G.reshape(shape), dG.reshape(shape), n) for G, dG, n in net.pieces(s) for shape in [(*R_t.shape[:2], -1)]]
-            for G, _, n in pieces:
-                total = total + jnp.tile(jnp.einsum("nkm,nkd->ndm", G, R_t), n)
-            kept.append((R_t, pieces))
-        each, back = jax.vjp(lambda A: self._fitted(own, A), total / sum(self.sel))
-        dA = back(jnp.ones_like(each))[0] / sum(self.sel)
-        slopes = []
-        for (R_t, pieces), dstd in zip(kept, self.dstd[own], strict=True):
-            slope = radial = 0.0
-            for G, dG, n in pieces:
-                part = sum(jnp.split(dA, n, axis=-1))
-                slope = slope + jnp.einsum("nkm,ndm->nkd", G, part)
-                radial = radial + _dot(jnp.einsum("nkm,ndm->nkd", dG, part), R_t)
-            slopes.append(slope.at[..., 0].add(radial) / dstd)
-        return each, jnp.concatenate(slopes, axis=1)
-
-    def _by_type(self, own: int, R: Any, slots: int) -> list[tuple[Any, Network]]:
-        """R~ and the net of each type of neighbours."""
-        parts = jnp.split(R, np.cumsum(self._rooms(slots))[:-1], axis=1)
-        davg, dstd = (self.davg[own], self.dstd[own])
-        return [((part - davg[t]) / dstd[t], self._embedding(own, t)) for t, part in enumerate(parts)]
+    def _scaled(self, own: int, parts: list[Any]) -> list[Any]:
+        """R~ of each type of neighbours."""
+        return [(R_t - self.davg[own, t]) / self.dstd[own, t] for t, R_t in enumerate(parts)]
 
     def _embedding(self, own: int, kind: int) -> Network:
         return self.embeddings[kind if self.one_sided else own + len(self.sel) * kind]
 
-    def _missing(self, own: int, slots: int) -> Any:
-        """What empty places add for which there is no room `(4, M)`."""
+    def _absent(self, own: int, rooms: tuple[int, ...]) -> Any:
+        """What those empty places add that are not in `rooms` `(4, M)`."""
         total: Any = 0.0
-        for kind, (count, room) in enumerate(zip(self.sel, self._rooms(slots), strict=True)):
+        for kind, (count, room) in enumerate(zip(self.sel, rooms, strict=True)):
             if count > room:
                 empty = -self.davg[own, kind] / self.dstd[own, kind]
                 total = total + (count - room) * empty[:, None] * self._embedding(own, kind)(empty[:1])
         return total
 
-    def _fitted(self, own: int, A: Any) -> Any:
-        D = sum(A[:, d, :, None] * A[:, d, None, : self.axis] for d in range(4))
+    def _fitted(self, own: int, total: Any) -> Any:
+        A = total / sum(self.sel)
+        D = jnp.einsum("ndm,nda->nma", A, A[..., : self.axis])
         return self.fittings[own](D.reshape(len(A), -1))[:, 0]
 
     def crowded(self, pairs: Pairs) -> str:

@@ -73,8 +73,17 @@ class Network(eqx.Module):
             x = layer(x)
         return x
 
-    def pieces(self, x: Any) -> list[tuple[Any, Any, int]]:
-        """(p, dp/dx, n) for `x` `(..., 1)`: the output is the sum of the p, each n times beside itself.
+    @property
+    def width(self) -> int:
+        return self.layers[-1].w.shape[1]
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        """Of the `pieces`."""
+        return (1, self.layers[-1].carries) if self.layers[-1].carries else (1,)
+
+    def pieces(self, x: Any) -> list[tuple[Any, Any]]:
+        """(p, dp/dx) for `x` `(..., 1)`: the output is the sum of the p, each as often beside itself as `repeats` says.
 
         Adding what the last layer carries would cost as much as its matrix product; products with the output take it apart.
         """
@@ -84,5 +93,5 @@ class Network(eqx.Module):
             n = layer.carries
             x, dx = (y + jnp.tile(x, n), dy + jnp.tile(dx, n)) if n else (y, dy)
         last = self.layers[-1]
-        carried = [(x, dx, last.carries)] if last.carries else []
-        return [(*last.with_slope(x, dx), 1), *carried]
+        carried = [(x, dx)] if last.carries else []
+        return [last.with_slope(x, dx), *carried]
