@@ -129,20 +129,17 @@ def _evaluated(
         return _of_all(potential, atoms, species, virials)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
-
-    def total(vectors: Any) -> tuple[Any, Any]:
-        each = potential.atom_energies(eqx.tree_at(lambda p: p.vectors, pairs, vectors))
-        return jnp.sum(each), each
-
-    (value, each), slope = jax.value_and_grad(total, has_aux=True)(pairs.vectors)
+    each, slope = potential.energies_and_slopes(pairs)
+    value = jnp.sum(each)
     slope = jnp.where(pairs.mask[..., None], slope, 0)
     by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
     forces = jnp.sum(slope, axis=1)[pairs.row] - by_neighbour(slope)
     each = each[pairs.row]
     if not virials:
         return Evaluation(value, forces, None, each, None)
-    tensors = -by_neighbour(slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :])
-    return Evaluation(value, forces, jnp.sum(tensors, axis=0), each, tensors)
+    products = slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :]
+    virial = -jnp.sum(jnp.sum(products, axis=1).astype(atoms.positions.dtype), axis=0)
+    return Evaluation(value, forces, virial, each, -by_neighbour(products))
 
 
 def _of_all(potential: AbstractGlobalPotential, atoms: System, species: Any, virials: bool) -> Evaluation:

@@ -5,6 +5,7 @@
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -24,6 +25,16 @@ class AbstractPotential(eqx.Module):
     def atom_energies(self, pairs: "Pairs") -> Any:
         """The energy of each row's atom `(rows,)` [eV]."""
         raise NotImplementedError
+
+    def energies_and_slopes(self, pairs: "Pairs") -> tuple[Any, Any]:
+        """`atom_energies`, and the derivative of their sum with respect to `pairs.vectors`: what `evaluate` asks for."""
+
+        def total(vectors: Any) -> tuple[Any, Any]:
+            each = self.atom_energies(eqx.tree_at(lambda p: p.vectors, pairs, vectors))
+            return jnp.sum(each), each
+
+        (_, each), slopes = jax.value_and_grad(total, has_aux=True)(pairs.vectors)
+        return each, slopes
 
     def __add__(self, other: Any) -> "Sum":
         return Sum(self, other) if isinstance(other, AbstractPotential) else NotImplemented

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..potentials._deep import ACTIVATIONS, DeepPotential, Layer, Network
+from ..potentials._deep import DeepPotential
+from ..potentials._deep_nets import ACTIVATIONS, Layer, Network
 from ._tree import read_tree
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..potentials._deep import DeepPotential, Network
+from ..potentials._deep import DeepPotential
+from ..potentials._deep_nets import Network
 
 
 def model_tree(model: DeepPotential) -> dict[str, Any]:

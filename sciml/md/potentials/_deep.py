@@ -5,62 +5,23 @@
     A_i = sum_j G(R~_ij0) R~_ij / N_c,       D_i = A_i A_i[:axis]^T,      E_i = fitting(D_i) + bias
 
 N_c is the number of slots DeePMD-kit has for an atom, sum(sel), not of neighbours. Its empty slots are not masked there: they
-hold R = 0, and what they add is added here in closed form, sel - K times for the K neighbours of a type.
+hold R = 0 and count. A neighbour beyond the cutoff has R = 0 too, so that here an empty place is one that is far away.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._pairs import AbstractPotential, Pairs
-
-ACTIVATIONS: dict[str, Any] = {
-    "tanh": jnp.tanh,
-    "relu": jax.nn.relu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=True),
-    "sigmoid": jax.nn.sigmoid,
-    "softplus": jax.nn.softplus,
-    "relu6": jax.nn.relu6,
-    "linear": lambda x: x,
-    "none": lambda x: x,
-}
-
-
-class Layer(eqx.Module):
-    """y = act(x w + b) idt, plus x where the widths are equal, [x, x] where the output is twice as wide, if `residual`."""
-
-    w: Any
-    b: Any
-    idt: Any
-    activation: str = eqx.field(static=True)
-    residual: bool = eqx.field(static=True)
-
-    def __call__(self, x: Any) -> Any:
-        y = x @ self.w
-        y = ACTIVATIONS[self.activation](y if self.b is None else y + self.b)
-        y = y if self.idt is None else y * self.idt
-        if not self.residual:
-            return y
-        n, m = self.w.shape
-        if m == n:
-            return y + x
-        return y + jnp.concatenate([x, x], axis=-1) if m == 2 * n else y
-
-
-class Network(eqx.Module):
-    """Layers, one after the other."""
-
-    layers: tuple[Layer, ...]
-
-    def __call__(self, x: Any) -> Any:
-        for layer in self.layers:
-            x = layer(x)
-        return x
+from ._deep_blocks import Groups, by_blocks, grouped
+from ._deep_nets import Network
 
 
 class DeepPotential(AbstractPotential):
@@ -68,7 +29,7 @@ class DeepPotential(AbstractPotential):
 
     **Attributes:** `embeddings`, networks of one number, for each type of neighbour (`one_sided`), or for each pair, number
     centre + types x neighbour; `fittings`, one for each type of centre; `davg` and `dstd` `(types, types, 4)`, of centre and
-    neighbour; `bias` `(types,)` [eV]; `sel`, slots for each type of neighbour; `start` and `cutoff` of the switch [angstrom];
+    neighbour; `bias` `(types,)` [eV]; `sel`, places for each type of neighbour; `start` and `cutoff` of the switch [angstrom];
     `axis`, columns of D; `names` of the types.
     """
 
@@ -102,46 +63,136 @@ class DeepPotential(AbstractPotential):
         return write_tree(path, model_tree(self))
 
     def atom_energies(self, pairs: Pairs) -> Any:
-        """The energy of each atom [eV], biases included."""
-        D = self.descriptors(pairs)
-        found = jnp.stack([fitting(D)[:, 0] for fitting in self.fittings], axis=1)
-        own = jnp.take_along_axis(found, pairs.centres[:, None], axis=1)[:, 0]
-        return own + jnp.asarray(self.bias)[pairs.centres]
+        """The energy of each atom [eV], biases included; NaN for an atom with more neighbours of a type than `sel`.
 
-    def descriptors(self, pairs: Pairs) -> Any:
-        """D `(atoms, M axis)`."""
-        r = pairs.distances
+        Nets run in the precision of `pairs.vectors`; biases, which are large, are added in their own.
+        """
+        return self._biased(by_blocks(jax.checkpoint(self._in(pairs.vectors.dtype)._energies), pairs, len(self.sel)), pairs)
+
+    def energies_and_slopes(self, pairs: Pairs) -> tuple[Any, Any]:
+        """As `atom_energies`, with the derivative of their sum with respect to `pairs.vectors`.
+
+        G depends on one number, so that one pass through its nets gives G and its derivative G', and the rest is products:
+
+            dE/dR~_jd = sum_m G_jm dE/dA_md,  and for d = 0 also sum_me G'_jm dE/dA_me R~_je
+        """
+        each, slopes = by_blocks(self._in(pairs.vectors.dtype)._slopes, pairs, len(self.sel))
+        return self._biased(each, pairs), slopes
+
+    def _in(self, dtype: Any) -> DeepPotential:
+        """This model in another precision."""
+        return jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
+
+    def _biased(self, each: Any, pairs: Pairs) -> Any:
+        return each + jnp.asarray(self.bias)[pairs.centres]
+
+    def _energies(self, own: Any, vectors: Any, mask: Any, species: Any) -> Any:
+        """Of atoms of the type `own`, without bias `(atoms,)`."""
+        groups = grouped(mask, species, self._rooms(mask.shape[1]))
+        R = self._environment(groups.compact(vectors, 2 * self.cutoff))
+
+        def of(kind: int) -> Any:
+            total = self._absent(kind, groups.rooms)
+            for t, R_t in enumerate(self._scaled(kind, groups.split(R))):
+                total = total + jnp.einsum("nkm,nkd->ndm", self._embedding(kind, t)(R_t[..., :1]), R_t)
+            return self._fitted(kind, total)
+
+        return jnp.where(self._fit(groups), self._of_type(own, of), jnp.nan)
+
+    def _slopes(self, own: Any, vectors: Any, mask: Any, species: Any) -> tuple[Any, Any]:
+        """As `_energies`, and their derivatives with respect to `vectors`."""
+        groups = grouped(mask, species, self._rooms(mask.shape[1]))
+        R, back = jax.vjp(self._environment, groups.compact(vectors, 2 * self.cutoff))
+
+        def of(kind: int) -> tuple[Any, Any]:
+            parts = self._scaled(kind, groups.split(R))
+            nets = [self._embedding(kind, t) for t in range(len(parts))]
+            total, kept = self._absent(kind, groups.rooms), []
+            for R_t, net in zip(parts, nets, strict=True):
+                pieces = [[a.reshape(*R_t.shape[:2], -1) for a in piece] for piece in net.pieces(R_t[..., 0].reshape(-1, 1))]
+                for (G, _), n in zip(pieces, net.repeats, strict=True):
+                    total = total + jnp.tile(jnp.einsum("nkm,nkd->ndm", G, R_t), n)
+                kept.append(pieces)
+            each, back = jax.vjp(lambda A: self._fitted(kind, A), total)
+            (dA,) = back(jnp.ones_like(each))
+            slopes = []
+            for R_t, net, pieces, dstd in zip(parts, nets, kept, self.dstd[kind], strict=True):
+                slope = radial = 0.0
+                for (G, dG), n in zip(pieces, net.repeats, strict=True):
+                    dA_n = sum(jnp.split(dA, n, axis=-1))
+                    slope = slope + jnp.einsum("nkm,ndm->nkd", G, dA_n)
+                    radial = radial + _dot(jnp.einsum("nkm,ndm->nkd", dG, dA_n), R_t)
+                slopes.append(slope.at[..., 0].add(radial) / dstd)  # type: ignore[attr-defined]
+            return each, jnp.concatenate(slopes, axis=1)
+
+        each, slope = self._of_type(own, of)
+        return jnp.where(self._fit(groups), each, jnp.nan), groups.spread(back(slope)[0])
+
+    def _rooms(self, slots: int) -> tuple[int, ...]:
+        return tuple(min(k, slots) for k in self.sel)
+
+    def _fit(self, groups: Groups) -> Any:
+        return jnp.all(groups.counts <= jnp.asarray(self.sel), axis=1)
+
+    def _of_type(self, own: Any, function: Any) -> Any:
+        """`function(type)` for the type `own` of a block's atoms; zeros where there is none of that number."""
+        like = jax.eval_shape(lambda: function(0))
+        nothing = lambda: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
+        return jax.lax.switch(own, [*(partial(function, kind) for kind in range(len(self.sel))), nothing])
+
+    def _environment(self, vectors: Any) -> Any:
+        """R `(..., 4)`."""
+        r = jnp.sqrt(_dot(vectors, vectors))[..., None]
         u = jnp.clip((r - self.start) / (self.cutoff - self.start), 0, 1)
-        w = jnp.where(pairs.mask, 1 + u**3 * (-6 * u**2 + 15 * u - 10), 0)
-        R = jnp.concatenate([(w / r)[..., None], (w / r**2)[..., None] * pairs.vectors], axis=-1)
+        w = 1 + u**3 * (-6 * u**2 + 15 * u - 10)
+        return jnp.concatenate([w / r, w / r**2 * vectors], axis=-1)
+
+    def _scaled(self, own: int, parts: list[Any]) -> list[Any]:
+        """R~ of each type of neighbours."""
+        return [(R_t - self.davg[own, t]) / self.dstd[own, t] for t, R_t in enumerate(parts)]
+
+    def _embedding(self, own: int, kind: int) -> Network:
+        return self.embeddings[kind if self.one_sided else own + len(self.sel) * kind]
+
+    def _absent(self, own: int, rooms: tuple[int, ...]) -> Any:
+        """What those empty places add that are not in `rooms` `(4, M)`."""
         total: Any = 0.0
-        for kind, count in enumerate(self.sel):
-            davg, dstd = (jnp.asarray(a)[pairs.centres, kind] for a in (self.davg, self.dstd))  # (atoms, 4)
-            held = pairs.mask & (pairs.species == kind)
-            scaled = (R - davg[:, None]) / dstd[:, None]
-            G = self._embedded(scaled[..., 0], pairs.centres, kind)
-            total = total + jnp.einsum("nkm,nkd->nmd", jnp.where(held[..., None], G, 0), scaled)
-            empty = -davg / dstd
-            rest = count - jnp.sum(held, axis=1)
-            G = self._embedded(empty[:, :1], pairs.centres, kind)[:, 0]
-            total = total + rest[:, None, None] * G[:, :, None] * empty[:, None, :]
+        for kind, (count, room) in enumerate(zip(self.sel, rooms, strict=True)):
+            if count > room:
+                empty = -self.davg[own, kind] / self.dstd[own, kind]
+                total = total + (count - room) * empty[:, None] * self._embedding(own, kind)(empty[:1])
+        return total
+
+    def _fitted(self, own: int, total: Any) -> Any:
         A = total / sum(self.sel)
-        return jnp.einsum("nmd,nad->nma", A, A[:, : self.axis]).reshape(len(r), -1)
+        D = jnp.einsum("ndm,nda->nma", A, A[..., : self.axis])
+        return self.fittings[own](D.reshape(len(A), -1))[:, 0]
 
-    def _embedded(self, s: Any, centres: Any, kind: int) -> Any:
-        if self.one_sided:
-            return self.embeddings[kind](s[..., None])
-        types = len(self.sel)
-        found = jnp.stack([self.embeddings[own + types * kind](s[..., None]) for own in range(types)])
-        return jnp.take_along_axis(found, centres[None, :, None, None], axis=0)[0]
-
-    def crowded(self, pairs: Pairs) -> Any:
-        """Whether an atom has more neighbours of a type within the cutoff than `sel`: DeePMD-kit would drop some of them."""
-        counts = [jnp.max(jnp.sum(pairs.mask & (pairs.species == kind), axis=1)) for kind in range(len(self.sel))]
-        return jnp.any(jnp.stack(counts) > jnp.asarray(self.sel))
+    def crowded(self, pairs: Pairs) -> str:
+        """The atoms that have more neighbours of a type within the cutoff than `sel` and the number needed, as a sentence; empty
+        where there are none. DeePMD-kit would leave some of them out; here their energies are NaN."""
+        mask, species = np.asarray(pairs.mask), np.asarray(pairs.species)
+        counts = np.stack([np.sum(mask & (species == kind), axis=1) for kind in range(len(self.sel))], axis=1)
+        found = np.argwhere(counts > np.array(self.sel))
+        if not len(found):
+            return ""
+        atoms = np.unique(np.asarray(pairs.atom)[found[:, 0]])
+        named = ", ".join(map(str, atoms[:5])) + (f" and {len(atoms) - 5} more" if len(atoms) > 5 else "")
+        needed = [max(int(a), b) for a, b in zip(counts.max(axis=0), self.sel, strict=True)]
+        return (
+            f"Atom{'s' if len(atoms) > 1 else ''} {named} ha{'ve' if len(atoms) > 1 else 's'} more neighbours within "
+            f"{self.cutoff:g} angstrom than the model has places for: sel is {list(self.sel)}, {needed} are needed."
+        )
 
     def __repr__(self) -> str:
+        sizes = lambda nets: "-".join(str(layer.w.shape[1]) for layer in nets[0].layers)  # noqa: E731
         return (
-            f"DeepPotential({', '.join(self.names)}; se_e2_a, cutoff {self.cutoff:g} angstrom, sel {list(self.sel)}, "
+            f"DeepPotential({', '.join(self.names)}; se_e2_a, cutoff {self.cutoff:g} angstrom, sel {list(self.sel)}, embedding "
+            f"{sizes(self.embeddings)}{'' if self.one_sided else ' of each pair of types'}, fitting {sizes(self.fittings)}, "
             f"{sum(a.size for a in jax.tree.leaves(self))} parameters)"
         )
+
+
+def _dot(a: Any, b: Any) -> Any:
+    # Written out: XLA's sum over so short an axis costs more than the nets' largest product.
+    return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))

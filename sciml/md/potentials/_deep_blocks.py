@@ -1,0 +1,90 @@
+"""Atoms of one type at a time, a block after the other, and their neighbours grouped by type.
+
+Nets then see atoms of their own type only, and memory is that of a block, not of all atoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._pairs import Pairs
+
+BLOCK = 64  # atoms in float32, half of that in float64: what the nets make of them stays in the processor's cache
+
+
+def by_blocks(function: Callable[..., Any], pairs: Pairs, types: int) -> Any:
+    """`function(type, vectors, mask, species)` of blocks of rows of one type, as arrays by rows.
+
+    Every type begins a new block; the rows that are missing in its last have empty slots, and what they give is dropped.
+    """
+    rows = len(pairs.centres)
+    size = min(BLOCK * 4 // pairs.vectors.dtype.itemsize, rows)
+    order = jnp.argsort(pairs.centres, stable=True).astype(jnp.int32)
+    starts = jnp.searchsorted(pairs.centres[order], jnp.arange(types + 1)).astype(jnp.int32)
+    first = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(-(-jnp.diff(starts) // size))])  # blocks before a type
+    count = -(-rows // size) + types - 1
+
+    def one(b: Any) -> Any:
+        own = jnp.sum(b >= first[1:])
+        known = jnp.minimum(own, types - 1)
+        ranks = starts[known] + (b - first[known]) * size + jnp.arange(size)
+        which = jnp.where(ranks < starts[known + 1], order[jnp.minimum(ranks, rows - 1)], rows)
+        take = lambda a, fill: a.at[which].get(mode="fill", fill_value=fill)  # noqa: E731
+        return function(own, take(pairs.vectors, 1.0), take(pairs.mask, False), take(pairs.species, 0))
+
+    found = jax.lax.map(one, jnp.arange(count))
+    rank = jnp.zeros(rows, jnp.int32).at[order].set(jnp.arange(rows, dtype=jnp.int32))
+    place = first[pairs.centres] * size + rank - starts[pairs.centres]
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[place], found)
+
+
+class Groups(eqx.Module):
+    """Slots in the order of their types, `rooms` places for each type.
+
+    **Attributes:** `slot` `(rows, places)`, `slots` for an empty place; `place` `(rows, slots)`, `places` for a slot that has
+    none; `counts` `(rows, types)`, how many there are, whether or not there is room; `rooms`.
+    """
+
+    slot: Any
+    place: Any
+    counts: Any
+    rooms: tuple[int, ...] = eqx.field(static=True)
+
+    def compact(self, x: Any, fill: float) -> Any:
+        """`(rows, slots, ...)` -> `(rows, places, ...)`."""
+        return _taken(x, self.slot, fill)
+
+    def split(self, x: Any) -> list[Any]:
+        """`(rows, places, ...)` of each type."""
+        return jnp.split(x, np.cumsum(self.rooms)[:-1], axis=1)
+
+    def spread(self, x: Any) -> Any:
+        """`(rows, places, ...)` -> `(rows, slots, ...)`, zero in slots that have no place."""
+        return _taken(x, self.place, 0.0)
+
+
+def grouped(mask: Any, species: Any, rooms: tuple[int, ...]) -> Groups:
+    """The slots that hold a neighbour, by type; the first ones where there is no room for all."""
+    rows, slots = mask.shape
+    total, first, counts = sum(rooms), 0, []
+    place = jnp.full((rows, slots), total, jnp.int32)
+    for kind, room in enumerate(rooms):
+        held = mask & (species == kind)
+        rank = jnp.cumsum(held, axis=1, dtype=jnp.int32) - 1
+        place = jnp.where(held & (rank < room), first + rank, place)
+        counts.append(rank[:, -1] + 1)
+        first += room
+    row = jnp.arange(rows)[:, None]
+    slot = jnp.full((rows, total), slots, jnp.int32).at[row, place].set(jnp.arange(slots, dtype=jnp.int32), mode="drop")
+    return Groups(slot, place, jnp.stack(counts, axis=1), rooms)
+
+
+def _taken(x: Any, index: Any, fill: float) -> Any:
+    rows = jnp.arange(len(x))[:, None]
+    return x.at[rows, index].get(mode="fill", fill_value=fill)
