@@ -105,16 +105,17 @@ def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any
 
 
 def evaluate(
-    potential: AbstractPotential, atoms: System, neighbours: Neighbours, *, dtype: Any = None, virials: bool = True
-) -> Evaluation:
+    potential: AbstractPotential, atoms: System, neighbours: Neighbours, *, dtype: Any = None, virials: bool = True,
+    virial: bool = True,
+) -> Evaluation:  # fmt: skip
     """Energy, forces and virial, of the whole and of each atom; `dtype` other than that of the positions computes pairs in it;
-    without `virials` they are None.
+    without `virials` those of atoms are None, and without either, `virial` too.
 
     **Raises** `ValueError` where the potential does not know a species.
     """
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
     if isinstance(potential, AbstractPairPotential):
-        return _of_pairs(potential, atoms, species, neighbours, dtype, virials)
+        return _of_pairs(potential, atoms, species, neighbours, dtype, virials, virial)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
 
@@ -127,9 +128,10 @@ def evaluate(
     by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
     forces = jnp.sum(slope, axis=1)[pairs.row] - by_neighbour(slope)
     each = each[pairs.row]
+    vectors = jnp.where(pairs.mask[..., None], pairs.vectors, 0)
     if not virials:
-        return Evaluation(value, forces, None, each, None)
-    tensors = -by_neighbour(slope[..., :, None] * jnp.where(pairs.mask[..., None], pairs.vectors, 0)[..., None, :])
+        return Evaluation(value, forces, -jnp.einsum("ksa,ksb->ab", slope, vectors) if virial else None, each, None)
+    tensors = -by_neighbour(slope[..., :, None] * vectors[..., None, :])
     return Evaluation(value, forces, jnp.sum(tensors, axis=0), each, tensors)
 
 
@@ -145,10 +147,11 @@ def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray
 
 
 def _of_pairs(
-    potential: AbstractPairPotential, atoms: System, species: Any, n: Neighbours, dtype: Any, virials: bool
-) -> Evaluation:
-    """As `evaluate`. Each pair is in the list twice, so that what an atom feels is in its own row. Each coordinate is an array of
-    its own and all sums are one reduction, so that XLA makes one loop of it: 9 ms for 32,000 atoms instead of 50."""
+    potential: AbstractPairPotential, atoms: System, species: Any, n: Neighbours, dtype: Any, virials: bool,
+    virial: bool,
+) -> Evaluation:  # fmt: skip
+    """As `evaluate`. Each pair is in the list twice, so that what an atom feels is in its own row. Each coordinate is an array
+    of its own and all sums are one reduction, so that XLA makes one loop of it: 9 ms for 32,000 atoms instead of 50."""
     places = n.at(atoms.positions, atoms.cell).astype(dtype or atoms.positions.dtype)
     one = len(atoms.names) == 1
     kinds = None if one else jnp.append(jnp.take(species, n.owner, mode="fill", fill_value=0), 0)
@@ -164,12 +167,14 @@ def _of_pairs(
     value, slope = jnp.where(held, value, 0), jnp.where(held, slope, 0)
     dx, dy, dz = (jnp.where(held, d, 0) for d in (dx, dy, dz))
     fx, fy, fz = (slope * d for d in (dx, dy, dz))
-    products = (fx * dx, fx * dy, fx * dz, fy * dy, fy * dz, fz * dz) if virials else ()
+    products = (fx * dx, fx * dy, fx * dz, fy * dy, fy * dz, fz * dz) if virials or virial else ()
     found = jnp.stack(_row_sums(value, fx, fy, fz, *products), axis=1)[n.row]
     each, forces = found[:, 0] / 2, 2 * found[:, 1:4]
+    full = np.array([4, 5, 6, 5, 7, 8, 6, 8, 9])
     if not virials:
-        return Evaluation(jnp.sum(each), forces, None, each, None)
-    tensors = -found[:, np.array([4, 5, 6, 5, 7, 8, 6, 8, 9])].reshape(-1, 3, 3)
+        total = -jnp.sum(found, axis=0)[full].reshape(3, 3) if virial else None
+        return Evaluation(jnp.sum(each), forces, total, each, None)
+    tensors = -found[:, full].reshape(-1, 3, 3)
     return Evaluation(jnp.sum(each), forces, jnp.sum(tensors, axis=0), each, tensors)
 
 
