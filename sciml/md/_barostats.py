@@ -38,8 +38,8 @@ class Anisotropic(AbstractCell):
 
 
 class Flexible(AbstractCell):
-    """All edges and angles vary. The cell does not rotate: material lines along x keep their direction, and so do planes along
-    x and y; a cell with a along x and b in the plane of x and y stays so."""
+    """All edges and angles vary: for crystals, as a liquid does not resist shear. The cell does not rotate: lines along x
+    keep their direction, and planes along x and y; a cell with a along x and b in the plane of x and y stays so."""
 
     def shape(self, tensor: Any) -> Any:
         return (tensor + tensor.T) / 2 - jnp.trace(tensor) / 3 * jnp.eye(3, dtype=tensor.dtype)
@@ -52,13 +52,13 @@ class CellRescaling(AbstractEnsemble):
     Where the cell goes from h to h S, positions go from r to r S and velocities from v to v S^-T. With lambda = sqrt(V), the
     tensor T = sum m v v + virial and S = (V'/V)^(1/3) exp(e), turned so that the cell does not rotate,
 
-        d lambda = a f dt + sqrt(2 a kB T) dW,   a = compressibility / (4 time),    f = (2 (tr T / 3 - P V) + kB T) / lambda
-        de       = b F dt + sqrt(2 b kB T) dW,   b = compressibility / (3 V time),  F = the part of T that changes the shape
+        d lambda = a f dt + sqrt(2 a kB T) dW,  a = compressibility / (4 time),    f = (2 (tr T / 3 - P V) + kB T) / lambda
+        de       = b F dt + sqrt(2 b kB T) dW,  b = compressibility / (3 V time),  F = the part of T that changes the shape
 
-    Noise is additive in lambda, and along e at the mean volume sqrt(V V') of a move. So a step of Euler and Maruyama can be gone
-    backwards with a known probability; `heat` takes the ratio of both ways, which makes the conserved quantity exact but for the
-    error of the time step. T is that of the start of the step, after the half kick, and the cell changes in the middle of the
-    drift (the time-reversible integrator of the second paper).
+    Noise is additive in lambda, and along e at the mean volume sqrt(V V') of a move. So a step of Euler and Maruyama can be
+    gone backwards with a known probability; `heat` takes the ratio of both ways, which makes the conserved quantity exact but
+    for the error of the time step. T is that of the start of the step, after the half kick, and the cell changes in the
+    middle of the drift (the time-reversible integrator of the second paper).
 
     Samples exp(-(K + U + P V) / kB T) dV times the invariant measure of the shapes at given volume. The centre of mass is at
     rest and takes no part: V^(N - 1) exp(-P V / kB T) for atoms without forces, and the mean of `pressure` is P.
