@@ -3,6 +3,10 @@
 from ._ase import ase_calculator as ase_calculator
 from ._ase import from_ase as from_ase
 from ._ase import to_ase as to_ase
+from ._barostats import Anisotropic as Anisotropic
+from ._barostats import CellRescaling as CellRescaling
+from ._barostats import Flexible as Flexible
+from ._barostats import Isotropic as Isotropic
 from ._ensembles import NVE as NVE
 from ._ensembles import AbstractEnsemble as AbstractEnsemble
 from ._ensembles import Dynamics as Dynamics

@@ -1,7 +1,8 @@
 """How atoms move: velocity Verlet, and thermostats around it.
 
-A step is `before` (a half kick and the drift), the forces at the new positions, and `after` (a half kick). What a thermostat
-gives to the atoms is added up in `heat`, so that energy - heat + `stored` is conserved but for the error of the time step.
+A step is `before` (a half kick and the drift), the forces at the new positions, and `after` (a half kick). What baths give to
+the atoms, and what a pressure does to them, is added up in `heat`, so that energy - heat + `stored` is conserved but for the
+error of the time step, under schedules of temperature and pressure too.
 """
 
 # Annotations are not postponed here: Equinox must see AbstractVar.
@@ -13,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ._system import System
 from ._units import Units
 
 Schedule = float | Callable[[Any], Any]
@@ -21,7 +23,7 @@ Schedule = float | Callable[[Any], Any]
 class Dynamics(eqx.Module):
     """What is carried from step to step, in internal units. **Attributes:** `positions`, `velocities`, `forces`
     `(atoms, 3)`; `cell` `(3, 3)`; `energy`, potential; `virial` `(3, 3)`; `bath`, variables of the ensemble; `heat`, what the
-    bath has given to the atoms; `step`, how many were done."""
+    baths have given to the atoms; `step`, how many were done."""
 
     positions: Any
     velocities: Any
@@ -45,9 +47,16 @@ class Setting(eqx.Module):
     units: Units = eqx.field(static=True)
 
     def thermal_energy(self, temperature: Schedule, step: Any) -> Any:
-        """kB T at a step; a schedule is a function of time [fs]."""
-        value = temperature(step * self.h / self.units.time) if callable(temperature) else temperature
-        return value * self.units.temperature
+        """kB T at a step."""
+        return self._at(temperature, step) * self.units.temperature
+
+    def pressure(self, pressure: Schedule, step: Any) -> Any:
+        """The pressure at a step."""
+        return self._at(pressure, step) * self.units.pressure
+
+    def _at(self, schedule: Schedule, step: Any) -> Any:
+        """A schedule is a function of time [fs]."""
+        return schedule(step * self.h / self.units.time) if callable(schedule) else schedule
 
     def kinetic(self, velocities: Any) -> Any:
         return jnp.sum(self.masses * velocities**2) / 2
@@ -58,6 +67,13 @@ class AbstractEnsemble(eqx.Module):
     freedom."""
 
     keeps_momentum: eqx.AbstractClassVar[bool]
+
+    def check(self, atoms: System, fixed: Any) -> None:
+        """Raises `ValueError` where the ensemble is none for these atoms, of which `fixed` are held."""
+
+    def virial_at(self, step: Any) -> Any:
+        """Whether the virial is wanted with the forces of this step: False, True or an array."""
+        return False
 
     def init(self, setting: Setting) -> Any:
         """Variables of the bath."""
@@ -112,7 +128,7 @@ class Langevin(AbstractEnsemble):
     keeps_momentum = False
 
     def __check_init__(self):
-        _positive(self, "temperature", "friction")
+        positive(self, "temperature", "friction")
 
     def before(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
         at = drift(kick(at, setting), setting, 0.5)
@@ -135,24 +151,31 @@ class Rescaling(AbstractEnsemble):
     keeps_momentum = True
 
     def __check_init__(self):
-        _positive(self, "temperature", "time")
+        positive(self, "temperature", "time")
 
     def after(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
-        at = kick(at, setting)
-        n = setting.degrees
-        keep = jnp.exp(-setting.h / (self.time * setting.units.time))
-        one, rest = jax.random.split(key)
-        noise = jax.random.normal(one, (), at.velocities.dtype)
-        others = 2 * jax.random.gamma(rest, (n - 1) / 2, (), at.velocities.dtype) if n > 1 else 0.0
-        share = setting.thermal_energy(self.temperature, at.step) / 2 / setting.kinetic(at.velocities)
-        square = keep + share * (1 - keep) * (noise**2 + others) + 2 * jnp.sqrt(share * keep * (1 - keep)) * noise
-        sign = jnp.sign(noise + jnp.sqrt(keep / (share * (1 - keep))))
-        return _heated(at, sign * jnp.sqrt(jnp.maximum(square, 0)) * at.velocities, setting)
+        return rescaled(kick(at, setting), setting, key, self.temperature, self.time)
+
+
+def rescaled(at: Dynamics, setting: Setting, key: Any, temperature: Schedule, time: Any) -> Dynamics:
+    """A step of stochastic velocity rescaling."""
+    n = setting.degrees
+    keep = jnp.exp(-setting.h / (time * setting.units.time))
+    one, rest = jax.random.split(key)
+    noise = jax.random.normal(one, (), at.velocities.dtype)
+    others = 2 * jax.random.gamma(rest, (n - 1) / 2, (), at.velocities.dtype) if n > 1 else 0.0
+    kinetic = setting.kinetic(at.velocities)
+    moves = kinetic > 0  # atoms at rest have no velocities that could be scaled
+    share = setting.thermal_energy(temperature, at.step) / 2 / jnp.where(moves, kinetic, 1)
+    square = keep + share * (1 - keep) * (noise**2 + others) + 2 * jnp.sqrt(share * keep * (1 - keep)) * noise
+    sign = jnp.sign(noise + jnp.sqrt(keep / (share * (1 - keep))))
+    return _heated(at, jnp.where(moves, sign * jnp.sqrt(jnp.maximum(square, 0)), 1) * at.velocities, setting)
 
 
 class NoseHoover(AbstractEnsemble):
     """A chain of Nose-Hoover thermostats (Martyna, Klein & Tuckerman 1992, doi:10.1063/1.463940), integrated with the
-    weights of Yoshida and Suzuki (Martyna et al. 1996, doi:10.1080/00268979600100761). Deterministic.
+    weights of Yoshida and Suzuki (Martyna et al. 1996, doi:10.1080/00268979600100761). Deterministic, and not ergodic for few
+    atoms or harmonic forces. Under a schedule the work of changing the temperature of the chain counts as `heat`.
 
     **Arguments:** `temperature` [K], a number or a function of time [fs]; `time`, the period of the first thermostat [fs];
     `chain`, their number.
@@ -164,7 +187,7 @@ class NoseHoover(AbstractEnsemble):
     keeps_momentum = True
 
     def __check_init__(self):
-        _positive(self, "temperature", "time", "chain")
+        positive(self, "temperature", "time", "chain")
 
     def init(self, setting: Setting) -> Any:
         zero = jnp.zeros((self.chain,), jnp.asarray(setting.h).dtype)
@@ -203,18 +226,26 @@ class NoseHoover(AbstractEnsemble):
         return drift(kick(self._half(at, setting), setting), setting, 1.0)
 
     def after(self, at: Dynamics, setting: Setting, key: Any) -> Dynamics:
-        return self._half(kick(at, setting), setting)
+        at = self._half(kick(at, setting), setting)
+        if not callable(self.temperature):
+            return at
+        change = self._stored(at, setting, at.step + 1) - self._stored(at, setting, at.step)
+        return eqx.tree_at(lambda a: a.heat, at, at.heat + change)
 
     def stored(self, at: Dynamics, setting: Setting) -> Any:
+        return self._stored(at, setting, at.step)
+
+    def _stored(self, at: Dynamics, setting: Setting, step: Any) -> Any:
         place, rate = at.bath
-        heat = setting.thermal_energy(self.temperature, at.step)
+        heat = setting.thermal_energy(self.temperature, step)
         return jnp.sum(self._inertias(setting, heat) * rate**2) / 2 + heat * (
             setting.degrees * place[0] + jnp.sum(place[1:])
         )
 
 
 class Ramp(eqx.Module):
-    """A temperature that goes from `start` to `end` in a straight line within `duration` [fs], and stays there."""
+    """A temperature [K] or pressure [bar] that goes from `start` to `end` in a straight line within `duration` [fs], and stays
+    there."""
 
     start: float
     end: float
@@ -224,8 +255,8 @@ class Ramp(eqx.Module):
         return self.start + (self.end - self.start) * jnp.clip(t / self.duration, 0, 1)
 
 
-def _positive(ensemble: Any, *names: str) -> None:
+def positive(ensemble: Any, *names: str) -> None:
     for name in names:
         value = getattr(ensemble, name)
-        if not callable(value) and not value > 0:
+        if not callable(value) and not 0 < value < float("inf"):
             raise ValueError(f"{type(ensemble).__name__}: {name}={value!r}; expected a positive number.")

@@ -57,7 +57,8 @@ def simulate(
     **Arguments:**
 
     - `atoms`: with velocities (`md.thermal`), else they start at rest. `potential`: their energy.
-    - `ensemble`: `NVE()`, `Langevin(temperature=...)`, `Rescaling(temperature=...)`, `NoseHoover(temperature=...)`.
+    - `ensemble`: `NVE()`, `Langevin(temperature=...)`, `Rescaling(temperature=...)`, `NoseHoover(temperature=...)`,
+        `CellRescaling(temperature=..., pressure=...)`.
     - `steps`, `timestep` [fs] (in reduced units for a system in those).
     - `every`: steps between frames. `callbacks`: functions of each `Frame`.
     - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
@@ -138,6 +139,17 @@ def _loop(
     return trajectory
 
 
+def _setting(atoms: System, ensemble: AbstractEnsemble, timestep: Any, fixed: Any, dtype: Any) -> Setting:
+    ensemble.check(atoms, fixed)
+    free = np.ones((atoms.atoms, 1))
+    free[[] if fixed is None else np.asarray(fixed, int)] = 0
+    moving = int(free.sum())
+    # Forces of atoms that are held change the momentum of the others.
+    degrees = 3 * moving - (3 if ensemble.keeps_momentum and moving == atoms.atoms else 0)
+    masses, h = jnp.asarray(atoms.masses, dtype)[:, None], jnp.asarray(timestep * atoms.units.time, dtype)
+    return Setting(masses, jnp.asarray(free, dtype), h, max(1, degrees), atoms.units)
+
+
 class _Run:
     """What does not change in a run, and its compiled functions."""
 
@@ -149,14 +161,8 @@ class _Run:
         self.precision = np.dtype(precision)
         self.skin = skin
         self.key = jax.random.key(key) if isinstance(key, int) else key
-        free = np.ones((atoms.atoms, 1))
-        free[[] if fixed is None else np.asarray(fixed, int)] = 0
-        self.fixed = free[:, 0] == 0
-        moving = int(free.sum())
-        degrees = 3 * moving - (3 if ensemble.keeps_momentum and moving == atoms.atoms else 0)
-        masses = jnp.asarray(np.asarray(atoms.masses)[:, None], self.precision)
-        h = jnp.asarray(timestep * atoms.units.time, self.precision)
-        self.setting = Setting(masses, jnp.asarray(free, self.precision), h, max(1, degrees), atoms.units)
+        self.setting = _setting(atoms, ensemble, timestep, fixed, self.precision)
+        self.fixed = np.asarray(self.setting.free)[:, 0] == 0
         kinds_of(potential, atoms.names)
         self.template = eqx.tree_at(
             lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
@@ -276,7 +282,13 @@ def _advance(
         def one(c: tuple[Dynamics, Dynamics]) -> tuple[Dynamics, Dynamics]:
             moved, _ = c
             atoms = eqx.tree_at(lambda s: (s.positions, s.cell), template, (moved.positions, moved.cell))
-            new = _with_forces(moved, evaluate(potential, atoms, n, dtype=forces_in, virials=False))
+
+            def forces(virial: bool) -> Dynamics:
+                return _with_forces(moved, evaluate(potential, atoms, n, dtype=forces_in, virials=False, virial=virial))
+
+            wanted = ensemble.virial_at(moved.step)
+            known = isinstance(wanted, bool)
+            new = forces(wanted) if known else jax.lax.cond(wanted, lambda: forces(True), lambda: forces(False))
             new = ensemble.after(new, setting, keyed(moved)[1])
             new = eqx.tree_at(lambda a: a.step, new, moved.step + 1)
             return moved_from(new), new
@@ -363,28 +375,33 @@ class _Checkpoint:
 
 def rollout(
     atoms: System, potential: AbstractPotential, ensemble: AbstractEnsemble, neighbours: Neighbours, *, steps: int,
-    timestep: float, every: int | None = None, key: Any = 0,
+    timestep: float, every: int | None = None, fixed: Sequence[int] | None = None, key: Any = 0,
 ) -> tuple[Dynamics, Dynamics, Any]:  # fmt: skip
     """Steps as a pure function, to be differentiated with respect to the potential's parameters, positions, velocities, cell.
 
-    The list of `neighbours` is made anew where it is stale, of the same sizes. The memory of a gradient grows like the number of
-    frames and the steps between two of them.
+    The list of `neighbours` is made anew where it is stale, of the same sizes. The memory of a gradient grows like the number
+    of frames and the steps between two of them. `fixed` are the numbers of atoms that are held; `timestep` [fs].
 
-    **Returns** (the state at the end, the states after `every` steps, stacked, whether a list did not fit or was stale: then the
-    numbers are not to be used).
+    **Returns** (the state at the end, the states after `every` steps, stacked, whether a list did not fit or was stale: then
+    the numbers are not to be used). **Raises** `ValueError` where arguments do not fit.
     """
     every = steps if every is None else every
     if steps % every:
         raise ValueError(f"rollout: steps={steps} is no multiple of every={every}.")
     kinds = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
-    masses = jnp.asarray(atoms.masses)[:, None]
-    degrees = max(1, 3 * atoms.atoms - 3 * ensemble.keeps_momentum)
-    setting = Setting(masses, jnp.ones_like(masses), timestep * atoms.units.time, degrees, atoms.units)
+    r = jnp.asarray(atoms.positions)
+    setting = _setting(atoms, ensemble, timestep, fixed, r.dtype)
     key = jax.random.key(key) if isinstance(key, int) else key
 
-    def forces(at: Dynamics, n: Neighbours) -> Dynamics:
-        value, slope = jax.value_and_grad(lambda r: energy(potential, r, at.cell, kinds, n))(at.positions)
-        return eqx.tree_at(lambda a: (a.forces, a.energy), at, (-slope, value))
+    def forces(at: Dynamics, n: Neighbours, virial: Any) -> Dynamics:
+        def strained(r: Any, strain: Any) -> Any:
+            deformed = at.cell if strain is None else at.cell + at.cell @ strain
+            return energy(potential, r if strain is None else r + r @ strain, deformed, kinds, n)
+
+        none = None if virial is False else jnp.zeros_like(at.cell)
+        value, (slope, work) = jax.value_and_grad(strained, argnums=(0, 1))(at.positions, none)
+        found = -slope, value, at.virial if work is None else -work
+        return eqx.tree_at(lambda a: (a.forces, a.energy, a.virial), at, found)
 
     def one(carry: Any, _: Any) -> Any:
         at, n, bad = carry
@@ -392,7 +409,7 @@ def rollout(
         moved = ensemble.before(at, setting, one)
         now = jax.lax.stop_gradient((moved.positions, moved.cell))
         n = jax.lax.cond(n.is_stale(*now), lambda: n.update(*now), lambda: n)
-        new = ensemble.after(forces(moved, n), setting, two)
+        new = ensemble.after(forces(moved, n, ensemble.virial_at(at.step)), setting, two)
         return (eqx.tree_at(lambda a: a.step, new, at.step + 1), n, bad | n.overflow), None
 
     @jax.checkpoint
@@ -400,10 +417,9 @@ def rollout(
         carry = jax.lax.scan(one, carry, None, length=every)[0]
         return carry, carry[0]
 
-    r = jnp.asarray(atoms.positions)
-    v = jnp.zeros_like(r) if atoms.velocities is None else jnp.asarray(atoms.velocities)
+    v = jnp.zeros_like(r) if atoms.velocities is None else jnp.asarray(atoms.velocities) * setting.free
     zero, cell = jnp.zeros((), r.dtype), jnp.asarray(atoms.cell)
     at = Dynamics(r, v, r, cell, zero, jnp.zeros_like(cell), ensemble.init(setting), zero, jnp.asarray(0))
-    carry = forces(at, neighbours), neighbours, neighbours.overflow
+    carry = forces(at, neighbours, ensemble.virial_at(at.step)), neighbours, neighbours.overflow
     (end, _, bad), frames = jax.lax.scan(frame, carry, None, length=steps // every)
     return end, frames, bad

@@ -1,0 +1,214 @@
+"""Ensembles: what they sample against exact distributions, what they conserve, restarts, gradients, refusals."""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sciml
+from sciml import md
+from sciml.md._ensembles import Dynamics, Setting
+
+LJ = md.LennardJones(1.0, 1.0, cutoff=2.5, switch=2.0)
+LIQUID = md.thermal(md.fcc((4 / 0.8) ** (1 / 3), 2, "A", units=md.REDUCED), 1.2, key=1)
+SHORT = dict(timestep=0.004, skin=0.3, progress=False)
+ATOMS, HEAT, PRESSURE = 5, 0.5, 2.0
+CELLS = [md.Isotropic(), md.Anisotropic(), md.Flexible()]
+
+
+def elastic(h):
+    """The energy of a cell, whatever its rotation; the second term keeps it from collapsing."""
+    return 5 * jnp.sum((h @ h.T - jnp.eye(3)) ** 2) - 2 * jnp.log(jnp.linalg.det(h))
+
+
+def springs(r):
+    """Three ATOMS - 1 oscillators of frequency one."""
+    return jnp.sum((r - jnp.mean(r, axis=0)) ** 2) / 2
+
+
+def at_step(at):
+    """Energy, forces and virial of atoms on springs in an elastic cell."""
+    value = lambda r, e: springs(r + r @ e) + elastic(at.cell + at.cell @ e)  # noqa: E731
+    energy, (slope, work) = jax.value_and_grad(value, argnums=(0, 1))(at.positions, jnp.zeros((3, 3)))
+    return eqx.tree_at(lambda a: (a.forces, a.virial, a.energy), at, (-slope, -work, energy))
+
+
+@partial(jax.jit, static_argnames=("ensemble", "steps"))
+def walked(ensemble, h, key, *, steps):
+    """Cell, kinetic and potential energy, conserved quantity of each step."""
+    one = jnp.ones((ATOMS, 1))
+    setting = Setting(one, one, h, 3 * ATOMS - 3 * ensemble.keeps_momentum, md.REDUCED)
+    begin, key = jax.random.split(key)
+    r, v = jax.random.normal(begin, (2, ATOMS, 3)) * np.sqrt(HEAT)
+    zero = jnp.zeros(())
+    at = Dynamics(r, v - jnp.mean(v, axis=0), r, jnp.eye(3), zero, jnp.eye(3), ensemble.init(setting), zero, jnp.asarray(0))
+
+    def step(at, _):
+        before, after = jax.random.split(jax.random.fold_in(key, at.step))
+        at = ensemble.after(at_step(ensemble.before(at, setting, before)), setting, after)
+        at = eqx.tree_at(lambda a: a.step, at, at.step + 1)
+        kinetic = setting.kinetic(at.velocities)
+        return at, (at.cell, kinetic, at.energy, at.energy + kinetic - at.heat + ensemble.stored(at, setting))
+
+    return jax.lax.scan(step, at_step(at), None, length=steps)[1]
+
+
+def replicas(ensemble, h, count, steps):
+    with sciml.float64():
+        keys = jax.random.split(jax.random.key(0), count)
+        found = jax.vmap(lambda k: walked(ensemble, jnp.asarray(h), k, steps=steps))(keys)
+    return [np.asarray(a)[:, steps // 5 :] for a in found]
+
+
+def agrees(samples, exact, error=0.0):
+    """Means of independent replicas `(replicas, steps)` within four standard errors."""
+    means = samples.mean(axis=1)
+    spread = np.hypot(means.std(ddof=1) / np.sqrt(len(means)), error)
+    assert abs(means.mean() - exact) < 4 * spread, (means.mean(), exact, spread)
+    return spread
+
+
+def exact_cells(cell, draws=400_000):
+    """Cells and weights of exp(-(E(h) + P V) / kT) dV times the invariant measure of shapes. Each atom's V is taken back by its
+    spring, whose partition function does not depend on the cell."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, draws, 3)) * 0.2
+    x[:, 1:] = x[:, :1] if isinstance(cell, md.Isotropic) else x[:, 1:]
+    y *= isinstance(cell, md.Flexible)
+    h = np.zeros((draws, 3, 3))
+    h[:, range(3), range(3)] = np.exp(x)
+    h[:, [1, 2, 2], [0, 0, 1]] = y
+    size = np.sum(x, axis=1)  # log V
+    # A cell of nine free numbers is lower triangular but for a rotation, with the Jacobian a^2 b of its diagonal a, b, c.
+    measure = {md.Isotropic: size, md.Anisotropic: size, md.Flexible: -2 * size + 3 * x[:, 0] + 2 * x[:, 1] + x[:, 2]}
+    strain = np.sum((h @ h.transpose(0, 2, 1) - np.eye(3)) ** 2, axis=(1, 2))
+    drawn = -(np.sum(x[:, : 1 if isinstance(cell, md.Isotropic) else 3] ** 2, axis=1) + np.sum(y**2, axis=1)) / 0.08
+    weights = np.exp(measure[type(cell)] - (5 * strain - 2 * size + PRESSURE * np.exp(size)) / HEAT - drawn)
+    return h, weights / np.sum(weights)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells_are_distributed_as_they_should_be(cell):
+    ensemble = md.CellRescaling(HEAT, PRESSURE, cell, time=2.0, thermostat_time=1.0, compressibility=0.1)
+    h, kinetic, energy, _ = replicas(ensemble, 0.05, 64, 2500)
+    assert np.all(h[..., [0, 0, 1], [1, 2, 2]] == 0)
+    exact, weights = exact_cells(cell)
+    volume = np.linalg.det(h)
+    for measured, what in [
+        (volume, np.linalg.det(exact)), (volume**2, np.linalg.det(exact) ** 2), (h[..., 0, 0], exact[:, 0, 0]),
+        (h[..., 2, 2], exact[:, 2, 2]), (h[..., 1, 0] ** 2, exact[:, 1, 0] ** 2), (h[..., 2, 1] ** 2, exact[:, 2, 1] ** 2),
+    ]:  # fmt: skip
+        mean = np.sum(weights * what)
+        if np.ptp(measured):
+            spread = agrees(measured, mean, np.sqrt(np.sum(weights**2 * (what - mean) ** 2)))
+            assert spread < 0.02 * max(np.abs(mean), 0.1)
+    agrees(kinetic, 1.5 * (ATOMS - 1) * HEAT)
+
+
+@pytest.mark.parametrize("h", [0.2, 0.8])
+def test_langevin_is_exact_for_springs_whatever_the_time_step(h):
+    """BAOAB: positions of a harmonic oscillator have the exact distribution up to the limit of stability."""
+    _, _, energy, _ = replicas(md.Langevin(HEAT, friction=1.0), h, 64, 2000)
+    energy = energy - np.mean(elastic(np.eye(3)))
+    agrees(energy, 1.5 * (ATOMS - 1) * HEAT)
+    agrees(energy**2, 1.5 * (ATOMS - 1) * (1.5 * (ATOMS - 1) + 1) * HEAT**2)
+
+
+def test_the_kinetic_energy_has_its_gamma_distribution():
+    for ensemble, half in ((md.Rescaling(HEAT, time=1.0), 1.5 * (ATOMS - 1)), (md.Langevin(HEAT, friction=1.0), 1.5 * ATOMS)):
+        kinetic = replicas(ensemble, 0.05, 64, 2000)[1]
+        agrees(kinetic, half * HEAT)
+        agrees(kinetic**2, half * (half + 1) * HEAT**2)
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        md.Langevin(md.Ramp(0.4, 0.8, 10.0), friction=0.5),
+        md.Rescaling(md.Ramp(0.4, 0.8, 10.0), time=2.0),
+        md.NoseHoover(md.Ramp(0.4, 0.8, 10.0), time=4.0),
+        md.CellRescaling(HEAT, md.Ramp(1.0, 3.0, 10.0), md.Anisotropic(), time=4.0, compressibility=0.1, every=2),
+        md.CellRescaling(md.Ramp(0.4, 0.8, 10.0), PRESSURE, md.Flexible(), time=4.0, compressibility=0.1),
+    ],
+)
+def test_what_is_conserved_strays_with_the_square_of_the_time_step(ensemble):
+    """Under schedules too. Noise in the cell leaves a walk of first order, with a small factor."""
+    strays = []
+    for h in (0.08, 0.02):
+        conserved = replicas(ensemble, h, 8, 500)[3]
+        strays.append(np.sqrt(np.mean((conserved - conserved[:, :1]) ** 2)))
+    assert strays[1] < 0.01 * HEAT * ATOMS and strays[0] / strays[1] > (8 if hasattr(ensemble, "cell") else 12), strays
+
+
+def test_a_pressed_liquid_goes_through_new_lists_and_repeats_every_bit(tmp_path):
+    """The cell loses a quarter of its volume, and rollout does the same steps."""
+    loose = md.fcc((4 / 0.55) ** (1 / 3), 3, "A", units=md.REDUCED)
+    loose = md.thermal(loose, 1.2, key=1)
+    ensemble = md.CellRescaling(1.2, md.Ramp(5.0, 20.0, 1.0), md.Flexible(), time=0.4, thermostat_time=0.2, compressibility=0.1)
+    run = md.simulate(loose, LJ, ensemble, steps=300, every=50, **SHORT)
+    assert run.volume[-1] < 0.75 * run.volume[0] and run.stats["reallocated"] >= 1
+    assert np.ptp(run.conserved) < 0.01 * np.ptp(run.total_energy)
+    path = tmp_path / "state.npz"
+    stop = [lambda frame: (_ for _ in ()).throw(KeyboardInterrupt()) if frame.step == 150 else None]
+    md.simulate(loose, LJ, ensemble, steps=300, every=50, checkpoint=path, callbacks=stop, **SHORT)
+    again = md.simulate(loose, LJ, ensemble, steps=300, every=50, checkpoint=path, **SHORT)
+    assert np.array_equal(again.cell, run.cell) and np.array_equal(again.positions, run.positions)
+
+
+def test_a_rollout_under_pressure_repeats_the_run_and_has_its_gradient():
+    ensemble = md.CellRescaling(1.2, 1.0, md.Flexible(), time=0.5, thermostat_time=0.2, compressibility=0.1, every=2)
+    run = md.simulate(LIQUID, LJ, ensemble, steps=12, every=12, **SHORT)
+    with sciml.float64():
+        atoms = jax.tree.map(jnp.asarray, LIQUID)
+        neighbours = md.allocate(LIQUID, LJ.cutoff, skin=0.3)
+
+        @jax.jit
+        @partial(jax.value_and_grad, has_aux=True)
+        def outcome(s):
+            potential = eqx.tree_at(lambda p: p.epsilon, LJ, 1.0 + s)
+            end, _, bad = md.rollout(atoms, potential, ensemble, neighbours, steps=12, timestep=0.004, every=6)
+            return jnp.linalg.det(end.cell) + jnp.sum(end.cell[1, 0] * end.velocities[3]), (end, bad)
+
+        (_, (end, bad)), slope = outcome(jnp.asarray(0.0))
+        assert not bool(bad)
+        np.testing.assert_allclose(end.cell, run.cell[-1], rtol=1e-10)
+        np.testing.assert_allclose(end.positions, run.positions[-1], atol=1e-9)
+        found = (outcome(jnp.asarray(1e-5))[0][0] - outcome(jnp.asarray(-1e-5))[0][0]) / 2e-5
+        np.testing.assert_allclose(slope, found, rtol=1e-6)
+        held, _, _ = md.rollout(atoms, LJ, md.Rescaling(1.2, time=0.2), neighbours, steps=4, timestep=0.004, fixed=[0, 5])
+        moved = np.any(np.asarray(held.positions) != LIQUID.positions, axis=1)
+        assert list(np.flatnonzero(~moved)) == [0, 5]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: md.CellRescaling(300, 1.0, compressibility=0.0), "compressibility=0.0"),
+        (lambda: md.CellRescaling(300, float("nan")), "pressure=nan"),
+        (lambda: md.CellRescaling(300, 1.0, "isotropic"), "md.Isotropic()"),
+        (lambda: md.CellRescaling(300, 1.0, every=0), "every=0"),
+        (lambda: md.CellRescaling(300, 1.0, time=-1.0), "time=-1.0"),
+        (lambda: md.Rescaling(float("inf")), "temperature=inf"),
+    ],
+)
+def test_ensembles_refuse(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_pressures_refuse_open_cells_and_atoms_that_are_held():
+    ensemble = md.CellRescaling(1.0, 1.0)
+    slab = md.system(LIQUID.positions, "A", cell=LIQUID.cell, periodic=(True, True, False), units=md.REDUCED)
+    with pytest.raises(ValueError, match="periodic along all three"):
+        md.simulate(slab, LJ, ensemble, steps=1, **SHORT)
+    with pytest.raises(ValueError, match="hold none"):
+        md.simulate(LIQUID, LJ, ensemble, steps=1, fixed=[0], **SHORT)
+
+
+def test_atoms_at_rest_stay_finite_under_rescaling():
+    still = md.system([[0.0, 0, 0], [1.5, 0, 0]], "A", cell=3.0, units=md.REDUCED)
+    run = md.simulate(still, LJ, md.Rescaling(1.0, time=0.2), steps=2, **SHORT)
+    assert np.all(np.isfinite(run.positions))
