@@ -27,6 +27,7 @@ from ._pairs import Evaluation as Evaluation
 from ._pairs import Pairs as Pairs
 from ._pairs import energy as energy
 from ._pairs import evaluate as evaluate
+from ._record import Append as Append
 from ._simulate import rollout as rollout
 from ._simulate import simulate as simulate
 from ._statics import FIRE as FIRE
