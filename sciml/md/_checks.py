@@ -45,12 +45,12 @@ def check(atoms: System, potential: Any, timestep: Any, fixed: Any) -> None:
     if any(atoms.periodic) and abs(np.linalg.det(complete(atoms.cell))) < 1e-9:
         raise ValueError("The system is periodic and has no cell: give md.system a cell, or periodic=False.")
     if any(w and not np.any(h) for w, h in zip(atoms.periodic, np.asarray(atoms.cell), strict=True)):
-        raise ValueError("The system is periodic along an axis whose vector of the cell is zero: give it, or leave that axis open.")
+        raise ValueError("The system is periodic along an axis whose vector of the cell is zero: give it, or open that axis.")
     cutoff = potential.cutoff
     if not (np.isfinite(cutoff) and cutoff > 0):
         raise ValueError(
-            f"The potential's cutoff is {cutoff!r}; expected a positive finite length. For all pairs of an open system take one "
-            "larger than the system."
+            f"The potential's cutoff is {cutoff!r}; expected a positive finite length. For all pairs of an open system take "
+            "one larger than the system."
         )
     _warn(atoms, cutoff, float(timestep))
 
@@ -71,8 +71,8 @@ def _warn(atoms: System, cutoff: float, timestep: float) -> None:
     if periodic and not VOLUMES[0] <= volume <= VOLUMES[1]:
         edges = " x ".join(f"{e:.4g}" for e in np.linalg.norm(np.asarray(atoms.cell), axis=1))
         warn(
-            f"The cell, {edges}, is understood in angstrom: {volume:.3g} angstrom^3 for an atom; liquids and solids have about 10 to 30 "
-            "(1 nm = 10 angstrom)."
+            f"The cell, {edges}, is understood in angstrom: {volume:.3g} angstrom^3 for an atom; liquids and solids have "
+            "about 10 to 30 (1 nm = 10 angstrom)."
         )
     masses = np.asarray(atoms.masses, float)
     if masses.min() < MASSES[0] or masses.max() > MASSES[1]:
@@ -80,5 +80,6 @@ def _warn(atoms: System, cutoff: float, timestep: float) -> None:
         warn(f"The mass of atom {k} is understood as {masses[k]:.4g} amu; hydrogen has 1.008.")
     if atoms.velocities is not None and float(atoms.temperature) > HOTTEST:
         warn(
-            f"The velocities are understood in sqrt(eV / amu), 0.0982 angstrom/fs: the temperature is {float(atoms.temperature):.3g} K."
+            "The velocities are understood in sqrt(eV / amu), 0.0982 angstrom/fs: the temperature is "
+            f"{float(atoms.temperature):.3g} K."
         )

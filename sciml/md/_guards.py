@@ -9,7 +9,6 @@ host; the host finds the first step where it came about, and what it was.
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,8 +74,8 @@ def guarded(potential: AbstractPotential) -> AbstractPotential:
         table = np.asarray(closest, float)
         if table.ndim not in (0, 2) or not np.all((table >= 0) & (table < potential.cutoff)):
             raise ValueError(
-                f"{type(potential).__name__}: closest={closest!r}; expected a distance [angstrom], or one for each pair of species, "
-                f"from 0 to the cutoff {potential.cutoff:g}."
+                f"{type(potential).__name__}: closest={closest!r}; expected a distance [angstrom], or one for each pair of "
+                f"species, from 0 to the cutoff {potential.cutoff:g}."
             )
     if isinstance(potential, AbstractPairPotential):
         return potential if closest is None else _GuardedPairs(potential, closest)
@@ -138,8 +137,8 @@ def check_start(potential: AbstractPotential, atoms: System, n: Neighbours) -> N
         ratio, words, usual = _closest_pair(atoms, n, *_usual(atoms, n))
         if ratio < OVERLAP:
             raise ValueError(
-                f"At the start {words}, where {usual:.3g} is usual: they lie on each other. Are the positions in angstrom? Is one "
-                "atom there twice, or the cell too small? (A potential for which this makes sense says so with closest = 0.)"
+                f"At the start {words}, where {usual:.3g} is usual: they lie on each other. Are the positions in "
+                "angstrom? Is one atom there twice, or the cell too small? (A potential for which this makes sense says so with closest = 0.)"
             )
     found = crowd(potential, atoms, n)
     if found:
@@ -154,8 +153,8 @@ def invasion(potential: AbstractPotential, atoms: System, n: Neighbours) -> str:
     if ratio >= 1:
         return ""
     return (
-        f"{words}, and {type(potential).__name__} knows nothing below {limit:.4g}. Relax the atoms, take a shorter time step or a "
-        "lower temperature, or a potential that holds there."
+        f"{words}, and {type(potential).__name__} knows nothing below {limit:.4g}. Relax the atoms, take a shorter time step "
+        "or a lower temperature, or a potential that holds there."
     )
 
 

@@ -20,8 +20,8 @@ BLOCK = 16_000_000  # bytes read at a time
 
 @dataclass(frozen=True)
 class Append:
-    """`simulate(..., trajectory=Append("run.h5"))` goes on in a file that an earlier run wrote, whose last frame holds the atoms
-    where they are now; steps and times count on. A file that is not there is made."""
+    """`simulate(..., trajectory=Append("run.h5"))` goes on in a file that an earlier run wrote, whose last frame holds the
+    atoms where they are now; steps and times count on. A file that is not there is made."""
 
     path: Any
 
@@ -139,7 +139,7 @@ class InFile:
     """Frames in a file. Some wait in memory until there are enough to be written at once; `mark` writes them and says where a
     resumed run goes on."""
 
-    def __init__(self, file: Any, atoms: System, run: dict[str, Any], mode: str, skip: int, mark: Any, offset: tuple[int, float]):
+    def __init__(self, file: Any, atoms: System, run: dict[str, Any], mode: str, skip: int, mark: Any, offset: Any):
         self.file, self.atoms, self.run, self.mode = file, atoms, run, mode
         self.skip, self.offset, self._mark, self._open = skip, offset, mark, False
         self.count = mark["count"] if mark else 0
@@ -150,8 +150,8 @@ class InFile:
         """Opens the file to be written. **Raises** `ValueError` where another run has gone on in it."""
         if self.mode == "behind":
             raise ValueError(
-                f"Another run has gone on in {self.file.path} after this one, and its frames would be lost: give this run another "
-                "trajectory and another checkpoint."
+                f"Another run has gone on in {self.file.path} after this one, and its frames would be lost: give this run "
+                "another trajectory and another checkpoint."
             )
         if self.mode == "append":
             self.file.extend(self.run)
@@ -233,8 +233,8 @@ def _resumed(file: Any, atoms: System, steps: int, mark: dict[str, Any]) -> InFi
     ids = [r["id"] for r in runs]
     if mark["run"] not in ids or there < mark["rows"]:
         raise ValueError(
-            f"{file.path} is not the file of this checkpoint, which knows {mark['rows']} frames of the run {mark['run']}; the file "
-            f"has {there}, of {', '.join(ids)}. Give that file, or another checkpoint and another trajectory."
+            f"{file.path} is not the file of this checkpoint, which knows {mark['rows']} frames of the run {mark['run']}; the "
+            f"file has {there}, of {', '.join(ids)}. Give that file, or another checkpoint and another trajectory."
         )
     run = runs[ids.index(mark["run"])] | {"last": mark["offset"][0] + steps}
     record = InFile(file, atoms, run, "resume", mark["skip"], mark, tuple(mark["offset"]))
@@ -253,8 +253,8 @@ def _fits(file: Any, atoms: System, rows: Any) -> Frame:
     apart = np.abs(np.asarray(last.positions) - np.asarray(atoms.positions)).max()
     if not apart < 1e-5 * edge or not np.allclose(last.cell, atoms.cell, rtol=1e-5, atol=1e-5):
         raise ValueError(
-            f"The atoms are not where the last frame of {file.path} has them (up to {apart:.3g} away): start from the `atoms` of "
-            "that trajectory, or give another file."
+            f"The atoms are not where the last frame of {file.path} has them (up to {apart:.3g} away): start from the `atoms` "
+            "of that trajectory, or give another file."
         )
     return last
 

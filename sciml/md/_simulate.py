@@ -54,8 +54,8 @@ def simulate(
 
     Lists of neighbours are made anew when atoms have moved by half the skin. A list that does not fit is made larger on the
     host before the step is done. The run stops where numbers are not finite, where the temperature runs away, where atoms come
-    closer than the potential knows (its `closest`), or where it has no place for so many neighbours (its `crowded`); steps since the
-    last look are taken back before a frame or a callback sees them. Nothing is lost or wrong silently.
+    closer than the potential knows (its `closest`), or where it has no place for so many neighbours (its `crowded`); steps
+    since the last look are taken back before a frame or a callback sees them. Nothing is lost or wrong silently.
 
     **Arguments:**
 
@@ -66,9 +66,10 @@ def simulate(
     - `trajectory`: a new file for the frames, H5MD (`.h5`) or extended XYZ (`.xyz`), or `md.Append(file)` to go on in one; by
         default they stay in memory.
     - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
-    - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32 bits.
-    - `checkpoint`: a `.npz` file, written every 20 seconds and at the end; the same call goes on from it, bit for bit on the same
-        machine, after the process was killed too. What a trajectory file has beyond it is cut off and computed again.
+    - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32
+        bits.
+    - `checkpoint`: a `.npz` file, written every 20 seconds and at the end; the same call goes on from it, bit for bit on the
+        same machine, after the process was killed too. What a trajectory file has beyond it is cut off and computed again.
     - `key`: of the random numbers. `progress`: a progress bar. `throw`: whether a run that broke down raises; otherwise
         `trajectory.result` says it. Ctrl-C returns what is done.
 
@@ -234,7 +235,9 @@ class _Run:
         at = _with_forces(at, _whole(*self._potential, self._system(at), neighbours))
         finite, kinetic = _health(at, self.setting.masses)
         if not finite or not np.isfinite(at.energy):
-            raise ValueError(f"At the start the energy is {float(at.energy):g}, and forces or velocities are not all finite numbers.")
+            raise ValueError(
+                f"At the start the energy is {float(at.energy):g}, and forces or velocities are not all finite numbers."
+            )
         self.scale = max(
             2 * float(kinetic) / self.setting.degrees, abs(float(at.energy)) / self.atoms.atoms,
             self.atoms.units.temperature * (1.0 if self.atoms.units.name == "reduced" else 300.0),
@@ -312,14 +315,14 @@ class _Run:
         if not _health(bad, self.setting.masses)[0]:
             wrong = ~np.all(np.isfinite(np.concatenate([np.asarray(bad.positions), v, np.asarray(bad.forces)], 1)), axis=1)
             return (
-                f"Positions, velocities or forces of {_named(wrong)} became NaN or infinite at step {high}: atoms that overlap, or a "
-                f"time step that is too long.{closest}"
+                f"Positions, velocities or forces of {_named(wrong)} became NaN or infinite at step {high}: atoms that "
+                f"overlap, or a time step that is too long.{closest}"
             )
         kinetic = np.asarray(self.setting.masses)[:, 0] * np.sum(v**2, axis=1) / 2
         temperature = 2 * np.sum(kinetic) / (self.setting.degrees * self.atoms.units.temperature)
         return (
-            f"The temperature ran away, to {temperature:.3g} at step {high}; {_named(kinetic == kinetic.max())} is the fastest. "
-            f"Relax the atoms first, or take a shorter time step.{closest}"
+            f"The temperature ran away, to {temperature:.3g} at step {high}; {_named(kinetic == kinetic.max())} is "
+            f"the fastest. Relax the atoms first, or take a shorter time step.{closest}"
         )
 
 

@@ -16,10 +16,10 @@ from ._system import System
 class Frame:
     """The atoms at one step.
 
-    **Attributes:** `step`; `time` [fs]; `positions`, unwrapped [angstrom], `velocities` [sqrt(eV / amu)], `forces` [eV/angstrom]
-    `(atoms, 3)`; `cell` `(3, 3)`; `potential_energy`, `kinetic_energy` and `conserved`, the quantity that the ensemble conserves
-    [eV]; `temperature` [K]; `volume` [angstrom^3]; `pressure_tensor` `(3, 3)`, kinetic part included [bar]. The last two are NaN
-    for a system without a cell.
+    **Attributes:** `step`; `time` [fs]; `positions`, unwrapped [angstrom], `velocities` [sqrt(eV / amu)], `forces`
+    [eV/angstrom] `(atoms, 3)`; `cell` `(3, 3)`; `potential_energy`, `kinetic_energy` and `conserved`, the quantity that the
+    ensemble conserves [eV]; `temperature` [K]; `volume` [angstrom^3]; `pressure_tensor` `(3, 3)`, kinetic part included [bar].
+    The last two are NaN for a system without a cell.
     """
 
     step: int
@@ -61,9 +61,9 @@ class Trajectory:
 
     @staticmethod
     def load(path: Any) -> Trajectory:
-        """The frames in a file that `simulate` or `save` wrote, H5MD (`.h5`) or extended XYZ (`.xyz`). They are read when they are
-        asked for: `trajectory.temperature` reads temperatures alone, `trajectory.frames[7]` one frame. The file may belong to
-        a run that goes on, or that was killed.
+        """The frames in a file that `simulate` or `save` wrote, H5MD (`.h5`) or extended XYZ (`.xyz`). They are read when
+        they are asked for: `trajectory.temperature` reads temperatures alone, `trajectory.frames[7]` one frame. The file may
+        belong to a run that goes on, or that was killed.
 
         **Raises** `FileNotFoundError`, and `ValueError` for files that sciml did not write.
         """
@@ -73,12 +73,12 @@ class Trajectory:
         frames = file.frames()
         atoms, planned = file.system(), file.runs()[-1]["last"]
         done = bool(len(frames)) and int(frames[-1].step) >= planned
-        result = f"{len(frames)} frames of {file.path}." if done else f"{len(frames)} frames of {file.path}, a run not finished."
+        result = f"{len(frames)} frames of {file.path}{'' if done else ', a run not finished'}."
         return Trajectory(frames, atoms, result, done, {})
 
     def save(self, path: Any) -> Path:
-        """Writes all frames to a new file, H5MD (`.h5`) or extended XYZ (`.xyz`, `.extxyz`). **Raises** `ValueError` where there
-        is a file already."""
+        """Writes all frames to a new file, H5MD (`.h5`) or extended XYZ (`.xyz`, `.extxyz`). **Raises** `ValueError` where
+        there is a file already."""
         from ._record import save
 
         return save(self, path)

@@ -107,10 +107,8 @@ class XYZ:
             r, np.array([known.index(n) for n in names], np.int32), cell, m, v, charges,
             names=known, periodic=periodic, units=units,  # type: ignore[arg-type]
         )  # fmt: skip
-        volume, tensor = np.nan, np.full((3, 3), np.nan)
-        if "stress" in said:
-            volume = float(abs(np.linalg.det(cell)))
-            tensor = (np.einsum("n,na,nb->ab", m, v, v) / volume - np.asarray(said["stress"], float)) / units.pressure
+        volume = float(abs(np.linalg.det(cell))) or np.nan
+        tensor = np.asarray(said["pressure_tensor"], float).reshape(3, 3)
         frame = Frame(
             step=int(said["step"]), time=float(said["time"]), positions=r, velocities=v, forces=f, cell=cell,
             potential_energy=float(said["energy"]), kinetic_energy=float(said["kinetic_energy"]),
@@ -177,7 +175,8 @@ class XYZ:
             kinetic = np.einsum("n,na,nb->ab", m, v, v) / frame.volume
             said["stress"] = kinetic - np.asarray(frame.pressure_tensor, float) * units.pressure
         said |= {"step": frame.step, "time": frame.time, "kinetic_energy": frame.kinetic_energy}
-        said |= {"temperature": frame.temperature, "conserved": frame.conserved}
+        said |= {"pressure_tensor": np.asarray(frame.pressure_tensor, float).ravel(), "temperature": frame.temperature}
+        said |= {"conserved": frame.conserved}
         said |= {"names": list(atoms.names), "units": units.name, "run": self._run["id"], "planned": self._run["last"]}
         charges = () if atoms.charges is None else (np.asarray(atoms.charges, float)[:, None],)
         columns = np.concatenate([frame.positions, m[:, None] * v, frame.forces, m[:, None], *charges], axis=1)
