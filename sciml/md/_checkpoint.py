@@ -60,11 +60,12 @@ class Checkpoint:
             )
         take = lambda kind: [arrays[f"{kind}/{k}"] for k in range(sum(name.startswith(kind + "/") for name in arrays))]  # noqa: E731
         at = jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(a) for a in take("at")])
-        sizes = Sizes(**{k: tuple(v) if isinstance(v, list) else v for k, v in header["sizes"].items()})
+        sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in header["sizes"].items()}
         lists = [jnp.asarray(a) for a in take("list")]
         if not header["transposed"]:
             lists.insert(6, None)  # type: ignore[arg-type]
-        n = Neighbours(*lists, header["cutoff"], header["skin"], tuple(header["periodic"]), sizes)
+        settings = header["cutoff"], header["skin"], tuple(header["periodic"]), Sizes(**sizes)
+        n = Neighbours(*lists, *settings)  # type: ignore[call-arg]
         columns = {k.removeprefix("frame/"): v for k, v in arrays.items() if k.startswith("frame/")}
         frames = [
             Frame(**{k: (v[i] if v[i].ndim else v[i].item()) for k, v in columns.items()})

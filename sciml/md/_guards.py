@@ -78,8 +78,8 @@ def guarded(potential: AbstractPotential) -> AbstractPotential:
                 f"species, from 0 to the cutoff {potential.cutoff:g}."
             )
     if isinstance(potential, AbstractPairPotential):
-        return potential if closest is None else _GuardedPairs(potential, closest)
-    return _Guarded(potential, closest) if closest is not None or crowded else potential
+        return potential if closest is None else _GuardedPairs(potential, closest)  # type: ignore[call-arg]
+    return _Guarded(potential, closest) if closest is not None or crowded else potential  # type: ignore[call-arg]
 
 
 @jax.jit
@@ -138,7 +138,8 @@ def check_start(potential: AbstractPotential, atoms: System, n: Neighbours) -> N
         if ratio < OVERLAP:
             raise ValueError(
                 f"At the start {words}, where {usual:.3g} is usual: they lie on each other. Are the positions in "
-                "angstrom? Is one atom there twice, or the cell too small? (A potential for which this makes sense says so with closest = 0.)"
+                "angstrom? Is one atom there twice, or the cell too small? (A potential for which this makes sense says so "
+                "with closest = 0.)"
             )
     found = crowd(potential, atoms, n)
     if found:

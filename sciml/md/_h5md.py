@@ -236,6 +236,7 @@ def _series(file: Any) -> list[Any]:
 def _copy(path: Path, rows: int | None) -> None:
     """A file whose writer was killed, copied with its first `rows`, by default with all that are complete."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    old: Any
     with h5py.File(path, "r", swmr=True) as old, h5py.File(part, "w", libver=FORMAT) as new:
         rows = len(old[PLACES["step"]]) if rows is None else rows
         done: dict[Any, str] = {}
@@ -246,7 +247,7 @@ def _copy(path: Path, rows: int | None) -> None:
                 if isinstance(item, h5py.Group):
                     group(item, target.create_group(name))
                     continue
-                key = h5py.h5o.get_info(item.id).addr
+                key = h5py.h5o.get_info(item.id).addr  # pyright: ignore[reportAttributeAccessIssue]
                 if key in done:
                     target[name] = new[done[key]]
                     continue

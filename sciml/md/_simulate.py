@@ -34,7 +34,7 @@ HOT = 30.0  # times what the temperature was, or should be: not dynamics any mor
 def simulate(
     atoms: System,
     potential: AbstractPotential,
-    ensemble: AbstractEnsemble = NVE(),
+    ensemble: AbstractEnsemble = NVE(),  # type: ignore[call-arg]
     *,
     steps: int,
     timestep: float,

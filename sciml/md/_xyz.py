@@ -122,15 +122,15 @@ class XYZ:
         self._atoms, self._run, self._new, self._rows = atoms, run, True, 0
 
     def extend(self, run: dict[str, Any]) -> None:
-        places = self._scan()
-        self._go_on(run, len(places) - 1, places[-1])
+        self._go_on(run, len(self._scan()) - 1)
 
     def resume(self, run: dict[str, Any], mark: dict[str, int]) -> None:
-        self._go_on(run, mark["rows"], mark["bytes"])
+        self._go_on(run, mark["rows"])
 
-    def _go_on(self, run: dict[str, Any], rows: int, end: int) -> None:
+    def _go_on(self, run: dict[str, Any], rows: int) -> None:
         self._atoms, self._run, self._rows = self.system(), run, rows
-        self._places = self._places[: rows + 1]
+        self._places = self._scan()[: rows + 1]
+        end = self._places[-1]
         self._file = open(self.path, "r+b")
         self._file.truncate(end)
         self._file.seek(end)
@@ -150,11 +150,10 @@ class XYZ:
         self._rows += len(frames)
 
     def mark(self) -> dict[str, int]:
-        if self._file is None:
-            return {"rows": self._rows, "bytes": 0}
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return {"rows": self._rows, "bytes": self._file.tell()}
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return {"rows": self._rows}
 
     def close(self) -> None:
         if self._file is not None:

@@ -1,6 +1,7 @@
 """Dynamics: what is conserved, restarts, lists that grow, gradients, and what goes wrong."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ from sciml.md._neighbours import _counted
 
 LJ = md.LennardJones(1.0, 1.0, cutoff=2.5, switch=2.0)
 LIQUID = md.thermal(md.fcc((4 / 0.8442) ** (1 / 3), 2, "A", units=md.REDUCED), 1.44, key=1)
-SHORT = dict(timestep=0.004, every=20, skin=0.3, progress=False)
+SHORT: Any = dict(timestep=0.004, every=20, skin=0.3, progress=False)
 # Open, so that lists compile in half the time: for what has nothing to do with cells.
 CORNER = md.fcc(1.6, 1, "A").positions
 CLUSTER = md.thermal(md.system(np.concatenate([CORNER, CORNER + [1.6, 0, 0]]), "A", units=md.REDUCED), 0.4, key=1)
@@ -33,7 +34,10 @@ def test_energy_fluctuates_with_the_square_of_the_time_step():
 
 @pytest.mark.parametrize(
     "ensemble",
-    [md.Langevin(temperature=1.0, friction=1.0), md.Rescaling(temperature=1.0, time=0.2), md.NoseHoover(temperature=1.0, time=0.3)],
+    [
+        md.Langevin(temperature=1.0, friction=1.0), md.Rescaling(temperature=1.0, time=0.2),
+        md.NoseHoover(temperature=1.0, time=0.3),
+    ],
 )
 def test_thermostats_conserve_what_they_say_and_heat_the_atoms(ensemble):
     run = md.simulate(LIQUID, LJ, ensemble, steps=1500, **SHORT)
@@ -62,8 +66,8 @@ def test_a_restart_repeats_every_bit(tmp_path):
 
 
 def test_lists_that_do_not_fit_lose_nothing(monkeypatch):
-    """Each list has room for what is needed when it is made and no more: of copies, of atoms in a bin, in a run of bins, near an
-    atom, one after the other."""
+    """Each list has room for what is needed when it is made and no more: of copies, of atoms in a bin, in a run of bins,
+    near an atom, one after the other."""
     liquid = md.thermal(md.fcc((4 / 0.8442) ** (1 / 3), 4, "A", units=md.REDUCED), 3.0, key=1)
     settings = SHORT | dict(every=60)
     wide = md.simulate(liquid, LJ, steps=60, **settings)

@@ -212,6 +212,25 @@ def test_text_is_cut_to_the_checkpoint(tmp_path):
     assert strip(path.read_text()) == strip((tmp_path / "whole.xyz").read_text())
 
 
+@pytest.mark.parametrize("name", ["run.h5", "run.xyz"])
+def test_a_run_that_broke_off_before_its_second_checkpoint_goes_on(tmp_path, name):
+    path, checkpoint = tmp_path / name, tmp_path / "run.npz"
+
+    def fail(frame):
+        raise RuntimeError("mine")
+
+    for append in (False, True):
+        before = run(steps=40, trajectory=path).atoms if append else None
+        options = dict(trajectory=md.Append(path) if append else path, checkpoint=checkpoint, atoms=before)
+        with pytest.raises(RuntimeError, match="mine"):
+            run(callbacks=[fail], **options)
+        done = run(steps=40, **options)
+        assert list(done.step) == ([60, 80] if append else [0, 20, 40])
+        assert list(md.Trajectory.load(path).step) == list(range(0, 81 if append else 41, 20))
+        path.unlink() if not append else None
+        checkpoint.unlink()
+
+
 def test_callbacks_and_interrupts_stop_a_run(tmp_path):
     seen = []
     stopped = run(callbacks=[lambda f: seen.append(f.step) or [1], lambda f: f.step == 40])
