@@ -34,6 +34,7 @@ from ._pairs import Sum as Sum
 from ._pairs import energy as energy
 from ._pairs import evaluate as evaluate
 from ._pairs import neighbours_for as neighbours_for
+from ._record import Append as Append
 from ._simulate import rollout as rollout
 from ._simulate import simulate as simulate
 from ._statics import FIRE as FIRE

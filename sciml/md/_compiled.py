@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
 from typing import Any
 
 import jax
@@ -18,6 +19,16 @@ SUMS_IN_ANY_ORDER = {
 }
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`jax.jit` for functions over atoms, called with concrete arrays."""
-    return jax.jit(function, compiler_options=SUMS_IN_ANY_ORDER if jax.default_backend() == "cpu" else None)
+def compiled(function: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Callable[..., Any]:
+    """`jax.jit` for functions over atoms that are called from the host."""
+
+    @cache
+    def on(backend: str) -> Callable[..., Any]:
+        options = SUMS_IN_ANY_ORDER if backend == "cpu" else None
+        return jax.jit(function, static_argnums=static_argnums, compiler_options=options)
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        return on(jax.default_backend())(*arguments)
+
+    return call

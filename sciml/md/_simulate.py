@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,29 +16,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._files import read_arrays, write_arrays
 from .._precision import computing_in
+from ._checkpoint import Checkpoint, signature
+from ._checks import check, whole_number
 from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
-from ._neighbours import Neighbours, Sizes
-from ._pairs import AbstractPotential, energy, evaluate, kinds_of, neighbours_for
-from ._system import System
+from ._guards import Cause, check_start, guarded, what_happened
+from ._neighbours import Neighbours
+from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for
+from ._record import recording
+from ._system import System, complete
 from ._trajectory import Frame, Trajectory
 
 CHUNK = 2_000_000  # atoms times steps between two looks of the host
 HOT = 30.0  # times what the temperature was, or should be: not dynamics any more
-SAVE_SECONDS = 20.0
-FORMAT = 1
 
 
 def simulate(
     atoms: System,
     potential: AbstractPotential,
-    ensemble: AbstractEnsemble = NVE(),
+    ensemble: AbstractEnsemble = NVE(),  # type: ignore[call-arg]
     *,
     steps: int,
     timestep: float,
     every: int = 100,
+    trajectory: Any = None,
     skin: float | None = None,
     fixed: Sequence[int] | None = None,
     precision: Any = np.float64,
@@ -52,7 +54,9 @@ def simulate(
     """Moves atoms.
 
     Lists of neighbours are made anew when atoms have moved by half the skin. A list that does not fit is made larger on the
-    host before the step is done: nothing is lost or wrong silently.
+    host before the step is done. The run stops where numbers are not finite, where the temperature runs away, where atoms come
+    closer than the potential knows (its `closest`), or where it has no place for so many neighbours (its `crowded`); steps
+    since the last look are taken back before a frame or a callback sees them. Nothing is lost or wrong silently.
 
     **Arguments:**
 
@@ -60,79 +64,104 @@ def simulate(
     - `ensemble`: `NVE()`, `Langevin(temperature=...)`, `Rescaling(temperature=...)`, `NoseHoover(temperature=...)`,
         `CellRescaling(temperature=..., pressure=...)`.
     - `steps`, `timestep` [fs] (in reduced units for a system in those).
-    - `every`: steps between frames. `callbacks`: functions of each `Frame`.
+    - `every`: steps between frames. `callbacks`: functions of each `Frame`; one that returns True stops the run there.
+    - `trajectory`: a new file for the frames, H5MD (`.h5`) or extended XYZ (`.xyz`), or `md.Append(file)` to go on in one; by
+        default they stay in memory.
     - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
-    - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32 bits.
-    - `checkpoint`: a `.npz` file; the same call goes on from it, bit for bit on the same machine.
+    - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32
+        bits.
+    - `checkpoint`: a `.npz` file, written every 20 seconds and at the end; the same call goes on from it, bit for bit on the
+        same machine, after the process was killed too. What a trajectory file has beyond it is cut off and computed again.
     - `key`: of the random numbers. `progress`: a progress bar. `throw`: whether a run that broke down raises; otherwise
         `trajectory.result` says it. Ctrl-C returns what is done.
 
-    **Returns** a `Trajectory`. **Raises** `ValueError` where arguments do not fit, `FloatingPointError` where the dynamics broke
-    down; its attribute `trajectory` holds the frames until then.
+    **Returns** a `Trajectory`. **Raises** `ValueError` where arguments do not fit, atoms lie on each other, or a file is in the
+    way; `FloatingPointError` where the dynamics broke down: its attribute `trajectory` holds the frames until then.
     """
-    _check(atoms, steps, timestep, every, fixed)
+    steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
+    check(atoms, potential, timestep, fixed)
     began = time.monotonic()
     with computing_in(precision):
-        run = _Run(atoms, potential, ensemble, timestep, skin, fixed, precision, forces_in, key)
-        saved = None if checkpoint is None else _Checkpoint(Path(checkpoint), run.signature(every))
-        at, neighbours, frames = run.start()
-        if saved and (found := saved.load(at)) is not None:
-            at, neighbours, frames = found
-        else:
-            frames.append(run.frame(at, neighbours))
-            for callback in callbacks:
-                callback(frames[-1])
-        return _loop(run, at, neighbours, frames, steps, every, callbacks, saved, began, progress, throw)
+        run = _Run(atoms, potential, ensemble, float(timestep), skin, fixed, precision, forces_in, key)
+        at, neighbours = run.start()
+        saved = None if checkpoint is None else Checkpoint(Path(checkpoint), run.signature(every))
+        found = saved.load(at) if saved else None
+        at, neighbours, known = found or (at, neighbours, None)
+        record = recording(trajectory, atoms, steps, known)
+        if saved and not found:
+            # Before there is a file of frames that no checkpoint knows.
+            saved.save(at, neighbours, record)
+        return _loop(run, at, neighbours, record, steps, every, callbacks, saved, began, progress, throw)
 
 
 def _loop(
-    run: _Run, at: Dynamics, neighbours: Neighbours, frames: list[Frame], steps: int, every: int, callbacks: Any,
-    saved: _Checkpoint | None, began: float, progress: bool, throw: bool,
+    run: _Run, at: Dynamics, neighbours: Neighbours, record: Any, steps: int, every: int, callbacks: Any,
+    saved: Checkpoint | None, began: float, progress: bool, throw: bool,
 ) -> Trajectory:  # fmt: skip
     from tqdm.auto import tqdm
 
-    first, result, converged = int(at.step), "", True
-    bar = tqdm(total=steps, initial=first, desc="dynamics", unit="step", disable=not progress, leave=False)
+    result, failed = "", False
+    bar = tqdm(total=steps, initial=int(at.step), desc="dynamics", unit="step", disable=not progress, leave=False)
     chunk = max(10, min(10_000, CHUNK // run.atoms.atoms))
     reallocated = 0
+
+    def recorded() -> bool:
+        """Records a frame; whether a callback wants to stop."""
+        frame = record.add(run.frame(at, neighbours))
+        bar.set_postfix(T=f"{frame.temperature:.4g}", E=f"{frame.total_energy:.6g}", refresh=False)
+        # All callbacks are called. Only a Boolean counts: many functions return something.
+        wishes = [callback(frame) for callback in callbacks]
+        return any(isinstance(wish, (bool, np.bool_)) and bool(wish) for wish in wishes)
+
     try:
-        while (now := int(at.step)) < steps:
-            # Chunks end at the same steps whatever happens, or a restart would not repeat the bits.
-            until = min(steps, (now // every + 1) * every, (now // chunk + 1) * chunk)
-            found, listed = run.advance(at, neighbours, until)
-            if bool(listed.overflow) and np.all(np.isfinite(found.positions)):
-                # What was done until the list did not fit is right.
-                at, neighbours = found, run.allocate(found, larger=reallocated)
-                reallocated += 1
-                continue
-            if trouble := run.trouble(found, frames[0]):
-                result, converged = f"{trouble} {int(at.step)} steps are kept.", False
-                break
-            at, neighbours = found, listed
-            if int(at.step) % every == 0 or int(at.step) == steps:
-                frames.append(run.frame(at, neighbours))
-                for callback in callbacks:
-                    callback(frames[-1])
-                bar.set_postfix(
-                    T=f"{frames[-1].temperature:.4g}", E=f"{frames[-1].total_energy:.6g}", refresh=False
-                )
-            bar.update(int(at.step) - now)
-            if saved and saved.due():
-                saved.save(at, neighbours, frames)
+        with _patient() as interrupted:
+            if int(at.step) < steps or not record.count:
+                record.begin()
+            stopped = not record.count and recorded()
+            framed = int(at.step)
+            while (now := int(at.step)) < steps and not stopped:
+                if interrupted():
+                    raise KeyboardInterrupt
+                # Chunks end at the same steps whatever happens, or a restart would not repeat the bits.
+                until = min(steps, (now // every + 1) * every, (now // chunk + 1) * chunk)
+                found, listed = run.advance(at, neighbours, until)
+                if not run.is_sound(found):
+                    result, failed = f"{run.trouble(at, neighbours, found)} {now} steps are kept.", True
+                    if framed < now:
+                        record.add(run.frame(at, neighbours))
+                    break
+                if bool(listed.overflow):
+                    # What was done until the list did not fit is right.
+                    at, neighbours = found, run.allocate(found, larger=reallocated)
+                    reallocated += 1
+                    continue
+                at, neighbours = found, listed
+                if int(at.step) % every == 0 or int(at.step) == steps:
+                    stopped, framed = recorded(), int(at.step)
+                bar.update(int(at.step) - now)
+                if saved and saved.due():
+                    saved.save(at, neighbours, record)
+            if stopped and int(at.step) < steps:
+                result = f"Stopped by a callback after {int(at.step)} of {steps} steps."
+            if saved:
+                saved.save(at, neighbours, record)
     except KeyboardInterrupt:
-        result, converged = f"Interrupted by the user after {int(at.step)} steps; what was done is returned.", False
+        result = f"Interrupted by the user after {int(at.step)} steps; what was done is returned."
+        if saved:
+            saved.save(at, neighbours, record)
     finally:
         bar.close()
-    if saved:
-        saved.save(at, neighbours, frames)
+        record.close()
     done = int(at.step)
     stats = {
         "steps": done, "seconds": time.monotonic() - began, "reallocated": reallocated,
         "slots": neighbours.sizes.slots, "precision": str(np.dtype(run.precision)),
     }  # fmt: skip
-    result = result or f"{done} steps of {run.timestep:g} {'fs' if run.atoms.units.name != 'reduced' else ''}".rstrip() + "."
-    trajectory = Trajectory(frames, run.system(at), result, converged, stats)
-    if throw and not converged and "Interrupted" not in result:
+    unit = "" if run.atoms.units.name == "reduced" else " fs"
+    trajectory = Trajectory(
+        record.frames(), run.system(at), result or f"{done} steps of {run.timestep:g}{unit}.", not result, stats
+    )
+    if throw and failed:
         error = FloatingPointError(f"{result} (throw=False returns the frames until then.)")
         error.trajectory = trajectory  # type: ignore[attr-defined]
         raise error
@@ -148,6 +177,28 @@ def _setting(atoms: System, ensemble: AbstractEnsemble, timestep: Any, fixed: An
     degrees = 3 * moving - (3 if ensemble.keeps_momentum and moving == atoms.atoms else 0)
     masses, h = jnp.asarray(atoms.masses, dtype)[:, None], jnp.asarray(timestep * atoms.units.time, dtype)
     return Setting(masses, jnp.asarray(free, dtype), h, max(1, degrees), atoms.units)
+
+
+@contextmanager
+def _patient() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C is remembered until the chunk is done, so that no file and no state is left halfway; a second one is at once."""
+    pressed: list[int] = []
+
+    def remember(number: int, frame: Any) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(number)
+
+    before = signal.getsignal(signal.SIGINT)
+    # Only the main thread is interrupted, and only where nobody else has seen to it.
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, remember)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Run:
@@ -168,86 +219,133 @@ class _Run:
             lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
         )
         self.forces_in = None if forces_in is None else np.dtype(forces_in)
-        self._advance = compiled(partial(_advance, self.template, ensemble, self.forces_in))
-        self._whole = compiled(lambda p, s, n: evaluate(p, s, n))
+        # Functions are static, numbers and arrays are traced: what was compiled serves the next run of the same shapes.
+        self._potential = _split(potential, eqx.is_array_like)
+        self._moved = _split((ensemble, guarded(potential)), (eqx.is_array, eqx.is_array_like))
 
     def signature(self, every: int) -> str:
-        import hashlib
+        trees = self.atoms, self.potential, self.setting, self.ensemble, jax.random.key_data(self.key)
+        return signature(trees, self.timestep, every, self.skin, str(self.precision), str(self.forces_in))
 
-        digest = hashlib.sha256(repr((self.timestep, every, self.skin, self.precision, self.ensemble)).encode())
-        for leaf in jax.tree.leaves((self.atoms, self.potential, self.setting, self.ensemble)):
-            digest.update(np.ascontiguousarray(leaf).tobytes())
-        return digest.hexdigest()
-
-    def start(self) -> tuple[Dynamics, Neighbours, list[Frame]]:
+    def start(self) -> tuple[Dynamics, Neighbours]:
+        """The state before the first step. **Raises** `ValueError` where the potential means nothing there."""
         make = lambda a: jnp.asarray(np.asarray(a), self.precision)  # noqa: E731
         r = make(self.atoms.positions)
         v = jnp.zeros_like(r) if self.atoms.velocities is None else make(self.atoms.velocities) * self.setting.free
-        zero, cell = jnp.zeros((), self.precision), make(self.atoms.cell)
+        zero, cell = jnp.zeros((), self.precision), make(complete(self.atoms.cell))
         at = Dynamics(
             r, v, jnp.zeros_like(r), cell, zero, jnp.zeros_like(cell), self.ensemble.init(self.setting), zero, jnp.asarray(0)
         )
         neighbours = self.allocate(at)
-        found = self._whole(self.potential, self._system(at), neighbours)
-        return _with_forces(at, found), neighbours, []
+        check_start(self.potential, self._system(at), neighbours)
+        at = _with_forces(at, _whole(*self._potential, self._system(at), neighbours))
+        finite, kinetic = _health(at, self.setting.masses)
+        if not finite or not np.isfinite(at.energy):
+            raise ValueError(
+                f"At the start the energy is {float(at.energy):g}, and forces or velocities are not all finite numbers."
+            )
+        self.scale = max(
+            2 * float(kinetic) / self.setting.degrees, abs(float(at.energy)) / self.atoms.atoms,
+            self.atoms.units.temperature * (1.0 if self.atoms.units.name == "reduced" else 300.0),
+        )  # fmt: skip
+        return at, neighbours
 
     def allocate(self, at: Dynamics, larger: int = 0) -> Neighbours:
         atoms = eqx.tree_at(lambda s: (s.positions, s.cell), self.atoms, (np.asarray(at.positions), np.asarray(at.cell)))
         return neighbours_for(atoms, self.potential, skin=self.skin, spare=1.1 + 0.15 * larger)
 
     def advance(self, at: Dynamics, neighbours: Neighbours, until: int) -> tuple[Dynamics, Neighbours]:
-        return self._advance(self.potential, self.setting, self.key, at, neighbours, until)
+        return _advanced(
+            self._moved[0], self.forces_in, self._moved[1], self.template, self.setting, self.key, at, neighbours, until
+        )
 
     def _system(self, at: Dynamics) -> System:
         return eqx.tree_at(lambda s: (s.positions, s.cell), self.template, (at.positions, at.cell))
+
+    def _cell(self, at: Dynamics) -> np.ndarray:
+        """Without the unit vectors along axes that have none."""
+        return np.where(np.any(np.asarray(self.atoms.cell), axis=1)[:, None], np.asarray(at.cell), 0)
 
     def system(self, at: Dynamics) -> System:
         """The atoms as they are now."""
         return eqx.tree_at(
             lambda s: (s.positions, s.cell, s.velocities), self.atoms,
-            (np.asarray(at.positions), np.asarray(at.cell), np.asarray(at.velocities)), is_leaf=lambda x: x is None,
+            (np.asarray(at.positions), self._cell(at), np.asarray(at.velocities)), is_leaf=lambda x: x is None,
         )  # fmt: skip
 
     def frame(self, at: Dynamics, neighbours: Neighbours) -> Frame:
         if bool(neighbours.is_stale(at.positions, at.cell)):
             neighbours = self.allocate(at)
-        found = self._whole(self.potential, self._system(at), neighbours)
+        found = _whole(*self._potential, self._system(at), neighbours)
         units, setting = self.atoms.units, self.setting
         v = np.asarray(at.velocities, np.float64)
         kinetic = float(np.sum(np.asarray(setting.masses) * v**2) / 2)
         temperature = 2 * kinetic / (setting.degrees * units.temperature)
-        volume = float(abs(np.linalg.det(np.asarray(at.cell))))
+        cell = self._cell(at)
+        volume = float(abs(np.linalg.det(cell.astype(float)))) or np.nan
         tensor = (np.einsum("n,na,nb->ab", np.asarray(self.atoms.masses), v, v) + np.asarray(found.virial, np.float64)) / volume
         stored = float(self.ensemble.stored(at, setting)) - float(at.heat)
         potential = float(found.energy)
         return Frame(
             step=int(at.step), time=int(at.step) * self.timestep, positions=np.asarray(at.positions),
-            velocities=np.asarray(at.velocities), forces=np.asarray(found.forces), cell=np.asarray(at.cell),
+            velocities=np.asarray(at.velocities), forces=np.asarray(found.forces), cell=cell,
             potential_energy=potential, kinetic_energy=kinetic, temperature=temperature, volume=volume,
             pressure_tensor=tensor / units.pressure, conserved=potential + kinetic + stored,
         )  # fmt: skip
 
-    def trouble(self, at: Dynamics, first: Frame) -> str:
-        """What is wrong with a state, or nothing."""
-        bad = ~np.all(np.isfinite(np.concatenate([np.asarray(a) for a in (at.positions, at.velocities, at.forces)], 1)), axis=1)
-        if bad.any():
-            return (
-                f"Positions, velocities or forces of {_named(bad)} became NaN or infinite by step {int(at.step)}: atoms that "
-                "overlap, or a time step that is too long."
-            )
-        kinetic = self.setting.masses[:, 0] * jnp.sum(at.velocities**2, axis=1) / 2
+    def is_sound(self, at: Dynamics) -> bool:
+        """Whether all is finite, and not much hotter than it was or should be."""
+        finite, kinetic = _health(at, self.setting.masses)
         wanted = getattr(self.ensemble, "temperature", None)
         heat = 0.0 if wanted is None else float(self.setting.thermal_energy(wanted, at.step))
-        units = self.atoms.units
-        scale = max(heat, first.temperature * units.temperature, abs(first.potential_energy) / self.atoms.atoms)
-        mean = 2 * float(jnp.sum(kinetic)) / self.setting.degrees
-        if mean > HOT * scale:
-            fastest = np.asarray(kinetic) == float(jnp.max(kinetic))
+        return bool(finite) and 2 * float(kinetic) / self.setting.degrees <= HOT * max(heat, self.scale)
+
+    def trouble(self, at: Dynamics, neighbours: Neighbours, bad: Dynamics) -> str:
+        """What went wrong between a sound state and a bad one: steps are done again, to find the first that is bad."""
+        low, high = int(at.step), int(bad.step)
+        while high - low > 1:
+            middle = (low + high) // 2
+            state, _ = self.advance(at, neighbours, middle)
+            if self.is_sound(state):
+                low = middle
+            else:
+                high, bad = middle, state
+        v = np.asarray(bad.velocities, np.float64)
+        places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
+        why = what_happened(self.potential, self._system(bad), self.skin) if places else Cause("", False)
+        if why.names_it:
+            return f"At step {high} {why.text}"
+        closest = f" {why.text}" if why.text else ""
+        if not _health(bad, self.setting.masses)[0]:
+            wrong = ~np.all(np.isfinite(np.concatenate([np.asarray(bad.positions), v, np.asarray(bad.forces)], 1)), axis=1)
             return (
-                f"The temperature ran away, to {mean / units.temperature:.3g} by step {int(at.step)}; {_named(fastest)} is the "
-                "fastest. Relax the atoms first, or take a shorter time step."
+                f"Positions, velocities or forces of {_named(wrong)} became NaN or infinite at step {high}: atoms that "
+                f"overlap, or a time step that is too long.{closest}"
             )
-        return ""
+        kinetic = np.asarray(self.setting.masses)[:, 0] * np.sum(v**2, axis=1) / 2
+        temperature = 2 * np.sum(kinetic) / (self.setting.degrees * self.atoms.units.temperature)
+        return (
+            f"The temperature ran away, to {temperature:.3g} at step {high}; {_named(kinetic == kinetic.max())} is "
+            f"the fastest. Relax the atoms first, or take a shorter time step.{closest}"
+        )
+
+
+def _split(tree: Any, traced: Any) -> tuple[Any, Any]:
+    """(what is static, what is traced)."""
+    return eqx.partition(tree, traced)[::-1]
+
+
+@partial(compiled, static_argnums=0)
+def _whole(rest: Any, traced: Any, atoms: System, n: Neighbours) -> Evaluation:
+    found = evaluate(eqx.combine(rest, traced), atoms, n)
+    return Evaluation(found.energy, found.forces, found.virial, None, None)
+
+
+@jax.jit
+def _health(at: Dynamics, masses: Any) -> tuple[Any, Any]:
+    """Whether all is finite, and the kinetic energy."""
+    arrays = at.positions, at.velocities, at.forces, at.cell
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in arrays])), jnp.sum(masses * at.velocities**2) / 2
 
 
 def _named(which: np.ndarray) -> str:
@@ -312,65 +410,13 @@ def _advance(
     return done, n
 
 
-def _check(atoms: System, steps: Any, timestep: Any, every: Any, fixed: Any) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"steps={steps!r}; expected a whole number.")
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise ValueError(f"every={every!r}; expected a positive whole number of steps.")
-    if not (isinstance(timestep, (int, float)) and math.isfinite(timestep) and timestep > 0):
-        raise ValueError(f"timestep={timestep!r}; expected a positive number [fs].")
-    if atoms.units.name != "reduced" and not 1e-3 <= timestep <= 20:
-        import warnings
-
-        warnings.warn(f"timestep={timestep!r} is {timestep:g} fs; usual are 0.2 to 5 fs.", stacklevel=3)
-    if fixed is not None:
-        numbers = np.asarray(fixed)
-        if numbers.size and (numbers.min() < 0 or numbers.max() >= atoms.atoms):
-            raise ValueError(f"fixed: numbers of atoms from 0 to {atoms.atoms - 1}; {fixed!r} came.")
-
-
-class _Checkpoint:
-    """The whole state in one file: what changes bits is in it, the list with its order and sizes too."""
-
-    def __init__(self, path: Path, signature: str):
-        self.path, self.signature, self._last = path, signature, time.monotonic()
-
-    def due(self) -> bool:
-        return time.monotonic() - self._last > SAVE_SECONDS
-
-    def save(self, at: Dynamics, n: Neighbours, frames: list[Frame]) -> None:
-        leaves = {f"at/{k}": np.asarray(a) for k, a in enumerate(jax.tree.leaves(at))}
-        lists = {f"list/{k}": np.asarray(a) for k, a in enumerate(jax.tree.leaves(n))}
-        rows = {f"frame/{f.name}": np.stack([getattr(x, f.name) for x in frames]) for f in dataclasses.fields(Frame)}
-        header = {
-            "format": FORMAT, "signature": self.signature, "sizes": dataclasses.asdict(n.sizes),
-            "transposed": n.transposed is not None, "cutoff": n.cutoff, "skin": n.skin, "periodic": list(n.periodic),
-        }  # fmt: skip
-        write_arrays(self.path, json.loads(json.dumps(header)), leaves | lists | rows)
-        self._last = time.monotonic()
-
-    def load(self, like: Dynamics) -> tuple[Dynamics, Neighbours, list[Frame]] | None:
-        if not self.path.exists():
-            return None
-        header, arrays = read_arrays(self.path)
-        if header.get("format") != FORMAT or header.get("signature") != self.signature:
-            raise ValueError(
-                f"The checkpoint {self.path} belongs to another system, potential, ensemble or other settings: take the same "
-                "arguments as before, give another path, or remove the file."
-            )
-        take = lambda kind: [arrays[f"{kind}/{k}"] for k in range(sum(name.startswith(kind) for name in arrays))]  # noqa: E731
-        at = jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(a) for a in take("at")])
-        sizes = Sizes(**{k: tuple(v) if isinstance(v, list) else v for k, v in header["sizes"].items()})
-        lists = [jnp.asarray(a) for a in take("list")]
-        if not header["transposed"]:
-            lists.insert(6, None)  # type: ignore[arg-type]
-        n = Neighbours(*lists, header["cutoff"], header["skin"], tuple(header["periodic"]), sizes)
-        names = [f.name for f in dataclasses.fields(Frame)]
-        columns = {name: arrays[f"frame/{name}"] for name in names}
-        frames = [
-            Frame(**{k: (v[i] if v[i].ndim else v[i].item()) for k, v in columns.items()}) for i in range(len(columns["step"]))
-        ]
-        return at, n, frames
+@partial(compiled, static_argnums=(0, 1))
+def _advanced(
+    rest: Any, forces_in: Any, traced: Any, template: System, setting: Setting, key: Any, at: Dynamics, neighbours: Neighbours,
+    until: Any,
+) -> tuple[Dynamics, Neighbours]:  # fmt: skip
+    ensemble, potential = eqx.combine(rest, traced)
+    return _advance(template, ensemble, forces_in, potential, setting, key, at, neighbours, until)
 
 
 def rollout(
