@@ -1,8 +1,9 @@
 """Where a potential means nothing: atoms closer than it knows, more neighbours than it has places for.
 
-A potential may have `closest`, a distance or `(species, species)` [angstrom], and `crowded(pairs)`. Inside a run such a
-potential gives NaN there, which costs nothing beside the energies of the pairs and cannot be missed between two looks of the
-host; the host finds the first step where it came about, and what it was.
+A potential may have `closest`, a distance or `(species, species)` [angstrom], and `crowded(pairs)`, a sentence about atoms that
+have too many neighbours, whose energies it makes NaN itself. Inside a run a potential gives NaN below `closest`, which costs
+nothing beside the energies of the pairs and cannot be missed between two looks of the host; the host finds the first step
+where it came about, and what it was.
 """
 
 # Annotations are not postponed here: Equinox must see what overrides an AbstractVar.
@@ -67,13 +68,9 @@ class _Guarded(AbstractPotential):
 
     def _factor(self, pairs: Pairs) -> Any:
         """NaN for rows where the potential means nothing, so that energies and forces are NaN."""
-        bad = jnp.zeros(pairs.centres.shape, bool)
-        if self.closest is not None:
-            square = jnp.sum(pairs.vectors**2, axis=-1)
-            bad = jnp.any(pairs.mask & (square < _of(self.closest, pairs.centres[:, None], pairs.species) ** 2), axis=1)
-        if hasattr(self.inner, "crowded"):
-            bad = bad | self.inner.crowded(pairs)  # type: ignore[attr-defined]
-        return jnp.where(bad, jnp.nan, 1.0).astype(pairs.vectors.dtype)
+        square = jnp.sum(pairs.vectors**2, axis=-1)
+        close = pairs.mask & (square < _of(self.closest, pairs.centres[:, None], pairs.species) ** 2)
+        return jnp.where(jnp.any(close, axis=1), jnp.nan, 1.0).astype(pairs.vectors.dtype)
 
 
 def _of(closest: Any, a: Any, b: Any) -> Any:
@@ -86,7 +83,7 @@ def guarded(potential: AbstractPotential) -> AbstractPotential:
     no distance below the cutoff."""
     if isinstance(potential, Sum):
         return Sum(*(guarded(part) for part in potential.parts))
-    closest, crowded = getattr(potential, "closest", None), hasattr(potential, "crowded")
+    closest = getattr(potential, "closest", None)
     if closest is not None:
         table = np.asarray(closest, float)
         if table.ndim not in (0, 2) or not np.all((table >= 0) & (table < potential.cutoff)):
@@ -94,9 +91,9 @@ def guarded(potential: AbstractPotential) -> AbstractPotential:
                 f"{type(potential).__name__}: closest={closest!r}; expected a distance [angstrom], or one for each pair of "
                 f"species, from 0 to the cutoff {potential.cutoff:g}."
             )
-    if isinstance(potential, AbstractPairPotential):
-        return potential if closest is None else _GuardedPairs(potential, closest)  # type: ignore[call-arg]
-    return _Guarded(potential, closest) if closest is not None or crowded else potential  # type: ignore[call-arg]
+    if closest is None:
+        return potential
+    return (_GuardedPairs if isinstance(potential, AbstractPairPotential) else _Guarded)(potential, closest)  # type: ignore
 
 
 @jax.jit
@@ -183,20 +180,8 @@ def crowd(potential: AbstractPotential, atoms: System, n: Neighbours) -> str:
     if not hasattr(potential, "crowded"):
         return ""
     kinds = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
-    pairs = pairs_of(jnp.asarray(atoms.positions), n.cell, kinds, n, potential.cutoff)
-    if not bool(potential.crowded(pairs)):  # type: ignore[attr-defined]
-        return ""
-    sel, names = getattr(potential, "sel", None), getattr(potential, "names", None)
-    if sel is None:
-        return f"an atom has more neighbours than {type(potential).__name__} has places for."
-    counts = np.stack([np.sum(np.asarray(pairs.mask & (pairs.species == k)), axis=1) for k in range(len(sel))], axis=1)
-    row, kind = np.unravel_index(np.argmax(counts - np.array(sel)), counts.shape)
-    atom = int(np.asarray(pairs.atom)[row])
-    return (
-        f"atom {atom} ({atoms.names[int(np.asarray(atoms.species)[atom])]}) has {counts[row, kind]} neighbours "
-        f"{names[kind] if names else kind} within {potential.cutoff:g} angstrom, and {type(potential).__name__} has places for "
-        f"{sel[kind]} (sel). Check the density, or train a model with larger sel."
-    )
+    found = potential.crowded(pairs_of(jnp.asarray(atoms.positions), n.cell, kinds, n, potential.cutoff))  # type: ignore
+    return f"{found} Check the density, or train a model with larger sel." if found else ""
 
 
 class Cause(NamedTuple):

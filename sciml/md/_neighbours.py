@@ -139,11 +139,12 @@ def allocate(
         thin = SLICES if axis == 2 else 1
         bins.append(max(1, min(int(wide * thin / (STRAIN * reach)), 256 * thin)))
         layers.append(math.ceil(STRAIN * reach * bins[-1] / wide - 1e-12) if wraps else thin * (bins[-1] > 1))
-    ends = low.astype(r.dtype), high.astype(r.dtype)
-    sizes = _guess(r, h, ends, atoms.periodic, reach, (tuple(bins), tuple(layers)), transposed, spare)
-    arguments = jnp.asarray(r), jnp.asarray(h, r.dtype), *map(jnp.asarray, ends), reach, atoms.periodic
+    low, high = low.astype(r.dtype), high.astype(r.dtype)
+    sizes = _guess(r, h, low, high, atoms.periodic, reach, (tuple(bins), tuple(layers)), transposed, spare)
+    places, cell = jnp.asarray(r), jnp.asarray(h, r.dtype)
+    counted = partial(_counted, places, cell, jnp.asarray(low), jnp.asarray(high), reach, atoms.periodic)
     while True:
-        *found, needed = _counted(*arguments, sizes)
+        *found, needed = counted(sizes)
         larger = _larger(sizes, [int(k) for k in needed[:4]], spare)
         if larger == sizes:
             break
@@ -152,25 +153,28 @@ def allocate(
     sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[2]), spare)))
     *found, index, transposed = found
     if transposed is not None and index.shape[1] != sizes.slots:
-        *found, index, transposed, needed = _counted(*arguments, sizes)
+        *found, index, transposed, needed = counted(sizes)
+    owner, image, atom, row, entry = found
     return Neighbours(
-        *found, index[:, : sizes.slots], transposed, *arguments[:2], _overflow(sizes, needed), *arguments[2:4],
-        float(cutoff), float(skin), atoms.periodic, sizes,
+        owner, image, atom, row, entry, index[:, : sizes.slots], transposed, places, cell, _overflow(sizes, needed),
+        jnp.asarray(low), jnp.asarray(high), float(cutoff), float(skin), atoms.periodic, sizes,
     )  # fmt: skip
 
 
 def _guess(
-    r: np.ndarray, cell: np.ndarray, ends: Any, periodic: Any, reach: float, shape: Any, transposed: bool, spare: float
-) -> Sizes:
+    r: np.ndarray, cell: np.ndarray, low: Any, high: Any, periodic: Any, reach: float, shape: Any, transposed: bool,
+    spare: float,
+) -> Sizes:  # fmt: skip
     """From where the atoms are, so that little is compiled twice."""
-    sizes = Sizes(*shape, 0, 0, 0, 0)
-    at = _laid_out(np, r, cell, *ends, periodic, sizes)
+    bins, layers = shape
+    sizes = Sizes(bins, layers, 0, 0, 0, 0)
+    at = _laid_out(np, r, cell, low, high, periodic, sizes)
     counts = at.last - at.first
     ball = 4.2 * reach**3 / abs(np.linalg.det(cell)) * math.prod(sizes.bins) / math.prod(2 * m + 1 for m in sizes.layers)
     around = int(counts.sum(axis=1).max())
     slots = _room(min(around, int(1.25 * ball * around) + 4), spare)
     window = WORD * max(1, math.ceil(int(counts.max()) * min(spare, 1.1) / WORD))
-    return Sizes(*shape, _room(int(at.ends[-1]), spare), window, slots, slots if transposed else 0)
+    return Sizes(bins, layers, _room(int(at.ends[-1]), spare), window, slots, slots if transposed else 0)
 
 
 def _room(needed: int, spare: float) -> int:
@@ -181,9 +185,8 @@ def _room(needed: int, spare: float) -> int:
 def _larger(sizes: Sizes, needed: list[int], spare: float) -> Sizes:
     """Sizes with room for what is `needed`: entries, in a window, slots, places."""
     old = (sizes.entries, sizes.window, sizes.slots, sizes.places)
-    new = [size if k <= size else _room(k, spare) for size, k in zip(old, needed, strict=True)]
-    new[1] = WORD * math.ceil(new[1] / WORD)
-    return Sizes(sizes.bins, sizes.layers, *new)
+    entries, window, slots, places = (s if k <= s else _room(k, spare) for s, k in zip(old, needed, strict=True))
+    return Sizes(sizes.bins, sizes.layers, entries, WORD * math.ceil(window / WORD), slots, places)
 
 
 def _overflow(sizes: Sizes, needed: Any) -> Any:

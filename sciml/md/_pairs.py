@@ -161,7 +161,8 @@ def _of_all(potential: AbstractGlobalPotential, atoms: System, species: Any, vir
     if not (virials or virial):
         return Evaluation(value, -slope, None, found, None)
     if not virials:
-        return Evaluation(value, -slope, -jax.grad(lambda strain: jnp.sum(each(atoms.positions, strain)))(0 * unit), found, None)
+        work = jax.grad(lambda strain: jnp.sum(each(atoms.positions, strain)))(0 * unit)
+        return Evaluation(value, -slope, -work, found, None)
     tensors = -jax.jacfwd(lambda strain: each(atoms.positions, strain))(0 * unit)
     return Evaluation(value, -slope, jnp.sum(tensors, axis=0), found, tensors)
 

@@ -145,7 +145,8 @@ def relax(
     force = float(np.max(np.linalg.norm(found.forces, axis=1)))
     done = eqx.tree_at(lambda s: (s.positions, s.cell), atoms, (r, h))
     stress = -np.asarray(found.virial) / max(abs(np.linalg.det(h)), 1e-300) / atoms.units.pressure
-    result = f"{type(method).__name__} {'converged' if good else 'stopped'} after {taken} steps; the largest force is {force:.2e}."
+    name, end = type(method).__name__, "converged" if good else "stopped"
+    result = f"{name} {end} after {taken} steps; the largest force is {force:.2e}."
     if not good and throw:
         raise RuntimeError(f"{result} Allow more steps, or relax with md.FIRE() first. (throw=False returns what was reached.)")
     return Relaxed(done, float(found.energy), force, stress, result, good)
@@ -193,7 +194,8 @@ def equation_of_state(
     for s in np.linspace(1 - strain, 1 + strain, points):
         scaled = eqx.tree_at(lambda a: (a.positions, a.cell), atoms, (s * atoms.positions, s * atoms.cell))
         volumes.append(float(scaled.volume))
-        energies.append(relax(scaled, potential).energy if positions else float(evaluator(scaled.positions, scaled.cell).energy))
+        found = relax(scaled, potential) if positions else evaluator(scaled.positions, scaled.cell)
+        energies.append(float(found.energy))
     v, e = np.array(volumes), np.array(energies)
     a, b, c = np.polyfit(v, e, 2)
     start = (c - b**2 / (4 * a), -b / (2 * a), -b, 4.0)

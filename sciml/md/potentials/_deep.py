@@ -126,7 +126,8 @@ class DeepPotential(AbstractPotential):
             return each, jnp.concatenate(slopes, axis=1)
 
         each, slope = self._of_type(own, of)
-        return jnp.where(self._fit(groups), each, jnp.nan), groups.spread(back(slope)[0])
+        fit = self._fit(groups)
+        return jnp.where(fit, each, jnp.nan), jnp.where(fit[:, None, None], groups.spread(back(slope)[0]), jnp.nan)
 
     def _rooms(self, slots: int) -> tuple[int, ...]:
         return tuple(min(k, slots) for k in self.sel)
@@ -169,8 +170,8 @@ class DeepPotential(AbstractPotential):
         return self.fittings[own](D.reshape(len(A), -1))[:, 0]
 
     def crowded(self, pairs: Pairs) -> str:
-        """The atoms that have more neighbours of a type within the cutoff than `sel` and the number needed, as a sentence; empty
-        where there are none. DeePMD-kit would leave some of them out; here their energies are NaN."""
+        """The atoms that have more neighbours of a type within the cutoff than `sel` and the number needed, as a sentence;
+        empty where there are none. DeePMD-kit would leave some of them out; here their energies and slopes are NaN."""
         mask, species = np.asarray(pairs.mask), np.asarray(pairs.species)
         counts = np.stack([np.sum(mask & (species == kind), axis=1) for kind in range(len(self.sel))], axis=1)
         found = np.argwhere(counts > np.array(self.sel))
