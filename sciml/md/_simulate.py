@@ -20,6 +20,7 @@ from .._files import read_arrays, write_arrays
 from .._precision import computing_in
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
 from ._neighbours import Neighbours, Sizes, allocate
+from ._observables import begin
 from ._pairs import AbstractPairPotential, AbstractPotential, energy, evaluate, kinds_of
 from ._system import System
 from ._trajectory import Frame, Trajectory
@@ -58,7 +59,7 @@ def simulate(
     - `atoms`: with velocities (`md.thermal`), else they start at rest. `potential`: their energy.
     - `ensemble`: `NVE()`, `Langevin(temperature=...)`, `Rescaling(temperature=...)`, `NoseHoover(temperature=...)`.
     - `steps`, `timestep` [fs] (in reduced units for a system in those).
-    - `every`: steps between frames. `callbacks`: functions of each `Frame`.
+    - `every`: steps between frames. `callbacks`: functions of each `Frame`, or observables (`md.RadialDistribution`, ...).
     - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
     - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32 bits.
     - `checkpoint`: a `.npz` file; the same call goes on from it, bit for bit on the same machine.
@@ -76,7 +77,9 @@ def simulate(
         at, neighbours, frames = run.start()
         if saved and (found := saved.load(at)) is not None:
             at, neighbours, frames = found
+            begin(callbacks, atoms, frames)
         else:
+            begin(callbacks, atoms)
             frames.append(run.frame(at, neighbours))
             for callback in callbacks:
                 callback(frames[-1])

@@ -25,7 +25,6 @@ class Evaluator:
         self.atoms, self.potential = atoms, potential
         self._skin = 0.1 * potential.cutoff if skin is None else skin
         self._neighbours: Any = None
-        self._evaluate = jax.jit(lambda p, s, n: evaluate(p, s, n))
         self._plain = eqx.tree_at(
             lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
         )
@@ -38,7 +37,10 @@ class Evaluator:
             if self._neighbours is None or bool(self._neighbours.is_stale(r, h)):
                 transposed = not isinstance(self.potential, AbstractPairPotential)
                 self._neighbours = allocate(now, self.potential.cutoff, skin=self._skin, transposed=transposed)
-            return jax.tree.map(np.asarray, self._evaluate(self.potential, now, self._neighbours))
+            return jax.tree.map(np.asarray, _evaluate(self.potential, now, self._neighbours))
+
+
+_evaluate = jax.jit(evaluate)
 
 
 @dataclass(frozen=True)
