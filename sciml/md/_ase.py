@@ -65,8 +65,8 @@ def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] |
         raise ValueError(str(error)) from None
     except Exception as error:  # ASE's readers raise whatever their parsing does
         raise ValueError(
-            f"{path} could not be read by ASE ({type(error).__name__}: {error}); expected extended XYZ (.xyz, .extxyz), POSCAR, "
-            "LAMMPS data or another format of ase.io.read. Where the name does not tell the format: "
+            f"{path} could not be read by ASE ({type(error).__name__}: {error}); expected extended XYZ (.xyz, .extxyz), "
+            "POSCAR, LAMMPS data or another format of ase.io.read. Where the name does not tell the format: "
             "md.from_ase(ase.io.read(path, format=...))."
         ) from None
 

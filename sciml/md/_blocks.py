@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-ROOM = 64  # blocks that are kept
+ROOM = 256  # blocks that are kept
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def _naive(x: np.ndarray) -> np.ndarray:
 
 
 class Blocks:
-    """The mean of a series of numbers or arrays that comes piece by piece, and its blocks, between 32 and 63 once there are as
-    many: when 64 are full, they are joined in pairs and the next ones are twice as long."""
+    """The mean of a series of numbers or arrays that comes piece by piece, and its blocks, between 128 and 255 once there are
+    as many: when 256 are full, they are joined in pairs and the next ones are twice as long."""
 
     def __init__(self) -> None:
         self.size, self._held, self._part = 1, 0, 0.0

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from .._precision import float64
+from ._arguments import expect_periodic, expect_potential, expect_system
 from ._neighbours import allocate
 from ._pairs import AbstractPairPotential, AbstractPotential, Evaluation, evaluate
 from ._system import System
@@ -22,6 +23,8 @@ class Evaluator:
     """Energy, forces and virial of changing positions and cells, on the host, with a list that is made anew when it must be."""
 
     def __init__(self, atoms: System, potential: AbstractPotential, *, skin: float | None = None):
+        expect_system(atoms, "energies")
+        expect_potential(potential, "energies")
         self.atoms, self.potential = atoms, potential
         self._skin = 0.1 * potential.cutoff if skin is None else skin
         self._neighbours: Any = None
@@ -121,6 +124,12 @@ def relax(
     **Raises** `RuntimeError` where that does not happen in `steps`; `throw=False` returns what was reached.
     """
     evaluator = Evaluator(atoms, potential)
+    if not hasattr(method, "minimise"):
+        raise ValueError(f"relax: method={method!r}; expected md.LBFGS() or md.FIRE().")
+    if not tolerance > 0:
+        raise ValueError(f"relax: tolerance={tolerance!r}; expected a positive force [eV/angstrom].")
+    if cell:
+        expect_periodic(atoms, "relax(cell=True)")
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
     n, share = atoms.atoms, max(1, atoms.atoms)
     p = pressure * atoms.units.pressure
@@ -192,6 +201,9 @@ def equation_of_state(
     from scipy.optimize import curve_fit
 
     evaluator = Evaluator(atoms, potential)
+    expect_periodic(atoms, "equation_of_state")
+    if points < 5:
+        raise ValueError(f"equation_of_state: points={points!r}; a curve of four parameters takes five at least.")
     volumes, energies = [], []
     for s in np.linspace(1 - strain, 1 + strain, points):
         scaled = eqx.tree_at(lambda a: (a.positions, a.cell), atoms, (s * atoms.positions, s * atoms.cell))
@@ -210,6 +222,7 @@ def elastic_constants(
     """C_ij = d stress_i / d strain_j [GPa], `(6, 6)` in Voigt's order xx, yy, zz, yz, xz, xy, by central differences; `positions`
     follow the strain at rest. The atoms should be relaxed, cell and all."""
     evaluator = Evaluator(atoms, potential)
+    expect_periodic(atoms, "elastic_constants")
     C = np.zeros((6, 6))
     for j, (a, b) in enumerate(VOIGT):
         for sign in (1, -1):
