@@ -33,7 +33,7 @@ def expect_system(given: Any, where: str) -> None:
     if not isinstance(given, System):
         ase = hasattr(given, "get_positions")
         hint = "md.from_ase(atoms) makes one of it" if ase else "md.system(positions, species, cell=...) makes one"
-        raise ValueError(f"{where}: expected a System as the first argument; a {type(given).__name__} came ({hint}).")
+        raise ValueError(f"{where}: expected a System; a {type(given).__name__} came ({hint}).")
 
 
 def expect_potential(given: Any, where: str) -> None:
@@ -63,7 +63,29 @@ def expect_periodic(atoms: Any, where: str) -> None:
         raise ValueError(f"{where}: the system is open, and has no volume; it takes one that is periodic in all directions.")
 
 
-def expect_callbacks(given: Any) -> None:
-    """**Raises** `ValueError` where no list of functions came."""
-    if callable(given) or not np.iterable(given) or not all(map(callable, given)):
-        raise ValueError(f"simulate: callbacks={_shown(given)}; expected a list of functions of a Frame, or of observables.")
+def expect_run(
+    atoms: Any, potential: Any, ensemble: Any, callbacks: Any, precision: Any, forces_in: Any, fixed: Any, key: Any
+) -> None:
+    """The arguments of `simulate` whose types a newcomer confuses. **Raises** `ValueError`."""
+    expect_system(atoms, "simulate")
+    expect_potential(potential, "simulate")
+    expect_ensemble(ensemble, "simulate")
+    if callable(callbacks) or not np.iterable(callbacks) or not all(map(callable, callbacks)):
+        raise ValueError(f"simulate: callbacks={_shown(callbacks)}; expected a list of functions of a Frame, or of observables.")
+    for name, given in (("precision", precision), ("forces_in", forces_in)):
+        if not (_is_floating(given) or name == "forces_in" and given is None):
+            raise ValueError(f"simulate: {name}={given!r}; expected numpy.float64 or numpy.float32.")
+    if fixed is not None and np.size(fixed) and np.asarray(fixed).dtype.kind not in "iu":
+        raise ValueError(
+            f"simulate: fixed has the type {np.asarray(fixed).dtype}; expected whole numbers of atoms "
+            "(numpy.flatnonzero(mask) for a mask)."
+        )
+    if isinstance(key, (str, bytes, float)) or key is None:
+        raise ValueError(f"simulate: key={key!r}; expected a whole number, or a key of jax.random.")
+
+
+def _is_floating(given: Any) -> bool:
+    try:
+        return np.dtype(given) in (np.dtype(np.float64), np.dtype(np.float32))
+    except TypeError:
+        return False

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ._arguments import expect_potential, expect_system
 from ._pairs import AbstractPotential
 from ._statics import Evaluator
 from ._system import System, system
@@ -107,6 +108,7 @@ def to_ase(atoms: System) -> Any:
     from ase import Atoms  # pyright: ignore[reportMissingImports]
     from ase.data import atomic_numbers  # pyright: ignore[reportMissingImports]
 
+    expect_system(atoms, "to_ase")
     if atoms.units != METAL:
         raise ValueError(f"ASE works in eV and angstrom; the system is in units {atoms.units.name!r}.")
     if unknown := [name for name in atoms.names if name not in atomic_numbers]:
@@ -126,6 +128,8 @@ def to_ase(atoms: System) -> Any:
 def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -> Any:
     """An ASE calculator: energy, forces, stress (the sign of ASE: minus virial over volume), energies of atoms."""
     from ase.calculators.calculator import Calculator, all_changes  # pyright: ignore[reportMissingImports]
+
+    expect_potential(potential, "ase_calculator")
 
     class SciMLCalculator(Calculator):
         implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]
@@ -191,8 +195,7 @@ def label(systems: System | Iterable[System], calculator: Any) -> Labels:
     offered = getattr(calculator, "implemented_properties", ())
     energies, forces, virials = [], [], []
     for k, atoms in enumerate(systems):
-        if not isinstance(atoms, System):
-            raise ValueError(f"label: a {type(atoms).__name__} came; expected systems (md.from_ase makes one of ase.Atoms).")
+        expect_system(atoms, "label")
         made = to_ase(atoms)
         made.calc = calculator
         energies.append(float(made.get_potential_energy(force_consistent="free_energy" in offered)))

@@ -18,7 +18,7 @@ import numpy as np
 
 from .._files import read_arrays, write_arrays
 from .._precision import computing_in
-from ._arguments import expect_callbacks, expect_ensemble, expect_potential, expect_system
+from ._arguments import expect_run
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
 from ._neighbours import Neighbours, Sizes, allocate
 from ._observables import begin
@@ -70,10 +70,7 @@ def simulate(
     **Returns** a `Trajectory`. **Raises** `ValueError` where arguments do not fit, `FloatingPointError` where the dynamics broke
     down; its attribute `trajectory` holds the frames until then.
     """
-    expect_system(atoms, "simulate")
-    expect_potential(potential, "simulate")
-    expect_ensemble(ensemble, "simulate")
-    expect_callbacks(callbacks)
+    expect_run(atoms, potential, ensemble, callbacks, precision, forces_in, fixed, key)
     _check(atoms, steps, timestep, every, fixed)
     began = time.monotonic()
     with computing_in(precision):

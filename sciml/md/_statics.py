@@ -121,7 +121,8 @@ def relax(
     The cell is varied as a deformation F of what it was, cell F; its force is that of the enthalpy with respect to F, shared among
     the atoms (as in Tadmor et al. 1999, doi:10.1103/PhysRevB.59.235).
 
-    **Raises** `RuntimeError` where that does not happen in `steps`; `throw=False` returns what was reached.
+    **Raises** `RuntimeError` where that does not happen in `steps`; `throw=False` returns what was reached. `ValueError` where
+    atoms lie on each other.
     """
     evaluator = Evaluator(atoms, potential)
     if not hasattr(method, "minimise"):
@@ -131,6 +132,10 @@ def relax(
     if cell:
         expect_periodic(atoms, "relax(cell=True)")
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
+    lost = np.flatnonzero(~np.isfinite(evaluator(r0, h0).forces).all(axis=1))
+    if len(lost):
+        names = ", ".join(map(str, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        raise ValueError(f"relax: the forces on atoms {names} are not finite: they lie on each other. Move them apart first.")
     n, share = atoms.atoms, max(1, atoms.atoms)
     p = pressure * atoms.units.pressure
 
