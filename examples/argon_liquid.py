@@ -2,8 +2,9 @@
 
     E = sum over pairs of 4 epsilon ((sigma / r)^12 - (sigma / r)^6),   epsilon = 120 K kB, sigma = 3.4 angstrom
 
-Rahman (1964, doi:10.1103/PhysRev.136.A405): 864 atoms at 94.4 K and 1.374 g/cm^3, cutoff 2.25 sigma. He found shells at 3.7, 7.0 and
-10.4 angstrom, diffusion with 2.43e-5 cm^2/s, and velocities that turn round: atoms rebound from the cage of their neighbours.
+Rahman (1964, doi:10.1103/PhysRev.136.A405): 864 atoms at 94.4 K and 1.374 g/cm^3, cutoff 2.25 sigma. He found shells at
+3.7, 7.0 and 10.4 angstrom, diffusion with 2.43e-5 cm^2/s, and velocities that turn round: atoms rebound from the cage of
+their neighbours.
 """
 
 import argparse

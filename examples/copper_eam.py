@@ -3,12 +3,13 @@
     E = sum_i F(rho_i) + 1/2 sum_ij phi(r_ij),    rho_i = sum_j rho(r_ij)
 
 Lattice constant and elastic constants of the potential of Zhou, Johnson & Wadley (2004, doi:10.1103/PhysRevB.69.144113), beside
-experiment (Simmons & Wang 1971: 3.615 angstrom, 168, 121 and 75 GPa). Then the crystal is heated at zero pressure. Without a surface
-it melts above its melting point, 1358 K: energy and volume leap, and the second shell of neighbours is lost.
+experiment (Simmons & Wang 1971: 3.615 angstrom, 168, 121 and 75 GPa). Then the crystal is heated at zero pressure. Without
+a surface it melts above its melting point, 1358 K: energy and volume leap, and the second shell of neighbours is lost.
 
-The table Cu_Zhou.eam.alloy is looked for in $SCIML_DATA/eam, in ../shared/data/eam, and at the path that is given. It comes with LAMMPS
-(https://github.com/lammps/lammps/tree/develop/potentials), and is in NIST's repository (https://www.ctcms.nist.gov/potentials). Without it the
-script takes a Morse potential of copper (Girifalco & Weizer 1959, doi:10.1103/PhysRev.114.687).
+The table Cu_Zhou.eam.alloy is looked for in $SCIML_DATA/eam, in ../shared/data/eam, and at the path that is given. It is in
+the folder `potentials` of LAMMPS (https://github.com/lammps/lammps) and in NIST's repository
+(https://www.ctcms.nist.gov/potentials). Without it the script takes a Morse potential of copper (Girifalco & Weizer 1959,
+doi:10.1103/PhysRev.114.687).
 """
 
 import argparse

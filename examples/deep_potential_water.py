@@ -1,14 +1,15 @@
 """Liquid water with a model of DeePMD-kit, at constant volume and temperature.
 
-Deep Potential, smooth edition (Zhang et al. 2018, arXiv 1805.09003): energies of atoms are networks of what stands around them, trained
-on density-functional energies and forces. A model that `dp train` made is read as it is, without DeePMD-kit:
+Deep Potential, smooth edition (Zhang et al. 2018, arXiv 1805.09003): energies of atoms are networks of what stands around
+them, trained on density-functional energies and forces. A model that `dp train` made is read without DeePMD-kit:
 
     dp convert-backend frozen_model.pb water.dp       # or .pth, once, where DeePMD-kit is installed
     python examples/deep_potential_water.py water.dp
 
-Without an argument the script takes $SCIML_DATA/deepmd/water_a.dp. It starts from the first frame of DeePMD-kit's water example, 64 molecules at
-330 K: the folder examples/water/data of https://github.com/deepmodeling/deepmd-kit, as $SCIML_DATA/water. `--quick` needs neither: it writes
-and reads a small model with random weights, which is no water, and runs a few steps of 8 molecules.
+Without an argument the script takes $SCIML_DATA/deepmd/water_a.dp. It starts from the first frame of DeePMD-kit's water
+example, 64 molecules at 330 K: the folder examples/water/data of https://github.com/deepmodeling/deepmd-kit, as
+$SCIML_DATA/water. `--quick` needs neither: it writes and reads a small model with random weights, which is no water, and runs
+a few steps of 8 molecules.
 """
 
 import argparse
@@ -52,7 +53,8 @@ def random_model(folder: str) -> Path:
     sel, widths, axis = [20, 40], [4, 8], 3
 
     def array(value):
-        return {"@class": "np.ndarray", "@is_variable": True, "@version": 1, "dtype": "float64", "value": np.asarray(value).tolist()}
+        values = np.asarray(value).tolist()
+        return {"@class": "np.ndarray", "@is_variable": True, "@version": 1, "dtype": "float64", "value": values}
 
     def network(sizes, residual, last):
         layers = []
@@ -113,7 +115,9 @@ def main(quick: bool, model: str | None = None) -> None:
     left.set(xlabel="r [angstrom]", ylabel="g(r)", title="random weights: no water" if quick else "", ylim=(0, 5))
     left.legend()
     spectrum = vibrations.spectrum
-    md.Curve(33356.4 * spectrum.x, spectrum.y / 33356.4, spectrum.error / 33356.4, ("frequency [1/cm]", "density [cm]")).plot(right)
+    wavenumber = 33356.4  # 1/cm for a frequency of 1/fs
+    names = ("frequency [1/cm]", "density of states [cm]")
+    md.Curve(wavenumber * spectrum.x, spectrum.y / wavenumber, spectrum.error / wavenumber, names).plot(right)
     right.set(title="vibrations, all atoms", xlim=(0, 4500))
     figure.savefig(output, dpi=150)
     print(f"saved {output}")

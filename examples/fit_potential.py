@@ -1,17 +1,17 @@
 """The parameters of Lennard-Jones from the structure of its liquid.
 
-A liquid in reduced units at density 0.8 and temperature 1.2 is measured: its radial distribution g*(r) is all that is kept. Then
-epsilon and sigma start 30% and 6% away, and go where the g(r) of their own liquid is that g*.
+A liquid in reduced units at density 0.8 and temperature 1.2 is measured: its radial distribution g*(r) is all that is kept.
+Then epsilon and sigma start 30% and 6% away, and go where the g(r) of their own liquid is that g*.
 
-Which gradient? That of g(r) through the trajectory (`md.rollout`) grows like exp(Lyapunov exponent x time), a factor e for each tenth of
-a time unit or so here: after a few hundred steps it is noise. Averages over an ensemble have a gradient that does not know the
-path (Zwanzig 1954, doi:10.1063/1.1740409; Thaler & Zavadlav 2021, doi:10.1038/s41467-021-27241-4):
+Which gradient? That of g(r) through the trajectory (`md.rollout`) grows exponentially with time, as neighbouring trajectories
+part: after a few hundred steps it is noise. Averages over an ensemble have a gradient that does not know the path (Zwanzig
+1954, doi:10.1063/1.1740409; Thaler & Zavadlav 2021, doi:10.1038/s41467-021-27241-4):
 
     <g>_p = sum_k w_k g_k,   w_k ~ exp(-(U_p(x_k) - U_q(x_k)) / kB T),   d<g>/dp = -cov(g, dU/dp) / kB T
 
-for frames x_k of a run with the parameters q. It takes the gradient of energies alone, with no step of time in it. The step is that
-of Gauss and Newton for two parameters, no longer than the frames bear (their effective number stays above a half), and then there are
-new frames.
+for frames x_k of a run with the parameters q. It takes the gradient of energies alone, with no step of time in it. The step
+is that of Gauss and Newton for two parameters, no longer than the frames bear (their effective number stays above a half),
+and then there are new frames.
 """
 
 import argparse

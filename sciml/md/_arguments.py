@@ -71,7 +71,7 @@ def expect_run(
     expect_potential(potential, "simulate")
     expect_ensemble(ensemble, "simulate")
     if callable(callbacks) or not np.iterable(callbacks) or not all(map(callable, callbacks)):
-        raise ValueError(f"simulate: callbacks={_shown(callbacks)}; expected a list of functions of a Frame, or of observables.")
+        raise ValueError(f"simulate: callbacks={_shown(callbacks)}; expected a list of functions of a Frame or observables.")
     for name, given in (("precision", precision), ("forces_in", forces_in)):
         if not (_is_floating(given) or name == "forces_in" and given is None):
             raise ValueError(f"simulate: {name}={given!r}; expected numpy.float64 or numpy.float32.")
