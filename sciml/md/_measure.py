@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._blocks import Mean
-from ._observables import Curve, HeatCapacity, measure
+from ._observables import Average, Curve, HeatCapacity, measure
 from ._radial import RadialDistribution
 from ._time_correlations import MeanSquareDisplacement, Stress, VelocityAutocorrelation
 from ._trajectory import Trajectory
@@ -54,7 +54,7 @@ def viscosity(trajectory: Trajectory, *, length: int | None = None) -> Curve:
 
 def pressure_tensor(trajectory: Trajectory) -> Mean:
     """The mean pressure tensor `(3, 3)` [bar]."""
-    return measure(Stress(length=2), trajectory).pressure
+    return measure(Average(lambda frame: frame.pressure_tensor), trajectory).mean
 
 
 def heat_capacity(trajectory: Trajectory) -> Mean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -44,7 +45,7 @@ class RadialDistribution(AbstractObservable):
             held[select(atoms, name, "RadialDistribution")] = True
         self.atoms, self._blocks, self._neighbours = atoms, Blocks(), None
         self._pairs = int(one.sum()) * int(two.sum())
-        self._counted = jax.jit(lambda n, r, cell: _histogram(n, r, cell, one, two, self.end, self.bins))
+        self._masks = one, two
 
     def __call__(self, frame: Frame) -> None:
         atoms = self._system()
@@ -56,7 +57,7 @@ class RadialDistribution(AbstractObservable):
                 now = eqx.tree_at(lambda s: (s.positions, s.cell), atoms, (np.asarray(r), np.asarray(cell)))
                 n = allocate(now, self.end, skin=0.0, transposed=False)
             self._neighbours = n
-            counts = np.asarray(self._counted(n, r, cell))
+            counts = np.asarray(_histogram(n, r, cell, *self._masks, self.end, self.bins))
         self._blocks.add(counts * frame.volume / (self._pairs * 4 / 3 * np.pi * np.diff(self._edges**3)))
 
     @property
@@ -70,11 +71,12 @@ class RadialDistribution(AbstractObservable):
         return self.curve.plot(ax)
 
 
-def _histogram(n: Any, r: Any, cell: Any, one: np.ndarray, two: np.ndarray, end: float, bins: int) -> Any:
+@partial(jax.jit, static_argnums=(5, 6))
+def _histogram(n: Any, r: Any, cell: Any, one: Any, two: Any, end: float, bins: int) -> Any:
     places = n.at(r, cell)
     apart = jnp.take(places, n.index, axis=0, mode="fill", fill_value=jnp.inf) - places[n.entry][:, None]
     distance = jnp.sqrt(jnp.sum(apart**2, axis=-1))
-    theirs = jnp.take(jnp.append(jnp.asarray(two), False), jnp.take(n.owner, n.index, mode="fill", fill_value=len(r)))
-    held = jnp.asarray(one)[n.atom][:, None] & theirs & (distance < end)
+    theirs = jnp.take(jnp.append(two, False), jnp.take(n.owner, n.index, mode="fill", fill_value=len(r)))
+    held = one[n.atom][:, None] & theirs & (distance < end)
     place = jnp.where(held, jnp.floor(distance / end * bins), bins).astype(int)
     return jnp.zeros(bins + 1).at[place.ravel()].add(1)[:-1]

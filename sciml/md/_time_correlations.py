@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
+from ._arguments import expect_periodic
 from ._blocks import Blocks, Mean
 from ._correlator import Correlator
 from ._observables import AbstractObservable, Curve, select
@@ -156,6 +157,7 @@ class Stress(AbstractCorrelation):
     """
 
     def begin(self, atoms: System) -> None:
+        expect_periodic(atoms, "Stress")
         super().begin(atoms)
         self._state, self._tensor = Blocks(), Blocks()
 
