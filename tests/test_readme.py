@@ -1,4 +1,4 @@
-"""The code of the README works when pasted, in order."""
+"""The code of the README and of the documentation works when pasted, in order."""
 
 import re
 from functools import partial
@@ -12,6 +12,7 @@ import sciml
 
 matplotlib.use("Agg")
 README = Path(__file__).parent.parent / "README.md"
+DOCS = README.parent / "docs"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
@@ -28,4 +29,14 @@ def test_every_block_runs(monkeypatch, tmp_path):
     for block in BLOCKS:
         exec(compile(block.replace("range(100)", "range(3)"), str(README), "exec"), names)
     assert (tmp_path / "burgers.png").exists() and (tmp_path / "burgers.npz").exists()
+    plt.close("all")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.stem)
+def test_every_block_of_the_documentation_runs(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(compile(block, str(page), "exec"), names)
     plt.close("all")

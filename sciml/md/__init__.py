@@ -1,12 +1,16 @@
 """Molecular dynamics: atoms, their neighbours, potentials, ensembles."""
 
+from ._ase import Labels as Labels
 from ._ase import ase_calculator as ase_calculator
 from ._ase import from_ase as from_ase
+from ._ase import label as label
 from ._ase import to_ase as to_ase
 from ._barostats import Anisotropic as Anisotropic
 from ._barostats import CellRescaling as CellRescaling
 from ._barostats import Flexible as Flexible
 from ._barostats import Isotropic as Isotropic
+from ._blocks import Mean as Mean
+from ._blocks import mean as mean
 from ._ensembles import NVE as NVE
 from ._ensembles import AbstractEnsemble as AbstractEnsemble
 from ._ensembles import Dynamics as Dynamics
@@ -14,17 +18,21 @@ from ._ensembles import Langevin as Langevin
 from ._ensembles import NoseHoover as NoseHoover
 from ._ensembles import Ramp as Ramp
 from ._ensembles import Rescaling as Rescaling
+from ._measure import diffusion as diffusion
+from ._measure import heat_capacity as heat_capacity
+from ._measure import mean_square_displacement as mean_square_displacement
+from ._measure import pressure_tensor as pressure_tensor
+from ._measure import radial_distribution as radial_distribution
+from ._measure import velocity_autocorrelation as velocity_autocorrelation
+from ._measure import vibrational_spectrum as vibrational_spectrum
+from ._measure import viscosity as viscosity
 from ._neighbours import Neighbours as Neighbours
 from ._neighbours import allocate as allocate
+from ._observables import AbstractObservable as AbstractObservable
+from ._observables import Average as Average
 from ._observables import Curve as Curve
-from ._observables import Mean as Mean
-from ._observables import diffusion as diffusion
-from ._observables import heat_capacity as heat_capacity
-from ._observables import mean as mean
-from ._observables import mean_square_displacement as mean_square_displacement
-from ._observables import radial_distribution as radial_distribution
-from ._observables import velocity_autocorrelation as velocity_autocorrelation
-from ._observables import vibrational_spectrum as vibrational_spectrum
+from ._observables import HeatCapacity as HeatCapacity
+from ._observables import measure as measure
 from ._pairs import AbstractGlobalPotential as AbstractGlobalPotential
 from ._pairs import AbstractPairPotential as AbstractPairPotential
 from ._pairs import AbstractPotential as AbstractPotential
@@ -34,6 +42,7 @@ from ._pairs import Sum as Sum
 from ._pairs import energy as energy
 from ._pairs import evaluate as evaluate
 from ._pairs import neighbours_for as neighbours_for
+from ._radial import RadialDistribution as RadialDistribution
 from ._record import Append as Append
 from ._simulate import rollout as rollout
 from ._simulate import simulate as simulate
@@ -51,6 +60,9 @@ from ._system import random_fluid as random_fluid
 from ._system import simple_cubic as simple_cubic
 from ._system import system as system
 from ._system import thermal as thermal
+from ._time_correlations import MeanSquareDisplacement as MeanSquareDisplacement
+from ._time_correlations import Stress as Stress
+from ._time_correlations import VelocityAutocorrelation as VelocityAutocorrelation
 from ._trajectory import Frame as Frame
 from ._trajectory import Trajectory as Trajectory
 from ._units import METAL as METAL

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ._potential import is_global
 from ._system import System, complete
 
 TIMESTEPS = 1e-3, 20.0  # fs
@@ -47,7 +48,7 @@ def check(atoms: System, potential: Any, timestep: Any, fixed: Any) -> None:
     if any(w and not np.any(h) for w, h in zip(atoms.periodic, np.asarray(atoms.cell), strict=True)):
         raise ValueError("The system is periodic along an axis whose vector of the cell is zero: give it, or open that axis.")
     cutoff = potential.cutoff
-    if not (np.isfinite(cutoff) and cutoff > 0):
+    if not np.isfinite(cutoff) or cutoff < 0 or (cutoff == 0 and not is_global(potential)):
         raise ValueError(
             f"The potential's cutoff is {cutoff!r}; expected a positive finite length. For all pairs of an open system take "
             "one larger than the system."

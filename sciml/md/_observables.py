@@ -1,49 +1,27 @@
-"""What is measured on trajectories, with standard errors from block averages."""
+"""What is measured while atoms move, or on a trajectory afterwards.
+
+An observable takes frames one by one and keeps sums, not frames:
+
+    g = md.RadialDistribution(end=8.0)
+    md.simulate(..., callbacks=[g])         or        md.measure(g, trajectory)
+    g.curve, g.plot()
+
+Each run that it is handed to begins it anew; a run that goes on from a checkpoint gives it the frames from before.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from .._precision import float64
-from ._neighbours import allocate
-from ._trajectory import Trajectory
+from ._blocks import Blocks, Mean, plateau
+from ._system import System
+from ._trajectory import Frame, Trajectory
 
-
-@dataclass(frozen=True)
-class Mean:
-    """An average and its standard error."""
-
-    value: float
-    error: float
-
-    def __repr__(self) -> str:
-        return f"{self.value:.6g} +- {self.error:.2g}"
-
-
-def mean(series: Any) -> Mean:
-    """The average of a correlated series, with a standard error from blocks (Flyvbjerg & Petersen 1989,
-    doi:10.1063/1.457480): neighbours are averaged in pairs until the error no longer grows by more than its own uncertainty.
-    """
-    x = np.asarray(series, float)
-    if x.ndim != 1 or len(x) < 4:
-        raise ValueError(f"mean: a series of shape {x.shape}; expected at least four numbers.")
-    value, errors = float(x.mean()), []
-    while len(x) >= 4:
-        error = float(np.sqrt(x.var(ddof=1) / len(x)))
-        errors.append((error, error / np.sqrt(2 * (len(x) - 1))))
-        x = (x[: len(x) // 2 * 2 : 2] + x[1::2]) / 2
-    best = errors[0][0]
-    for (error, doubt), (following, _) in zip(errors, errors[1:], strict=False):
-        best = max(best, error)
-        if following <= error + doubt:
-            break
-        best = max(best, following)
-    return Mean(value, best)
+Observable = TypeVar("Observable", bound="AbstractObservable")
 
 
 @dataclass(frozen=True)
@@ -55,139 +33,133 @@ class Curve:
     error: np.ndarray
     names: tuple[str, str]
 
-    def plot(self, ax: Any = None) -> Any:
-        """The curve and a band of two standard errors."""
-        import matplotlib.pyplot as plt
-
-        ax = ax or plt.subplots()[1]
-        (line,) = ax.plot(self.x, self.y)
+    def plot(self, ax: Any = None, **style: Any) -> Any:
+        """The curve and a band of two standard errors; `style` is that of Matplotlib's `plot`."""
+        ax = _axes(ax)
+        (line,) = ax.plot(self.x, self.y, **style)
         ax.fill_between(self.x, self.y - 2 * self.error, self.y + 2 * self.error, color=line.get_color(), alpha=0.25, lw=0)
         ax.set(xlabel=self.names[0], ylabel=self.names[1])
         return ax
 
 
-def radial_distribution(
-    trajectory: Trajectory, *, end: float, bins: int = 200, between: tuple[str, str] | None = None, blocks: int = 5
-) -> Curve:
-    """g(r), the density of atoms at a distance r from another, relative to the mean.
+def _axes(ax: Any) -> Any:
+    import matplotlib.pyplot as plt
 
-    **Arguments:** `end`, the largest distance [angstrom], which may exceed half the cell; `between`, the names of two species, all
-    by default; `blocks` of frames, whose spread gives the error.
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+class AbstractObservable:
+    """Measured frame by frame: `begin` clears it for a system, and it is called with each `Frame`."""
+
+    atoms: System | None = None
+
+    def begin(self, atoms: System) -> None:
+        """Clears what was measured; `atoms` are those of the frames to come."""
+        raise NotImplementedError
+
+    def __call__(self, frame: Frame) -> None:
+        raise NotImplementedError
+
+    def _system(self) -> System:
+        if self.atoms is None:
+            raise ValueError(
+                f"{type(self).__name__} has seen no frames: hand it to md.simulate(..., callbacks=[it]), or to "
+                "md.measure(it, trajectory)."
+            )
+        return self.atoms
+
+
+def begin(callbacks: Iterable[Any], atoms: System, frames: Iterable[Frame] = ()) -> None:
+    """Clears the observables among the callbacks, and gives them frames that were there before."""
+    for observable in callbacks:
+        if isinstance(observable, AbstractObservable):
+            observable.begin(atoms)
+            for frame in frames:
+                observable(frame)
+
+
+def measure(observable: Observable, trajectory: Trajectory) -> Observable:
+    """`observable` after all frames of a trajectory."""
+    begin([observable], trajectory.atoms, trajectory.frames)
+    return observable
+
+
+class Average(AbstractObservable):
+    """The average of `quantity(frame)`, a number or an array, such as `lambda frame: frame.pressure`.
+
+    **Attributes:** `mean`, a `Mean` with a standard error from blocks.
     """
-    atoms = trajectory.atoms
-    if not all(atoms.periodic):
-        raise ValueError("radial_distribution: the density of a system that is not periodic is not defined.")
-    names, species = atoms.names, np.asarray(atoms.species)
-    if between and (unknown := [n for n in between if n not in names]):
-        raise ValueError(f"radial_distribution: there is no {', '.join(unknown)}; there are {', '.join(names)}.")
-    one, two = (np.ones(len(species), bool) if not between else species == names.index(n) for n in (between or "ab"))
-    edges = np.linspace(0, end, bins + 1)
-    with float64():
-        n = None
-        counted = jax.jit(lambda n, r, cell: _histogram(n, r, cell, one, two, end, bins))
-        rows = []
-        for frame in trajectory.frames:
-            r, cell = (jnp.asarray(a, float) for a in (frame.positions, frame.cell))
-            n = None if n is None else n.update(r, cell)
-            if n is None or bool(n.overflow):
-                n = allocate(_at(atoms, r, cell), end, skin=0.0)
-            ideal = one.sum() * two.sum() / frame.volume * 4 / 3 * np.pi * np.diff(edges**3)
-            rows.append(np.asarray(counted(n, r, cell)) / ideal)
-    parts = np.array([np.mean(part, axis=0) for part in np.array_split(np.array(rows), min(blocks, len(rows)))])
-    error = parts.std(axis=0, ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.full(bins, np.nan)
-    return Curve((edges[1:] + edges[:-1]) / 2, np.mean(rows, axis=0), error, ("r", "g(r)"))
+
+    def __init__(self, quantity: Callable[[Frame], Any], *, name: str = "average"):
+        self._quantity, self._name = quantity, name
+
+    def begin(self, atoms: System) -> None:
+        self.atoms, self._blocks, self._times = atoms, Blocks(), Blocks()
+
+    def __call__(self, frame: Frame) -> None:
+        self._system()
+        self._blocks.add(self._quantity(frame))
+        self._times.add(frame.time)
+
+    @property
+    def mean(self) -> Mean:
+        self._system()
+        return self._blocks.mean()
+
+    def plot(self, ax: Any = None) -> Any:
+        """Averages of blocks against time, and that of all with a band of two standard errors."""
+        return plot_blocks(self._times.means, self._blocks.means, self.mean, self._name, ax)
 
 
-def _at(atoms: Any, r: Any, cell: Any) -> Any:
-    import equinox as eqx
-
-    return eqx.tree_at(lambda s: (s.positions, s.cell), atoms, (np.asarray(r), np.asarray(cell)))
-
-
-def _histogram(n: Any, r: Any, cell: Any, one: np.ndarray, two: np.ndarray, end: float, bins: int) -> Any:
-    places = n.at(r, cell)
-    apart = jnp.take(places, n.index, axis=0, mode="fill", fill_value=jnp.inf) - places[n.entry][:, None]
-    distance = jnp.sqrt(jnp.sum(apart**2, axis=-1))
-    theirs = jnp.take(jnp.append(jnp.asarray(two), False), jnp.take(n.owner, n.index, mode="fill", fill_value=len(r)))
-    held = jnp.asarray(one)[n.atom][:, None] & theirs & (distance < end)
-    place = jnp.where(held, jnp.floor(distance / end * bins), bins).astype(int)
-    return jnp.zeros(bins + 1).at[place.ravel()].add(1)[:-1]
+def plot_blocks(times: np.ndarray, values: np.ndarray, mean: Mean, name: str, ax: Any) -> Any:
+    ax = _axes(ax)
+    value, error = np.ravel(mean.value), np.ravel(mean.error)
+    for k, column in enumerate(values.reshape(len(values), -1).T):
+        (line,) = ax.plot(times, column, ".")
+        ax.axhline(value[k], color=line.get_color())
+        ax.axhspan(value[k] - 2 * error[k], value[k] + 2 * error[k], color=line.get_color(), alpha=0.2, lw=0)
+    ax.set(xlabel="t", ylabel=name)
+    return ax
 
 
-def mean_square_displacement(trajectory: Trajectory, *, blocks: int = 5) -> Curve:
-    """<|r(t) - r(0)|^2> over all atoms and starting times [angstrom^2], by Fourier transforms (Calandrini et al. 2011,
-    doi:10.1051/sfn/201112010); the drift of the centre of mass is taken out. Errors from groups of atoms."""
-    r = trajectory.positions
-    m = np.asarray(trajectory.atoms.masses)[None, :, None]
-    r = r - np.sum(m * r, axis=1, keepdims=True) / np.sum(m)
-    each = _squares(r)  # (times, atoms)
-    parts = np.array([g.mean(axis=1) for g in np.array_split(each, min(blocks, r.shape[1]), axis=1)])
-    error = parts.std(axis=0, ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.full(len(each), np.nan)
-    return Curve(trajectory.time - trajectory.time[0], each.mean(axis=1), error, ("t", "mean-square displacement"))
+class HeatCapacity(AbstractObservable):
+    """The heat capacity at constant volume of a canonical run, (<E^2> - <E>^2) / (kB T^2), T the mean temperature.
+
+    **Attributes:** `mean` [eV/K] (in reduced units, kB).
+    """
+
+    def begin(self, atoms: System) -> None:
+        self.atoms, self._first = atoms, 0.0
+        self._energies, self._temperature = Blocks(), Blocks()
+
+    def __call__(self, frame: Frame) -> None:
+        self._system()
+        self._first = self._first if self._energies.count else frame.total_energy
+        e = frame.total_energy - self._first
+        self._energies.add([e, e**2, frame.time])
+        self._temperature.add(frame.temperature)
+
+    def _parts(self) -> tuple[np.ndarray, np.ndarray, Mean]:
+        """Times and averages over blocks of (E - <E>)^2 / (kB T^2), and the average over all."""
+        scale = 1 / (self._system().units.temperature * self._temperature.mean().value ** 2)
+        e, square, _ = self._energies.mean().value
+        blocks = self._energies.means
+        values = (blocks[:, 1] - 2 * e * blocks[:, 0] + e**2) * scale
+        return blocks[:, 2], values, Mean(float((square - e**2) * scale), float(plateau(values)))
+
+    @property
+    def mean(self) -> Mean:
+        return self._parts()[2]
+
+    def plot(self, ax: Any = None) -> Any:
+        """What blocks contribute, against time, and the average with a band of two standard errors."""
+        return plot_blocks(*self._parts(), "heat capacity", ax)
 
 
-def _squares(r: np.ndarray) -> np.ndarray:
-    n = len(r)
-    square = np.sum(r**2, axis=2)
-    correlation = _correlated(r)
-    total = 2 * square.sum(axis=0)
-    padded = np.concatenate([np.zeros((1, r.shape[1])), square])
-    sums = np.empty_like(square)
-    for k in range(n):
-        total = total - padded[k] - (square[n - k] if k else 0)
-        sums[k] = total / (n - k)
-    return sums - 2 * correlation
-
-
-def _correlated(v: np.ndarray) -> np.ndarray:
-    """<v(0) . v(t)> for each atom `(times, atoms)`."""
-    n = len(v)
-    f = np.fft.rfft(v, 2 * n, axis=0)
-    found = np.fft.irfft(np.sum(np.abs(f) ** 2, axis=2), axis=0)[:n]
-    return found / (n - np.arange(n))[:, None]
-
-
-def diffusion(trajectory: Trajectory, *, start: float = 0.3, end: float = 0.7) -> Mean:
-    """The self-diffusion coefficient [angstrom^2/fs], a sixth of the slope of the mean-square displacement between two shares of
-    the trajectory's length (Einstein); its error from groups of atoms."""
-    r = trajectory.positions
-    if len(r) < 10:
-        raise ValueError(f"diffusion: {len(r)} frames; expected at least ten.")
-    m = np.asarray(trajectory.atoms.masses)[None, :, None]
-    each = _squares(r - np.sum(m * r, axis=1, keepdims=True) / np.sum(m))
-    t = trajectory.time - trajectory.time[0]
-    used = slice(int(start * len(t)), max(int(end * len(t)), int(start * len(t)) + 2))
-    slopes = [np.polyfit(t[used], g.mean(axis=1)[used], 1)[0] / 6 for g in np.array_split(each, min(5, r.shape[1]), axis=1)]
-    return Mean(float(np.polyfit(t[used], each.mean(axis=1)[used], 1)[0] / 6), float(np.std(slopes, ddof=1) / np.sqrt(len(slopes))))
-
-
-def velocity_autocorrelation(trajectory: Trajectory, *, blocks: int = 5) -> Curve:
-    """<v(0) . v(t)> / <v^2>, weighted with the masses; errors from groups of atoms."""
-    each = _correlated(trajectory.velocities) * np.asarray(trajectory.atoms.masses)[None]
-    whole = each.mean(axis=1)
-    parts = np.array([g.mean(axis=1) for g in np.array_split(each, min(blocks, each.shape[1]), axis=1)])
-    parts = parts / parts[:, :1]
-    error = parts.std(axis=0, ddof=1) / np.sqrt(len(parts)) if len(parts) > 1 else np.full(len(whole), np.nan)
-    return Curve(trajectory.time - trajectory.time[0], whole / whole[0], error, ("t", "velocity autocorrelation"))
-
-
-def vibrational_spectrum(trajectory: Trajectory) -> Curve:
-    """The density of vibrational states: the cosine transform of the velocity autocorrelation under a Hann window, against the
-    frequency [1/fs; times 33,356 is 1/cm], of integral one."""
-    correlation = velocity_autocorrelation(trajectory)
-    n = len(correlation.x)
-    window = np.cos(np.pi * np.arange(n) / (2 * n)) ** 2
-    signal = np.concatenate([correlation.y * window, (correlation.y * window)[:0:-1]])
-    density = np.fft.rfft(signal).real
-    frequency = np.fft.rfftfreq(len(signal), correlation.x[1] - correlation.x[0])
-    density = density / np.trapezoid(density, frequency)
-    return Curve(frequency, density, np.full(len(density), np.nan), ("frequency", "vibrational density of states"))
-
-
-def heat_capacity(trajectory: Trajectory) -> Mean:
-    """The heat capacity at constant volume [eV/K] of a canonical run: (<E^2> - <E>^2) / (kB T^2), with an error from
-    blocks."""
-    E, T = trajectory.total_energy, float(np.mean(trajectory.temperature))
-    fluctuation = mean((E - E.mean()) ** 2)
-    scale = 1 / (trajectory.atoms.units.temperature * T**2)
-    return Mean(fluctuation.value * scale, fluctuation.error * scale)
+def select(atoms: System, species: str | None, name: str) -> np.ndarray:
+    """The numbers of the atoms of a species, of all for None."""
+    if species is None:
+        return np.arange(atoms.atoms)
+    if species not in atoms.names:
+        raise ValueError(f"{name}: there is no {species!r}; there are {', '.join(atoms.names)}.")
+    return np.flatnonzero(np.asarray(atoms.species) == atoms.names.index(species))

@@ -120,3 +120,9 @@ def needs_transposed(potential: AbstractPotential) -> bool:
     """Whether forces need a transposed list: those of pair potentials and of potentials without a list do not."""
     parts = potential.parts if isinstance(potential, Sum) else (potential,)
     return not all(isinstance(part, (AbstractPairPotential, AbstractGlobalPotential)) for part in parts)
+
+
+def is_global(potential: AbstractPotential) -> bool:
+    """Whether it needs no list of neighbours at all."""
+    parts = potential.parts if isinstance(potential, Sum) else (potential,)
+    return all(isinstance(part, AbstractGlobalPotential) for part in parts)

@@ -17,12 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import computing_in
+from ._arguments import expect_run
 from ._checkpoint import Checkpoint, signature
 from ._checks import check, whole_number
 from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
 from ._guards import Cause, check_start, guarded, what_happened
 from ._neighbours import Neighbours
+from ._observables import begin
 from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for
 from ._record import recording
 from ._system import System, complete
@@ -64,7 +66,8 @@ def simulate(
     - `ensemble`: `NVE()`, `Langevin(temperature=...)`, `Rescaling(temperature=...)`, `NoseHoover(temperature=...)`,
         `CellRescaling(temperature=..., pressure=...)`.
     - `steps`, `timestep` [fs] (in reduced units for a system in those).
-    - `every`: steps between frames. `callbacks`: functions of each `Frame`; one that returns True stops the run there.
+    - `every`: steps between frames. `callbacks`: observables (`md.RadialDistribution`, ...), or functions of each `Frame`; one
+        that returns True stops the run there.
     - `trajectory`: a new file for the frames, H5MD (`.h5`) or extended XYZ (`.xyz`), or `md.Append(file)` to go on in one; by
         default they stay in memory.
     - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
@@ -78,6 +81,7 @@ def simulate(
     **Returns** a `Trajectory`. **Raises** `ValueError` where arguments do not fit, atoms lie on each other, or a file is in the
     way; `FloatingPointError` where the dynamics broke down: its attribute `trajectory` holds the frames until then.
     """
+    expect_run(atoms, potential, ensemble, callbacks, precision, forces_in, fixed, key)
     steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
     check(atoms, potential, timestep, fixed)
     began = time.monotonic()
@@ -91,6 +95,7 @@ def simulate(
         if saved and not found:
             # Before there is a file of frames that no checkpoint knows.
             saved.save(at, neighbours, record)
+        begin(callbacks, atoms, record.frames() if found else ())
         return _loop(run, at, neighbours, record, steps, every, callbacks, saved, began, progress, throw)
 
 

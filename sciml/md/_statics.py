@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from .._precision import float64
+from ._arguments import expect_periodic, expect_potential, expect_system
 from ._compiled import compiled
 from ._pairs import AbstractPotential, Evaluation, evaluate, neighbours_for
 from ._system import System
@@ -22,10 +23,11 @@ class Evaluator:
     """Energy, forces and virial of changing positions and cells, on the host, with a list that is made anew when it must be."""
 
     def __init__(self, atoms: System, potential: AbstractPotential, *, skin: float | None = None):
+        expect_system(atoms, "energies")
+        expect_potential(potential, "energies")
         self.atoms, self.potential = atoms, potential
         self._skin = skin
         self._neighbours: Any = None
-        self._evaluate = compiled(lambda p, s, n: evaluate(p, s, n))
         self._plain = eqx.tree_at(
             lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
         )
@@ -37,7 +39,10 @@ class Evaluator:
         with float64():
             if self._neighbours is None or bool(self._neighbours.is_stale(r, h)):
                 self._neighbours = neighbours_for(now, self.potential, skin=self._skin)
-            return jax.tree.map(np.asarray, self._evaluate(self.potential, now, self._neighbours))
+            return jax.tree.map(np.asarray, _evaluate(self.potential, now, self._neighbours))
+
+
+_evaluate = compiled(evaluate)
 
 
 @dataclass(frozen=True)
@@ -115,10 +120,21 @@ def relax(
     The cell is varied as a deformation F of what it was, cell F; its force is that of the enthalpy with respect to F, shared
     among the atoms (as in Tadmor et al. 1999, doi:10.1103/PhysRevB.59.235).
 
-    **Raises** `RuntimeError` where that does not happen in `steps`; `throw=False` returns what was reached.
+    **Raises** `RuntimeError` where that does not happen in `steps`; `throw=False` returns what was reached. `ValueError` where
+    atoms lie on each other.
     """
     evaluator = Evaluator(atoms, potential)
+    if not hasattr(method, "minimise"):
+        raise ValueError(f"relax: method={method!r}; expected md.LBFGS() or md.FIRE().")
+    if not tolerance > 0:
+        raise ValueError(f"relax: tolerance={tolerance!r}; expected a positive force [eV/angstrom].")
+    if cell:
+        expect_periodic(atoms, "relax(cell=True)")
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
+    lost = np.flatnonzero(~np.isfinite(evaluator(r0, h0).forces).all(axis=1))
+    if len(lost):
+        names = ", ".join(map(str, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        raise ValueError(f"relax: the forces on atoms {names} are not finite: they lie on each other. Move them apart first.")
     n, share = atoms.atoms, max(1, atoms.atoms)
     p = pressure * atoms.units.pressure
 
@@ -190,6 +206,9 @@ def equation_of_state(
     from scipy.optimize import curve_fit
 
     evaluator = Evaluator(atoms, potential)
+    expect_periodic(atoms, "equation_of_state")
+    if points < 5:
+        raise ValueError(f"equation_of_state: points={points!r}; a curve of four parameters takes five at least.")
     volumes, energies = [], []
     for s in np.linspace(1 - strain, 1 + strain, points):
         scaled = eqx.tree_at(lambda a: (a.positions, a.cell), atoms, (s * atoms.positions, s * atoms.cell))
@@ -209,6 +228,7 @@ def elastic_constants(
     """C_ij = d stress_i / d strain_j [GPa], `(6, 6)` in Voigt's order xx, yy, zz, yz, xz, xy, by central differences;
     `positions` follow the strain at rest. The atoms should be relaxed, cell and all."""
     evaluator = Evaluator(atoms, potential)
+    expect_periodic(atoms, "elastic_constants")
     C = np.zeros((6, 6))
     for j, (a, b) in enumerate(VOIGT):
         for sign in (1, -1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import equinox as eqx
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import is_traced
+from ._arguments import expect_system, numbers
 from ._units import METAL, Units
 
 
@@ -75,36 +77,59 @@ def system(
     edges or one edge [angstrom]; `periodic`, by default where there is a cell; `masses` [amu], by default those of the
     elements, and 1 for names that are none; `units`, `md.METAL` (eV, angstrom, amu) or `md.REDUCED`.
 
-    **Raises** `ValueError` where shapes do not fit, numbers are not finite, or a periodic system has no cell.
+    **Raises** `ValueError` where shapes do not fit, numbers are not finite, masses not positive, or a periodic system has no
+    cell.
     """
-    r = np.array(positions, float)
+    r = numbers("system: positions", positions, ("atoms", 3))
     if r.ndim != 2 or r.shape[1] != 3 or not len(r):
         raise ValueError(f"system: positions have the shape {r.shape}; expected (atoms, 3).")
+    if not isinstance(species, str) and (not np.iterable(species) or not all(isinstance(s, str) for s in species)):
+        raise ValueError(f"system: species={species!r}; expected names such as 'Cu', one for each atom or one for all.")
     kinds = [species] * len(r) if isinstance(species, str) else [str(s) for s in species]
     if len(kinds) != len(r):
         raise ValueError(f"system: {len(kinds)} species came for {len(r)} atoms; expected one for each, or one name for all.")
+    if not isinstance(units, Units):
+        raise ValueError(f"system: units={units!r}; expected md.METAL or md.REDUCED.")
     names = tuple(dict.fromkeys(kinds))
-    wraps = (cell is not None,) * 3 if periodic is None else tuple(np.broadcast_to(np.asarray(periodic, bool), 3).tolist())
+    wraps = _flags(periodic, cell is not None)
     if cell is None and any(wraps):
         raise ValueError("system: a periodic system needs a cell: one edge, three edges, or three vectors [angstrom].")
-    h = np.zeros((3, 3)) if cell is None else np.asarray(cell, float)
+    h = np.zeros((3, 3)) if cell is None else numbers("system: cell", cell)
+    if h.shape not in ((), (1,), (3,), (3, 3)):
+        raise ValueError(f"system: cell has the shape {h.shape}; expected one edge, three, or three vectors (rows) [angstrom].")
+    if h.ndim < 2 and np.any(h < 0):
+        raise ValueError(f"system: cell={cell!r}; edges are not negative.")
     h = np.diag(np.broadcast_to(h, 3)) if h.ndim < 2 else h
-    if h.shape != (3, 3):
-        raise ValueError(f"system: cell has the shape {h.shape}; expected one edge, three, or three vectors.")
     arrays = {"positions": r, "cell": h}
     given_arrays = (("masses", masses, (len(r),)), ("velocities", velocities, r.shape), ("charges", charges, (len(r),)))
     for name, given, shape in given_arrays:
-        if given is not None:
-            arrays[name] = np.array(np.broadcast_to(np.asarray(given, float), shape))
-    wrong = [name for name, a in arrays.items() if not np.all(np.isfinite(a))]
-    if wrong:
-        raise ValueError(f"system: {', '.join(wrong)} have NaN or infinite numbers.")
-    if any(wraps) and abs(np.linalg.det(complete(h))) < 1e-9:
-        raise ValueError("system: the vectors of the cell lie in one plane.")
+        if given is None:
+            continue
+        found = numbers(f"system: {name}", given, shape)
+        if found.shape not in ((), shape):
+            raise ValueError(f"system: {name} have the shape {found.shape} for {len(r)} atoms; expected {shape}.")
+        arrays[name] = np.array(np.broadcast_to(found, shape))
+    if "masses" in arrays and not arrays["masses"].min() > 0:
+        k = int(np.argmin(arrays["masses"]))
+        raise ValueError(f"system: the mass of atom {k} is {arrays['masses'][k]:g}; expected a positive number [amu].")
+    if any(wraps) and (not h[np.array(wraps)].any(axis=1).all() or abs(np.linalg.det(complete(h))) < 1e-9):
+        raise ValueError(
+            "system: the vectors of the cell lie in one plane, or one that is periodic is zero; expected three edges or "
+            f"vectors [angstrom], {h.tolist()} came."
+        )
     if "masses" not in arrays:
         arrays["masses"] = np.array([_mass(name) for name in kinds])
-    numbers = np.array([names.index(k) for k in kinds], np.int32)
-    return System(species=numbers, names=names, periodic=wraps, units=units, **arrays)  # type: ignore[arg-type]
+    which = {name: k for k, name in enumerate(names)}
+    species_numbers = np.array([which[k] for k in kinds], np.int32)
+    return System(species=species_numbers, names=names, periodic=wraps, units=units, **arrays)  # type: ignore[arg-type]
+
+
+def _flags(periodic: Any, default: bool) -> tuple[bool, bool, bool]:
+    flags = np.asarray(default if periodic is None else periodic)
+    if flags.shape not in ((), (3,)) or flags.dtype.kind not in "biu" or np.any((flags != 0) & (flags != 1)):
+        raise ValueError(f"system: periodic={periodic!r}; expected True or False, one for the three vectors or three.")
+    a, b, c = np.broadcast_to(flags.astype(bool), 3).tolist()
+    return a, b, c
 
 
 def _mass(name: str) -> float:
@@ -221,8 +246,12 @@ def _mixture(species: Any, atoms: int, rng: Any) -> Any:
 
 
 def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:
-    """`atoms` with Maxwell-Boltzmann velocities without net momentum, scaled to `temperature` [K] exactly."""
-    if not temperature >= 0:
+    """`atoms` with Maxwell-Boltzmann velocities without net momentum, scaled to `temperature` [K] exactly.
+
+    **Raises** `ValueError` for a temperature that is negative or no number.
+    """
+    expect_system(atoms, "thermal")
+    if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 <= temperature < float("inf"):
         raise ValueError(f"thermal: temperature={temperature!r}; expected a number that is not negative [K].")
     m = np.asarray(atoms.masses)[:, None]
     v = np.random.default_rng(key).normal(size=atoms.positions.shape) / np.sqrt(m)

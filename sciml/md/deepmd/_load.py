@@ -20,6 +20,13 @@ def load_deep_potential(path: Any) -> DeepPotential:
     model = tree.get("model")
     if not isinstance(model, dict) or "descriptor" not in model:
         raise ValueError(f"{path} holds no model of DeePMD-kit: it has no descriptor.")
+    try:
+        return _model(path, model)
+    except KeyError as error:
+        raise ValueError(f"{path} is incomplete: it has no {error}, which DeePMD-kit writes.") from None
+
+
+def _model(path: Any, model: dict[str, Any]) -> DeepPotential:
     descriptor, fitting = model["descriptor"], model["fitting"]
     _supported(path, "model type", model.get("type", "standard"), ("standard",))
     _supported(path, "descriptor", descriptor["type"], ("se_e2_a",))

@@ -21,13 +21,21 @@ def read_tree(path: Any) -> dict[str, Any]:
     if path.suffix in (".yaml", ".yml"):
         import yaml  # pyright: ignore[reportMissingModuleSource]
 
-        return _from_yaml(yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        try:
+            tree = _from_yaml(yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is no YAML file: {' '.join(str(error).split())}") from None
+        if not isinstance(tree, dict):
+            raise ValueError(f"{path} holds no model of DeePMD-kit: expected keys and values, a {type(tree).__name__} came.")
+        return tree
     if path.suffix != ".dp":
         raise ValueError(
             f"{path}: expected a .dp or .yaml file. DeePMD-kit converts others: dp convert-backend {path.name} model.dp"
         )
     import h5py  # pyright: ignore[reportMissingImports]
 
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"{path} is no HDF5 file, which a .dp model of DeePMD-kit is.")
     with h5py.File(path) as file:
         if "json" not in file.attrs:
             raise ValueError(f"{path} has no attribute 'json': it is no model of DeePMD-kit.")
