@@ -22,7 +22,10 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "results"
 sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 
+import deep  # noqa: E402, F401
 import dynamics  # noqa: E402, F401
+import identities  # noqa: E402, F401
+import lattices  # noqa: E402, F401
 from rows import CASES, Row, header, table  # noqa: E402
 
 
