@@ -56,8 +56,9 @@ def liquid(density: float, tau: float = 2500.0, timestep: float = 0.008, every: 
     potential = md.LennardJones(1.0, 1.0, cutoff=CUTOFF)
     langevin = md.Langevin(temperature=TEMPERATURE, friction=1.0)
     run = md.simulate(
-        atoms, potential, langevin, steps=steps, timestep=timestep, every=every, skin=0.5, key=round(1000 * density), progress=False
-    )
+        atoms, potential, langevin, steps=steps, timestep=timestep, every=every, skin=0.5, key=round(1000 * density),
+        progress=False,
+    )  # fmt: skip
     used = run.time >= 20.0  # the lattice has melted
     depth = 4 * (CUTOFF**-6 - CUTOFF**-12)
     n = pairs_within(run.positions[used], 5 * lattice)
@@ -77,10 +78,9 @@ def liquid(density: float, tau: float = 2500.0, timestep: float = 0.008, every: 
         both = float(np.hypot(ours.error, theirs))
         mark = f"{name} {wanted}" + (f" +- {theirs:.1e}" if theirs else "") + ", 3 standard errors"
         met = abs(ours.value - wanted) < 3 * both
-        yield Row(
-            f"LJ liquid, T* 0.85, density {density}: {name}", mark, f"{ours.value:.6g} ({(ours.value - wanted) / both:+.1f} errors)",
-            met, ours.error, {"value": ours.value, "of_the_shifted_potential": shifted.value, "nist_error": theirs, **about},
-        )  # fmt: skip
+        details = {"value": ours.value, "of_the_shifted_potential": shifted.value, "nist_error": theirs, **about}
+        text = f"{ours.value:.6g} ({(ours.value - wanted) / both:+.1f} errors)"
+        yield Row(f"LJ liquid, T* 0.85, density {density}: {name}", mark, text, met, ours.error, details)
 
 
 @case
@@ -118,10 +118,8 @@ def energy_fluctuation() -> Iterator[Row]:
         atoms = runs[0].atoms
     slope, error = float(np.mean(slopes)), float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)))
     met = abs(slope - 2) < max(3 * error, 0.02)
-    yield Row(
-        "NVE with a C2 switch: RMS energy fluctuation ~ dt^p", "p = 2 within 3 standard errors or 0.02", f"p = {slope:.4f}", met,
-        error, {"timesteps": steps, "rms": spreads},
-    )  # fmt: skip
+    name, mark = "NVE with a C2 switch: RMS energy fluctuation ~ dt^p", "p = 2 within 3 standard errors or 0.02"
+    yield Row(name, mark, f"p = {slope:.4f}", met, error, {"timesteps": steps, "rms": spreads})
 
 
 def slope_with_error(t: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -145,9 +143,7 @@ def energy_drift() -> Iterator[Row]:
     run = md.simulate(melt(), SOFT, steps=steps, timestep=h, every=250, skin=0.4, progress=False)
     energies = run.total_energy / run.atoms.atoms
     slope, error = slope_with_error(run.time, energies)
-    yield Row(
-        "NVE, 108 atoms, a million steps: drift of the energy of an atom", "zero within 3 standard errors",
-        f"{slope * run.time[-1]:.1e} over the run ({slope / error:+.1f} errors)", abs(slope) < 3 * error, error * float(run.time[-1]),
-        {"timestep": h, "slope": slope, "slope_error": error, "rms": float(np.std(energies)),
-         "temperature": float(run.temperature.mean()), "frames": len(run)},
-    )  # fmt: skip
+    whole, doubt = slope * float(run.time[-1]), error * float(run.time[-1])
+    name, mark = "NVE, 108 atoms, a million steps: drift of the energy of an atom", "zero within 3 standard errors"
+    details = {"timestep": h, "slope": slope, "slope_error": error, "rms": float(np.std(energies)), "frames": len(run)}
+    yield Row(name, mark, f"{whole:.1e} over the run ({slope / error:+.1f} errors)", abs(slope) < 3 * error, doubt, details)

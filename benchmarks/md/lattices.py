@@ -25,6 +25,7 @@ from sciml import md
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("SCIML_DATA", ROOT / "../shared/data")).resolve()
+EVALUATE = jax.jit(md.evaluate)
 LAMMPS = """
 units lj
 atom_style atomic
@@ -62,7 +63,7 @@ def potentials() -> dict[str, md.AbstractPotential]:
 def evaluated(potential: md.AbstractPotential, atoms: md.System, skin: float = 0.3) -> md.Evaluation:
     with sciml.float64():
         n = md.allocate(atoms, potential.cutoff, skin=skin)
-        found = jax.jit(md.evaluate)(potential, jax.tree.map(jnp.asarray, atoms), n)
+        found = EVALUATE(potential, jax.tree.map(jnp.asarray, atoms), n)
         return jax.tree.map(np.asarray, found)
 
 
