@@ -19,6 +19,15 @@ from sciml import md
 SYMMETRIES = ("permutation", "translation", "rotation", "images")
 
 
+class Wave(eqx.Module):
+    """exp(-r) cos(k r)."""
+
+    k: Any
+
+    def __call__(self, r: Any) -> Any:
+        return jnp.exp(-r) * jnp.cos(self.k * r)
+
+
 def several() -> Iterator[tuple[str, md.AbstractPotential, md.System]]:
     """Every potential with a random triclinic cell, smaller than the cutoff in some directions."""
     for name, potential in potentials().items():
@@ -27,7 +36,7 @@ def several() -> Iterator[tuple[str, md.AbstractPotential, md.System]]:
     atoms = dataclasses.replace(atoms, positions=atoms.positions / 3.4, cell=atoms.cell / 3.4)
     sigma, epsilon = jnp.array([[1.0, 1.1], [1.1, 1.2]]), jnp.array([[0.3, 0.4], [0.4, 0.5]])
     yield "lennard_jones_switch", md.LennardJones(epsilon, sigma, cutoff=2.6, switch=2.0), atoms
-    yield "pair_potential", md.PairPotential(lambda r: jnp.exp(-r) * jnp.cos(3 * r), cutoff=2.6), atoms
+    yield "pair_potential", md.PairPotential(Wave(jnp.asarray(3.0)), cutoff=2.6), atoms
     model = md.DeepPotential.load(DATA / "deepmd/deeppot_sea.yaml")
     yield "deep_potential", model, six_atoms(model.names)
 
