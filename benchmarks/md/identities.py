@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lattices import DATA, EVALUATE, potentials, triclinic
+from lattices import DATA, EVALUATE, near, potentials
 from rows import Row, case
 
 import sciml
@@ -28,17 +28,36 @@ class Wave(eqx.Module):
         return jnp.exp(-r) * jnp.cos(self.k * r)
 
 
+# typical distances [angstrom]
+DISTANCES = {"lennard": 3.4, "morse": 2.6, "buckingham": 2.8, "stillinger": 2.4, "eam_Cu": 2.5, "eam_Au": 2.8}
+
+
 def several() -> Iterator[tuple[str, md.AbstractPotential, md.System]]:
-    """Every potential with a random triclinic cell, smaller than the cutoff in some directions."""
+    """Every potential with sixteen atoms in a random triclinic cell, smaller than the cutoff in some directions."""
     for name, potential in potentials().items():
-        yield name, potential, next(triclinic(name))[0]
-    atoms = next(triclinic("lennard_jones"))[0]
-    atoms = dataclasses.replace(atoms, positions=atoms.positions / 3.4, cell=atoms.cell / 3.4)
-    sigma, epsilon = jnp.array([[1.0, 1.1], [1.1, 1.2]]), jnp.array([[0.3, 0.4], [0.4, 0.5]])
-    yield "lennard_jones_switch", md.LennardJones(epsilon, sigma, cutoff=2.6, switch=2.0), atoms
-    yield "pair_potential", md.PairPotential(Wave(jnp.asarray(3.0)), cutoff=2.6), atoms
+        distance = next(d for start, d in DISTANCES.items() if name.startswith(start))
+        names = getattr(potential, "names", ("A", "B") if name == "lennard_jones" else ("A",))
+        yield name, potential, sixteen_atoms(distance, names, potential.cutoff)
+    sigma, epsilon = jnp.array([[3.4, 3.2], [3.2, 3.0]]), jnp.array([[0.3, 0.4], [0.4, 0.5]])
+    lj = md.LennardJones(epsilon, sigma, cutoff=7.5, switch=6.0)
+    yield "lennard_jones_switch", lj, sixteen_atoms(3.4, ("A", "B"), 7.5)
+    yield "pair_potential", md.PairPotential(Wave(jnp.asarray(3.0)), cutoff=6.5), sixteen_atoms(2.6, ("A",), 6.5)
     model = md.DeepPotential.load(DATA / "deepmd/deeppot_sea.yaml")
     yield "deep_potential", model, six_atoms(model.names)
+
+
+def sixteen_atoms(distance: float, names: tuple[str, ...], cutoff: float) -> md.System:
+    """No pair is so near the cutoff that it crosses it in a difference: there energies or their slopes leap."""
+    rng = np.random.default_rng(4)
+    lattice = md.fcc(1.5 * distance, (2, 2, 1), "A", masses=1.0)
+    kinds = np.arange(16, dtype=np.int32) % len(names)
+    shifts = np.stack(np.meshgrid(*[range(-5, 6)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
+    while True:
+        F = np.eye(3) + rng.uniform(-0.08, 0.08, (3, 3))
+        r, cell = (lattice.positions + distance * rng.uniform(-0.06, 0.06, (16, 3))) @ F, lattice.cell @ F
+        apart = np.linalg.norm(r[:, None] - r[None, :] + shifts @ cell, axis=-1)
+        if np.min(np.abs(apart - cutoff)) > 2e-3:
+            return dataclasses.replace(lattice, positions=r, cell=cell, species=kinds, names=names)
 
 
 def six_atoms(names: tuple[str, str]) -> md.System:
@@ -105,9 +124,9 @@ def derivatives() -> Iterator[Row]:
     the gradient of `md.energy`."""
     for name, potential, atoms in several():
         # Second derivatives of tables leap at every row: a shorter step.
-        h, rng = (2e-6 if name.startswith("eam") else 1e-4), np.random.default_rng(1)
+        h, rng = (2e-6 if name.startswith("eam") else 2e-5), np.random.default_rng(1)
         with sciml.float64():
-            whole = md.allocate(atoms, potential.cutoff, skin=0.3)
+            whole = near(atoms)
             pairwise = isinstance(potential, md.AbstractPairPotential)
             worst = off_the_slope(potential, atoms, whole, True, h, rng)
             short = off_the_slope(potential, atoms, shortened(whole, rng), not pairwise, h, rng)
@@ -156,14 +175,12 @@ def invariance() -> Iterator[Row]:
     for name, potential, atoms in several():
         rng, worst, relative = np.random.default_rng(2), dict.fromkeys(SYMMETRIES, 0.0), 0.0
         with sciml.float64():
-            listed = md.allocate(atoms, potential.cutoff, skin=0.3)
-            found = host(potential, atoms, listed)
+            found = host(potential, atoms, near(atoms))
             size = np.array([np.max(np.abs(x)) for x in (found.energy, found.forces, found.virial)])
             for how in SYMMETRIES:
                 other, order, turn = transformed(atoms, how, rng)
-                n = listed.update(jnp.asarray(other.positions), jnp.asarray(other.cell))
-                n = md.allocate(other, potential.cutoff, skin=0.3) if bool(n.overflow) else n
-                seen, same = host(potential, other, n), (np.arange(atoms.atoms), np.eye(3))
+                n, same = near(other), (np.arange(atoms.atoms), np.eye(3))
+                seen = host(potential, other, n)
                 draws = [deviation(seen, host(potential, shaken(other, rng), n), *same) for _ in range(8)]
                 off = deviation(found, seen, order, turn)
                 relative = max(relative, float(np.max(off / size)))
