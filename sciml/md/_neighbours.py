@@ -57,7 +57,8 @@ class Neighbours(eqx.Module):
     `(entries, 3)`, the lattice vectors to add to it; `atom` `(atoms,)`, the atom of each row, `row` the other way round, and
     `entry` `(atoms,)`, the row's own entry; `index` `(atoms, slots)`, the entries that are neighbours of a row's atom,
     `entries` in empty slots; `transposed` `(atoms, places)`, the flat slots in which an atom stands, or None; `positions` and
-    `cell` at which it was made; `overflow`, whether anything did not fit.
+    `cell` at which it was made; `overflow`, whether anything did not fit; `count`, the number of atoms that are there, or None
+    for all: the others are padding, in no slot, and their rows come last.
     """
 
     owner: Any
@@ -76,10 +77,11 @@ class Neighbours(eqx.Module):
     skin: float = eqx.field(static=True)
     periodic: tuple[bool, bool, bool] = eqx.field(static=True)
     sizes: Sizes = eqx.field(static=True)
+    count: Any = None
 
     def update(self, positions: Any, cell: Any) -> Neighbours:
         """The list at new positions, of the same sizes."""
-        found = _build(positions, cell, self.low, self.high, self.cutoff + self.skin, self.periodic, self.sizes)
+        found = _build(positions, cell, self.low, self.high, self.cutoff + self.skin, self.periodic, self.sizes, self.count)
         return eqx.tree_at(lambda n: (*_arrays(n), n.positions, n.cell), self, (*found, positions, cell), is_leaf=_is_none)
 
     def is_stale(self, positions: Any, cell: Any) -> Any:
@@ -195,8 +197,10 @@ def _overflow(sizes: Sizes, needed: Any) -> Any:
     return ~jnp.all(jnp.stack([*fits, needed[4]]))
 
 
-def _build(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
-    *found, needed = _counted(r, cell, low, high, reach, periodic, sizes)
+def _build(
+    r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes, count: Any = None
+) -> tuple[Any, ...]:
+    *found, needed = _counted(r, cell, low, high, reach, periodic, sizes, count)
     return (*found, _overflow(sizes, needed))
 
 
@@ -219,8 +223,10 @@ class Layout:
     shift: np.ndarray
 
 
-def _laid_out(xp: Any, r: Any, cell: Any, low: Any, high: Any, periodic: Any, sizes: Sizes) -> Layout:
-    """With NumPy on the host or `jax.numpy` in compiled code."""
+def _laid_out(
+    xp: Any, r: Any, cell: Any, low: Any, high: Any, periodic: Any, sizes: Sizes, present: Any = None
+) -> Layout:
+    """With NumPy on the host or `jax.numpy` in compiled code; `present` is the number of atoms before the padding."""
     wraps, bins, layers = np.array(periodic), np.array(sizes.bins), np.array(sizes.layers)
     s = r @ xp.linalg.inv(cell)
     wrapped = xp.where(wraps, xp.floor(s), 0)
@@ -228,7 +234,9 @@ def _laid_out(xp: Any, r: Any, cell: Any, low: Any, high: Any, periodic: Any, si
     # Rounding takes an atom at the very face out of the cell; beyond the ends of an open axis the last bin goes on.
     place = xp.clip(xp.floor(s * bins).astype(np.int32), 0, bins.astype(np.int32) - 1)
     key = (place[:, 0] * sizes.bins[1] + place[:, 1]) * sizes.bins[2] + place[:, 2]
-    order = _ordered(key, math.prod(sizes.bins)) if xp is jnp else np.argsort(key, stable=True).astype(np.int32)
+    if present is not None:
+        key = xp.where(np.arange(len(r)) < present, key, math.prod(sizes.bins))
+    order = _ordered(key, math.prod(sizes.bins) + 1) if xp is jnp else np.argsort(key, stable=True).astype(np.int32)
     before = xp.searchsorted(key[order], np.arange(math.prod(sizes.bins) + 1, dtype=np.int32)).astype(np.int32)
 
     # Columns with their copies: which column each is of, and after how many atoms each slice begins.
@@ -252,6 +260,10 @@ def _laid_out(xp: Any, r: Any, cell: Any, low: Any, high: Any, periodic: Any, si
     first = table[around, place[:, 2:]]
     last = table[around, place[:, 2:] + np.int32(2 * layers[2] + 1)]
     own = table[column, int(layers[2])] + np.arange(len(r), dtype=np.int32) - source[column]
+    if present is not None:
+        real = np.arange(len(r)) < present
+        first, last = (xp.where(real[:, None], a, 0) for a in (first, last))
+        own = xp.where(real, own, max(sizes.entries - 1, 0))
     shift = np.stack([a // bins[0], b // bins[1]], axis=1) * held[:, None]
     return Layout(order, wrapped, own, first, last, ends, source, count, below[:, 0], shift.astype(np.int32))
 
@@ -271,11 +283,13 @@ def _ordered(key: Any, many: int) -> Any:
 
 
 @partial(jax.jit, static_argnums=(4, 5, 6))
-def _counted(r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes) -> tuple[Any, ...]:
+def _counted(
+    r: Any, cell: Any, low: Any, high: Any, reach: float, periodic: Any, sizes: Sizes, present: Any = None
+) -> tuple[Any, ...]:
     """(owner, image, atom, row, entry, index, transposed, what is needed); the last of these whether the bins are wide
     enough."""
     n = len(r)
-    at = _laid_out(jnp, r, cell, low, high, periodic, sizes)
+    at = _laid_out(jnp, r, cell, low, high, periodic, sizes, present)
     share = reach * jnp.sqrt(jnp.sum(jnp.linalg.inv(cell) ** 2, axis=0))  # of the cell
     wraps, bins, layers = np.array(periodic), np.array(sizes.bins), np.array(sizes.layers)
     share = jnp.where(wraps, share, share / (high - low))

@@ -102,7 +102,7 @@ def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any
     def one(part: AbstractPotential, kinds: Any) -> Any:
         if isinstance(part, AbstractGlobalPotential):
             return jnp.sum(part.shared_energies(positions, cell, kinds, neighbours.periodic))
-        return jnp.sum(part.atom_energies(pairs_of(positions, cell, kinds, neighbours, part.cutoff)))
+        return jnp.sum(_present(part.atom_energies(pairs_of(positions, cell, kinds, neighbours, part.cutoff)), neighbours))
 
     return sum(one(part, kinds) for part, kinds in parts_of(potential, species))
 
@@ -131,6 +131,7 @@ def _evaluated(
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
     each, slope = potential.energies_and_slopes(pairs)
+    each = _present(each, neighbours)
     value = jnp.sum(each)
     slope = jnp.where(pairs.mask[..., None], slope, 0)
     by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
@@ -143,6 +144,11 @@ def _evaluated(
     products = slope[..., :, None] * vectors[..., None, :]
     total = -jnp.sum(jnp.sum(products, axis=1).astype(atoms.positions.dtype), axis=0)
     return Evaluation(value, forces, total, each, -by_neighbour(products))
+
+
+def _present(each: Any, n: Neighbours) -> Any:
+    """Energies of rows, zero for padding."""
+    return each if n.count is None else jnp.where(jnp.arange(len(each)) < n.count, each, 0)
 
 
 def _of_all(potential: AbstractGlobalPotential, atoms: System, species: Any, virials: bool, virial: bool) -> Evaluation:

@@ -36,8 +36,8 @@ class Cautious(md.AbstractPotential):
 
     def crowded(self, pairs):
         counts = np.sum(pairs.mask, axis=1)
-        atom = int(pairs.atom[np.argmax(counts)])
-        return f"Atom {atom} has {counts.max()} neighbours, and there are places for {self.places}." * (counts.max() > self.places)
+        most, atom = counts.max(), int(pairs.atom[np.argmax(counts)])
+        return f"Atom {atom} has {most} neighbours, and there are places for {self.places}." if most > self.places else ""
 
 
 def cluster():

@@ -26,17 +26,21 @@ def model_tree(model: DeepPotential) -> dict[str, Any]:
         "neuron": neuron, "axis_neuron": model.axis, "resnet_dt": slow(model.embeddings[0]), "set_davg_zero": False,
         "activation_function": model.embeddings[0].layers[0].activation, "type_one_side": model.one_sided, "spin": None,
         "env_protection": 0.0, "env_mat": {"rcut": model.cutoff, "rcut_smth": model.start},
-        "embeddings": _collection([_network(n, "EmbeddingNetwork") for n in model.embeddings], types, 1 if model.one_sided else 2),
+        "embeddings": _collection(
+            [_network(n, "EmbeddingNetwork") for n in model.embeddings], types, 1 if model.one_sided else 2
+        ),
         "@variables": {"davg": spread(model.davg), "dstd": spread(model.dstd)}, **common,
     }  # fmt: skip
     empty = dict.fromkeys(("fparam_avg", "fparam_inv_std", "aparam_avg", "aparam_inv_std"))
     fitting = {
         "@class": "Fitting", "type": "ener", "@version": 3, "var_name": "energy", "dim_out": 1, "ntypes": types,
         "dim_descrpt": neuron[-1] * model.axis, "neuron": hidden, "resnet_dt": slow(model.fittings[0]), "numb_fparam": 0,
-        "numb_aparam": 0, "dim_case_embd": 0, "default_fparam": None, "rcond": None, "mixed_types": False, "atom_ener": [], "tot_ener_zero": False,
+        "numb_aparam": 0, "dim_case_embd": 0, "default_fparam": None, "rcond": None, "mixed_types": False,
+        "atom_ener": [], "tot_ener_zero": False,
         "activation_function": model.fittings[0].layers[0].activation, "layer_name": None, "use_aparam_as_mask": False,
         "spin": None, "nets": _collection([_network(n, "FittingNetwork") for n in model.fittings], types, 1),
-        "@variables": {"bias_atom_e": np.asarray(model.bias, np.float64).reshape(types, 1), "case_embd": None, **empty}, **common,
+        "@variables": {"bias_atom_e": np.asarray(model.bias, np.float64).reshape(types, 1), "case_embd": None, **empty},
+        **common,
     }  # fmt: skip
     return {
         "software": "sciml", "version": __version__, "time": time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime()),
@@ -67,7 +71,9 @@ def _network(network: Network, kind: str) -> dict[str, Any]:
             {
                 "@class": "Layer", "@version": 1, "bias": layer.b is not None, "use_timestep": layer.idt is not None,
                 "activation_function": layer.activation, "resnet": layer.residual, "precision": "float64",
-                "@variables": {k: None if a is None else np.asarray(a, np.float64) for k, a in zip(("w", "b", "idt"), (layer.w, layer.b, layer.idt), strict=True)},
+                "@variables": {
+                    name: None if (a := getattr(layer, name)) is None else np.asarray(a, np.float64) for name in ("w", "b", "idt")
+                },
             }
             for layer in layers
         ],
