@@ -230,13 +230,16 @@ def test_a_run_that_broke_off_before_its_second_checkpoint_goes_on(tmp_path, nam
         checkpoint.unlink()
 
 
-def test_callbacks_and_interrupts_stop_a_run(tmp_path):
+def test_callbacks_and_interrupts_stop_a_run(tmp_path, request):
     seen = []
     stopped = run(callbacks=[lambda f: seen.append(f.step) or [1], lambda f: f.step == 40])
     assert seen == [0, 20, 40] and stopped.result == "Stopped by a callback after 40 of 120 steps." and not stopped.converged
     checkpoint = tmp_path / "a.npz"
     press = lambda f: os.kill(os.getpid(), signal.SIGINT) if f.step == 40 else None  # noqa: E731
-    before = signal.getsignal(signal.SIGINT)
+    # Jobs in the background ignore Ctrl-C, and then a run does too.
+    request.addfinalizer(lambda old=signal.getsignal(signal.SIGINT): signal.signal(signal.SIGINT, old))
+    before = signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
     broken = run(callbacks=[press], checkpoint=checkpoint)
     assert "Interrupted by the user after 40" in broken.result and signal.getsignal(signal.SIGINT) is before
     assert np.array_equal(run(checkpoint=checkpoint).positions, run().positions)
