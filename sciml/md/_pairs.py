@@ -82,11 +82,11 @@ def _masked(vectors: Any, n: Neighbours, neighbour: Any, species: Any, cutoff: f
 
 
 def neighbours_for(
-    atoms: System, potential: AbstractPotential, *, skin: float | None = None, spare: float = SPARE
+    atoms: System, potential: AbstractPotential, *, skin: float | None = None, transposed: bool = False, spare: float = SPARE
 ) -> Neighbours:
-    """The list that `potential` needs; `skin` [angstrom] is by default a tenth of the cutoff. A potential that needs none gets
-    one that is never stale."""
-    transposed = needs_transposed(potential)
+    """The list that `md.evaluate` needs for `potential`; `skin` [angstrom] is by default a tenth of the cutoff. `md.energy` and
+    `md.rollout` need a `transposed` list for pair potentials too. A potential that needs none gets one that is never stale."""
+    transposed = transposed or needs_transposed(potential)
     if potential.cutoff > 0:
         wide = 0.1 * potential.cutoff if skin is None else float(skin)
         return allocate(atoms, potential.cutoff, skin=wide, transposed=transposed, spare=spare)
