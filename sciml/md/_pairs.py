@@ -85,7 +85,11 @@ def neighbours_for(
     atoms: System, potential: AbstractPotential, *, skin: float | None = None, transposed: bool = False, spare: float = SPARE
 ) -> Neighbours:
     """The list that `md.evaluate` needs for `potential`; `skin` [angstrom] is by default a tenth of the cutoff. `md.energy` and
-    `md.rollout` need a `transposed` list for pair potentials too. A potential that needs none gets one that is never stale."""
+    `md.rollout` need a `transposed` list for pair potentials too. A potential that needs none gets one that is never stale.
+
+    **Raises** `ValueError` where the potential does not know a species.
+    """
+    kinds_of(potential, atoms.names)
     transposed = transposed or needs_transposed(potential)
     if potential.cutoff > 0:
         wide = 0.1 * potential.cutoff if skin is None else float(skin)
@@ -108,10 +112,10 @@ def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any
 
 
 def evaluate(
-    potential: AbstractPotential, atoms: System, neighbours: Neighbours, *, dtype: Any = None, virials: bool = True
+    potential: AbstractPotential, atoms: System, neighbours: Neighbours | None, *, dtype: Any = None, virials: bool = True
 ) -> Evaluation:
     """Energy, forces and virial, of the whole and of each atom; `dtype` other than that of the positions computes pairs in it;
-    without `virials` they are None.
+    without `virials` they are None. `neighbours`, from `md.neighbours_for`, may be None for potentials without pairs.
 
     **Raises** `ValueError` where the potential does not know a species.
     """
@@ -121,12 +125,14 @@ def evaluate(
 
 
 def _evaluated(
-    potential: AbstractPotential, atoms: System, species: Any, neighbours: Neighbours, dtype: Any, virials: bool
+    potential: AbstractPotential, atoms: System, species: Any, neighbours: Neighbours | None, dtype: Any, virials: bool
 ) -> Evaluation:
-    if isinstance(potential, AbstractPairPotential):
-        return _of_pairs(potential, atoms, species, neighbours, dtype, virials)
     if isinstance(potential, AbstractGlobalPotential):
         return _of_all(potential, atoms, species, virials)
+    if neighbours is None:
+        raise ValueError(f"evaluate: {potential!r} needs a list of neighbours: md.neighbours_for(atoms, potential).")
+    if isinstance(potential, AbstractPairPotential):
+        return _of_pairs(potential, atoms, species, neighbours, dtype, virials)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
 
