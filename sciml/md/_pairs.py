@@ -82,11 +82,15 @@ def _masked(vectors: Any, n: Neighbours, neighbour: Any, species: Any, cutoff: f
 
 
 def neighbours_for(
-    atoms: System, potential: AbstractPotential, *, skin: float | None = None, spare: float = SPARE
+    atoms: System, potential: AbstractPotential, *, skin: float | None = None, transposed: bool = False, spare: float = SPARE
 ) -> Neighbours:
-    """The list that `potential` needs; `skin` [angstrom] is by default a tenth of the cutoff. A potential that needs none gets
-    one that is never stale."""
-    transposed = needs_transposed(potential)
+    """The list that `md.evaluate` needs for `potential`; `skin` [angstrom] is by default a tenth of the cutoff. `md.energy` and
+    `md.rollout` need a `transposed` list for pair potentials too. A potential that needs none gets one that is never stale.
+
+    **Raises** `ValueError` where the potential does not know a species.
+    """
+    kinds_of(potential, atoms.names)
+    transposed = transposed or needs_transposed(potential)
     if potential.cutoff > 0:
         wide = 0.1 * potential.cutoff if skin is None else float(skin)
         return allocate(atoms, potential.cutoff, skin=wide, transposed=transposed, spare=spare)
@@ -108,11 +112,12 @@ def energy(potential: AbstractPotential, positions: Any, cell: Any, species: Any
 
 
 def evaluate(
-    potential: AbstractPotential, atoms: System, neighbours: Neighbours, *, dtype: Any = None, virials: bool = True,
+    potential: AbstractPotential, atoms: System, neighbours: Neighbours | None, *, dtype: Any = None, virials: bool = True,
     virial: bool = True,
 ) -> Evaluation:  # fmt: skip
     """Energy, forces and virial, of the whole and of each atom; `dtype` other than that of the positions computes pairs in it;
-    without `virials` those of atoms are None, and without either, `virial` too.
+    without `virials` those of atoms are None, and without either, `virial` too. `neighbours`, from `md.neighbours_for`, may be
+    None for potentials without pairs.
 
     **Raises** `ValueError` where the potential does not know a species.
     """
@@ -122,12 +127,15 @@ def evaluate(
 
 
 def _evaluated(
-    potential: AbstractPotential, atoms: System, species: Any, neighbours: Neighbours, dtype: Any, virials: bool, virial: bool
-) -> Evaluation:
-    if isinstance(potential, AbstractPairPotential):
-        return _of_pairs(potential, atoms, species, neighbours, dtype, virials, virial)
+    potential: AbstractPotential, atoms: System, species: Any, neighbours: Neighbours | None, dtype: Any, virials: bool,
+    virial: bool,
+) -> Evaluation:  # fmt: skip
     if isinstance(potential, AbstractGlobalPotential):
         return _of_all(potential, atoms, species, virials, virial)
+    if neighbours is None:
+        raise ValueError(f"evaluate: {potential!r} needs a list of neighbours: md.neighbours_for(atoms, potential).")
+    if isinstance(potential, AbstractPairPotential):
+        return _of_pairs(potential, atoms, species, neighbours, dtype, virials, virial)
     pairs = pairs_of(atoms.positions, atoms.cell, species, neighbours, potential.cutoff)
     pairs = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(dtype or pairs.vectors.dtype))
     each, slope = potential.energies_and_slopes(pairs)

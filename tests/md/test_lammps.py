@@ -95,6 +95,8 @@ def evaluated():
         every = [atoms_of(name, k) for name in REFERENCE for k in range(3)]
         smallest = min(every, key=lambda a: a.volume)
         template = md.allocate(smallest, 5.0, skin=REACH - 5.0, spare=2.0)
+        sizes = dataclasses.replace(template.sizes, layers=(4, 4, 4), run=2 * template.sizes.run)  # for every cell
+        template = dataclasses.replace(template, sizes=sizes)
 
     def call(potential, atoms):
         with sciml.float64():

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ..._precision import float64
 from .._pairs import AbstractPairPotential
 from ._mixing import Rule, lorentz_berthelot, tables
-from ._pair_forms import check_tables, for_pairs, kinds_in
+from ._pair_forms import check_tables, for_pairs, kinds_in, table
 
 
 class LennardJones(AbstractPairPotential):
@@ -30,8 +30,8 @@ class LennardJones(AbstractPairPotential):
     LennardJones(Ar, Kr; cutoff 9 angstrom)
     """
 
-    epsilon: Any
-    sigma: Any
+    epsilon: Any = eqx.field(converter=table)
+    sigma: Any = eqx.field(converter=table)
     cutoff: float = eqx.field(static=True)
     shift: bool = eqx.field(static=True, default=False)
     switch: float | None = eqx.field(static=True, default=None)

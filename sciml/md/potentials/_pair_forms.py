@@ -23,6 +23,11 @@ class Opaque(eqx.Module):
         return self.function(*args, **options)
 
 
+def table(parameter: Any) -> Any:
+    """Lists as arrays; everything else as it is."""
+    return np.asarray(parameter, float) if isinstance(parameter, (list, tuple)) else parameter
+
+
 def traceable(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` with arrays alone as leaves."""
     return jax.tree.map(lambda leaf: Opaque(leaf) if callable(leaf) else leaf, function)
@@ -36,9 +41,9 @@ class Morse(AbstractPairPotential):
     of the species in the order of tables.
     """
 
-    depth: Any
-    width: Any
-    distance: Any
+    depth: Any = eqx.field(converter=table)
+    width: Any = eqx.field(converter=table)
+    distance: Any = eqx.field(converter=table)
     cutoff: float = eqx.field(static=True)
     shift: bool = eqx.field(static=True, default=False)
     names: tuple[str, ...] | None = eqx.field(static=True, default=None, kw_only=True)
@@ -69,9 +74,9 @@ class Buckingham(AbstractPairPotential):
     species in the order of tables.
     """
 
-    A: Any
-    rho: Any
-    C: Any
+    A: Any = eqx.field(converter=table)
+    rho: Any = eqx.field(converter=table)
+    C: Any = eqx.field(converter=table)
     cutoff: float = eqx.field(static=True)
     shift: bool = eqx.field(static=True, default=False)
     names: tuple[str, ...] | None = eqx.field(static=True, default=None, kw_only=True)
@@ -139,8 +144,8 @@ def shifted(curve: Callable[[Any], Any], square: Any, potential: Any) -> Any:
 
 def for_pairs(parameter: Any, a: Any, b: Any) -> Any:
     """A number for all pairs, or a table `(species, species)`."""
-    table = jnp.asarray(parameter)
-    return table if not table.ndim else table[a, b]
+    found = jnp.asarray(parameter)
+    return found if not found.ndim else found[a, b]
 
 
 def kinds_in(*parameters: Any) -> int | None:
