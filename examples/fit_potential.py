@@ -4,14 +4,14 @@ A liquid in reduced units at density 0.8 and temperature 1.2 is measured: its ra
 Then epsilon and sigma start 30% and 6% away, and go where the g(r) of their own liquid is that g*.
 
 Which gradient? That of g(r) through the trajectory (`md.rollout`) grows exponentially with time, as neighbouring trajectories
-part: after a few hundred steps it is noise. Averages over an ensemble have a gradient that does not know the path (Zwanzig
-1954, doi:10.1063/1.1740409; Thaler & Zavadlav 2021, doi:10.1038/s41467-021-27241-4):
+part: after a few hundred steps it is noise. Averages over an ensemble have a gradient that does not know the path, because
+frames x_k of one potential are frames of another when they are weighted (Zwanzig 1954, doi:10.1063/1.1740409; Thaler &
+Zavadlav 2021, doi:10.1038/s41467-021-27241-4):
 
-    <g>_p = sum_k w_k g_k,   w_k ~ exp(-(U_p(x_k) - U_q(x_k)) / kB T),   d<g>/dp = -cov(g, dU/dp) / kB T
+    <g>_p = sum_k w_k g_k,   w_k ~ exp(-(U_p(x_k) - U_q(x_k)) / kB T),   d<g>/dp = -cov(g, dU/dp) / kB T   at p = q
 
-for frames x_k of a run with the parameters q. It takes the gradient of energies alone, with no step of time in it. The step
-is that of Gauss and Newton for two parameters, no longer than the frames bear (their effective number stays above a half),
-and then there are new frames.
+It takes the gradient of energies alone, with no step of time in it. Steps are those of Levenberg and Marquardt on log g, which
+is nearly linear in the potential (it is -U / kB T in a gas), and new frames are drawn after each.
 """
 
 import argparse
@@ -39,9 +39,7 @@ def main(quick: bool) -> None:
     edge = float(lattice.cell[0, 0])
     edges = np.linspace(0.7, edge / 2, 61)
     shells = lattice.atoms**2 / edge**3 * 4 / 3 * np.pi * np.diff(edges**3)
-    frames, iterations = (150, 6) if quick else (600, 12)
-    options = dict(timestep=0.004, every=30, skin=0.3, progress=False)
-    bath = md.Langevin(temperature=TEMPERATURE, friction=1.0)
+    frames, iterations = (200, 8) if quick else (1500, 14)
 
     def counted(r):
         """g of one frame, by the nearest images."""
@@ -49,54 +47,61 @@ def main(quick: bool) -> None:
         d -= edge * np.round(d / edge)
         return np.histogram(np.linalg.norm(d, axis=2), edges)[0] / shells
 
-    def sample(p, start, key):
-        warm = md.simulate(start, potential(p), bath, steps=1500, key=key, **options)
-        run = md.simulate(warm.atoms, potential(p), bath, steps=30 * (frames - 1), key=key + 1000, **options)
-        return run.positions, np.array([counted(r) for r in run.positions]), run.atoms
-
     with sciml.float64():
-        around = md.allocate(lattice, 2.3, skin=0.0, spare=1.6)
+        around = md.allocate(lattice, 2.3, skin=0.3, spare=1.6)
 
         @jax.jit
-        def energies(p, positions):
-            """U of each frame, its gradient with respect to the parameters, and whether all lists fit."""
+        def run(p, r, v, key):
+            """Frames of a run from r and v, and whether a list did not fit."""
+            start = eqx.tree_at(lambda s: (s.positions, s.velocities), hot, (r, v))
+            bath = md.Langevin(temperature=TEMPERATURE, friction=1.0)
+            end, seen, bad = md.rollout(
+                start, potential(p), bath, around, steps=30 * (frames + 50), timestep=0.004, every=30, key=key
+            )
+            return end.positions, end.velocities, seen.positions[50:], bad
+
+        @jax.jit
+        def slopes(p, positions):
+            """dU/dp of each frame."""
 
             def one(r):
-                n = around.update(r, jnp.asarray(lattice.cell))
                 now = eqx.tree_at(lambda s: s.positions, lattice, r)
-                value, slope = jax.value_and_grad(lambda p: md.evaluate(potential(p), now, n, virials=False).energy)(p)
-                return value, slope, n.overflow
+                n = around.update(r, jnp.asarray(lattice.cell))
+                return jax.grad(lambda p: md.evaluate(potential(p), now, n, virials=False).energy)(p)
 
             return jax.lax.map(one, positions)
 
-    def reweighted(p, positions, g, reference):
+    def sample(p, at, key):
         with sciml.float64():
-            U, slope, bad = (np.asarray(a) for a in energies(jnp.asarray(p), jnp.asarray(positions)))
-        assert not bad.any()
-        log = -(U - reference) / TEMPERATURE if reference is not None else np.zeros(len(U))
-        w = np.exp(log - log.max())
-        w /= w.sum()
-        mean = w @ g
-        jacobian = -((g - mean) * w[:, None]).T @ (slope - w @ slope) / TEMPERATURE
-        return mean, jacobian, 1 / np.sum(w**2) / len(w), U
+            r, v, positions, bad = run(jnp.asarray(p), *at, jax.random.key(key))
+            assert not bad, "a list of neighbours did not fit: allocate it with more to spare"
+            dU = np.asarray(slopes(jnp.asarray(p), positions))
+        g = np.array([counted(np.array(r)) for r in positions])
+        jacobian = -(g - g.mean(axis=0)).T @ (dU - dU.mean(axis=0)) / len(g) / TEMPERATURE
+        return g, jacobian, (r, v)
 
-    _, seen, melted = sample(TRUTH, md.thermal(lattice, TEMPERATURE), key=7)
-    target = seen.mean(axis=0)
-    doubt = md.mean(seen).error + 0.003
+    hot = md.thermal(lattice, TEMPERATURE)
+    seen, _, at = sample(TRUTH, (hot.positions, hot.velocities), key=100)
+    target, doubt = seen.mean(axis=0), md.mean(seen).error + 0.003
+    largest = np.array([0.2, 0.04])  # share by which epsilon and sigma may change in a step
 
-    p, history, atoms, first = START.copy(), [], melted, None
+    p, history, first = START.copy(), [], None
     for k in range(iterations):
-        positions, g, atoms = sample(p, atoms, key=k)
-        now, jacobian, _, reference = reweighted(p, positions, g, None)
+        g, jacobian, at = sample(p, at, key=k)
+        now = g.mean(axis=0)
         first = now if first is None else first
         misfit = np.sqrt(np.mean((now - target) ** 2))
         history.append([*p, misfit])
-        print(f"{k}: epsilon {p[0]:.4f}, sigma {p[1]:.4f}, root mean square of g - g* {misfit:.4f}")
-        step = np.linalg.lstsq(jacobian / doubt[:, None], (target - now) / doubt, rcond=None)[0]
-        step *= min(1.0, 0.25 * p[0] / abs(step[0]), 0.05 * p[1] / abs(step[1]))
-        while reweighted(p + step, positions, g, reference)[2] < 0.5 and np.abs(step / p).max() > 0.005:
-            step = step / 1.5
-        p = p + step
+        print(f"{k}: epsilon {p[0]:.4f}, sigma {p[1]:.4f}, root mean square of g - g* {misfit:.4f}", flush=True)
+        used = (now > 0.1) & (target > 0.1)
+        weight = (target / doubt)[used, None]
+        A = weight * jacobian[used] / now[used, None] * (largest * p)
+        b = weight[:, 0] * np.log(target / np.maximum(now, 1e-9))[used]
+        damping, step = 0.0, np.full(2, np.inf)
+        while not np.linalg.norm(step) <= 1:
+            step = np.linalg.solve(A.T @ A + damping * np.diag(np.diag(A.T @ A)), A.T @ b)
+            damping = max(2 * damping, 1e-3)
+        p = p * (1 + largest * step)
 
     rows = np.array(history)
     last = rows[len(rows) // 2 :, :2]
