@@ -72,7 +72,8 @@ def _network(network: Network, kind: str) -> dict[str, Any]:
                 "@class": "Layer", "@version": 1, "bias": layer.b is not None, "use_timestep": layer.idt is not None,
                 "activation_function": layer.activation, "resnet": layer.residual, "precision": "float64",
                 "@variables": {
-                    name: None if (a := getattr(layer, name)) is None else np.asarray(a, np.float64) for name in ("w", "b", "idt")
+                    name: None if (a := getattr(layer, name)) is None else np.asarray(a, np.float64)
+                    for name in ("w", "b", "idt")
                 },
             }
             for layer in layers
