@@ -9,6 +9,7 @@ from ._barostats import Anisotropic as Anisotropic
 from ._barostats import CellRescaling as CellRescaling
 from ._barostats import Flexible as Flexible
 from ._barostats import Isotropic as Isotropic
+from ._batch import evaluate_batch as evaluate_batch
 from ._blocks import Mean as Mean
 from ._blocks import mean as mean
 from ._ensembles import NVE as NVE

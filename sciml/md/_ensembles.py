@@ -43,7 +43,7 @@ class Setting(eqx.Module):
     masses: Any
     free: Any
     h: Any
-    degrees: int = eqx.field(static=True)
+    degrees: Any
     units: Units = eqx.field(static=True)
 
     def thermal_energy(self, temperature: Schedule, step: Any) -> Any:
@@ -163,7 +163,7 @@ def rescaled(at: Dynamics, setting: Setting, key: Any, temperature: Schedule, ti
     keep = jnp.exp(-setting.h / (time * setting.units.time))
     one, rest = jax.random.split(key)
     noise = jax.random.normal(one, (), at.velocities.dtype)
-    others = 2 * jax.random.gamma(rest, (n - 1) / 2, (), at.velocities.dtype) if n > 1 else 0.0
+    others = jnp.where(n > 1, 2 * jax.random.gamma(rest, jnp.maximum(n - 1, 1) / 2, (), at.velocities.dtype), 0)
     kinetic = setting.kinetic(at.velocities)
     moves = kinetic > 0  # atoms at rest have no velocities that could be scaled
     share = setting.thermal_energy(temperature, at.step) / 2 / jnp.where(moves, kinetic, 1)

@@ -42,6 +42,12 @@ def _collected(y: Any, index: Any, transposed: Any) -> Any:
     return jnp.sum(jnp.take(slots, transposed, axis=0, mode="fill", fill_value=0), axis=1)
 
 
+def _joined(numbers: Any, empty: int) -> Any:
+    """Numbers below `empty` of each of a batch `(batch, rows, columns)` as those of the whole `(batch * rows, columns)`."""
+    first = jnp.arange(len(numbers), dtype=numbers.dtype)[:, None, None] * empty
+    return jnp.where(numbers < empty, numbers + first, len(numbers) * empty).reshape(-1, numbers.shape[-1])
+
+
 def _declare(p: Any, implementation: Any, other: Any, shape: Any) -> None:
     p.def_impl(jax.jit(implementation))
     p.def_abstract_eval(lambda x, index, transposed: ShapedArray(shape(x, index), x.dtype))
@@ -68,7 +74,13 @@ def _declare(p: Any, implementation: Any, other: Any, shape: Any) -> None:
             x = jnp.moveaxis(x, axes[0], -1)
             out = p.bind(x.reshape(*x.shape[:-2], -1), index, transposed)
             return out.reshape(*out.shape[:-1], *x.shape[-2:]), out.ndim
-        return jax.vmap(implementation, in_axes=axes)(x, index, transposed), 0
+        # Lists of their own: all atoms one after the other, so that the transpose stays a gather.
+        size = next(a.shape[k] for a, k in zip(args, axes, strict=True) if k is not None)
+        first = lambda a, k: jnp.broadcast_to(a, (size, *a.shape)) if k is None else jnp.moveaxis(a, k, 0)  # noqa: E731
+        x, index, transposed = (first(a, k) for a, k in zip(args, axes, strict=True))
+        atoms, slots = transposed.shape[1], index.shape[1] * index.shape[2]
+        out = p.bind(x.reshape(-1, *x.shape[2:]), _joined(index, atoms), _joined(transposed, slots))
+        return out.reshape(size, -1, *out.shape[1:]), 0
 
     batching.primitive_batchers[p] = batched
 

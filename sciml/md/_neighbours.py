@@ -131,18 +131,9 @@ def allocate(
         raise ValueError(f"allocate: cutoff={cutoff!r} and skin={skin!r}; expected a positive number and one not negative.")
     reach = float(cutoff) + float(skin)
     h, r = complete(atoms.cell), np.asarray(atoms.positions)
-    inverse = np.linalg.inv(h)
-    heights = 1 / np.linalg.norm(inverse, axis=0)
-    s = r @ inverse
-    low, high = s.min(axis=0), s.max(axis=0) + 1e-9
-    bins, layers = [], []
-    for axis, wraps in enumerate(atoms.periodic):
-        wide = heights[axis] * (1.0 if wraps else high[axis] - low[axis])
-        thin = SLICES if axis == 2 else 1
-        bins.append(max(1, min(int(wide * thin / (STRAIN * reach)), 256 * thin)))
-        layers.append(math.ceil(STRAIN * reach * bins[-1] / wide - 1e-12) if wraps else thin * (bins[-1] > 1))
-    low, high = low.astype(r.dtype), high.astype(r.dtype)
-    sizes = _guess(r, h, low, high, atoms.periodic, reach, (tuple(bins), tuple(layers)), transposed, spare)
+    low, high, wide = extent(r, h, atoms.periodic)
+    shape = shaped(wide[None], atoms.periodic, reach)
+    sizes = _guess(r, h, low, high, atoms.periodic, reach, shape, transposed, spare)
     places, cell = jnp.asarray(r), jnp.asarray(h, r.dtype)
     counted = partial(_counted, places, cell, jnp.asarray(low), jnp.asarray(high), reach, atoms.periodic)
     while True:
@@ -161,6 +152,24 @@ def allocate(
         owner, image, atom, row, entry, index[:, : sizes.slots], transposed, places, cell, _overflow(sizes, needed),
         jnp.asarray(low), jnp.asarray(high), float(cutoff), float(skin), atoms.periodic, sizes,
     )  # fmt: skip
+
+
+def extent(r: np.ndarray, cell: np.ndarray, periodic: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The least and the largest coordinates along the vectors of the cell, and the width there is to be cut into bins."""
+    inverse = np.linalg.inv(cell)
+    s = r @ inverse
+    low, high = s.min(axis=0), s.max(axis=0) + 1e-9
+    wide = np.where(periodic, 1.0, high - low) / np.linalg.norm(inverse, axis=0)
+    return low.astype(r.dtype), high.astype(r.dtype), wide
+
+
+def shaped(wide: np.ndarray, periodic: Any, reach: float) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Bins and layers with which the lists of systems of these widths `(systems, 3)` can be made."""
+    thin = np.array([1, 1, SLICES])
+    bins = np.clip((wide * thin / (STRAIN * reach)).astype(int), 1, 256 * thin).min(axis=0)
+    images = np.ceil(STRAIN * reach * bins / wide - 1e-12).astype(int).max(axis=0)
+    layers = np.where(periodic, images, thin * (bins > 1))
+    return tuple(bins.tolist()), tuple(layers.tolist())
 
 
 def _guess(
@@ -268,6 +277,19 @@ def _laid_out(
     return Layout(order, wrapped, own, first, last, ends, source, count, below[:, 0], shift.astype(np.int32))
 
 
+def _entries(xp: Any, at: Layout, entries: int) -> tuple[Any, Any]:
+    """The atom of each entry, `atoms` for none, and its lattice vectors."""
+    number = np.arange(entries, dtype=np.int32)
+    column = xp.searchsorted(at.ends, number, side="right").astype(np.int32)
+    there = column < len(at.ends)
+    column = xp.minimum(column, len(at.ends) - 1)
+    passed = number - xp.pad(at.ends, (1, 0))[column] + at.below[column]
+    turn = xp.floor_divide(passed, xp.maximum(at.count[column], 1))
+    atom = at.order[at.source[column] + passed - turn * at.count[column]]
+    image = xp.concatenate([xp.asarray(at.shift)[column], turn[:, None]], axis=1) - at.wrapped[atom].astype(np.int32)
+    return xp.where(there, atom, len(at.order)), xp.where(there[:, None], image, 0)
+
+
 def _ordered(key: Any, many: int) -> Any:
     """What sorts keys below `many`, equal ones in their order: digit by digit with the place in one word, which XLA sorts
     four times as fast as keys with their places beside them."""
@@ -295,15 +317,7 @@ def _counted(
     share = jnp.where(wraps, share, share / (high - low))
     wide = jnp.all((share * bins <= layers) | (~wraps & (bins == 1))) & jnp.all(jnp.isfinite(r))
 
-    number = jnp.arange(sizes.entries, dtype=jnp.int32)
-    column = jnp.searchsorted(at.ends, number, side="right").astype(jnp.int32)
-    there = column < len(at.ends)
-    column = jnp.minimum(column, len(at.ends) - 1)
-    passed = number - jnp.pad(at.ends, (1, 0))[column] + at.below[column]
-    turn = jnp.floor_divide(passed, jnp.maximum(at.count[column], 1))
-    atom = at.order[at.source[column] + passed - turn * at.count[column]]
-    image = jnp.concatenate([jnp.asarray(at.shift)[column], turn[:, None]], axis=1) - at.wrapped[atom].astype(jnp.int32)
-    owner, image = jnp.where(there, atom, n), jnp.where(there[:, None], image, 0)
+    owner, image = _entries(jnp, at, sizes.entries)
 
     places = jnp.take(r, owner, axis=0, mode="fill", fill_value=jnp.inf) + image.astype(r.dtype) @ cell
     index, slots = _slots(places, at, reach, sizes)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import equinox as eqx
 import jax
@@ -34,8 +34,18 @@ CHUNK = 2_000_000  # atoms times steps between two looks of the host
 HOT = 30.0  # times what the temperature was, or should be: not dynamics any more
 
 
+@overload
+def simulate(atoms: System, potential: AbstractPotential, ensemble: AbstractEnsemble = ..., **options: Any) -> Trajectory: ...
+
+
+@overload
 def simulate(
-    atoms: System,
+    atoms: Sequence[System], potential: AbstractPotential, ensemble: AbstractEnsemble = ..., **options: Any
+) -> list[Trajectory]: ...
+
+
+def simulate(
+    atoms: Any,
     potential: AbstractPotential,
     ensemble: AbstractEnsemble = NVE(),  # type: ignore[call-arg]
     *,
@@ -44,15 +54,15 @@ def simulate(
     every: int = 100,
     trajectory: Any = None,
     skin: float | None = None,
-    fixed: Sequence[int] | None = None,
+    fixed: Any = None,
     precision: Any = np.float64,
     forces_in: Any = None,
-    callbacks: Sequence[Callable[[Frame], Any]] = (),
+    callbacks: Sequence[Callable[..., Any]] = (),
     checkpoint: Any = None,
-    key: int = 0,
+    key: Any = 0,
     progress: bool = True,
     throw: bool = True,
-) -> Trajectory:
+) -> Any:
     """Moves atoms.
 
     Lists of neighbours are made anew when atoms have moved by half the skin. A list that does not fit is made larger on the
@@ -78,9 +88,23 @@ def simulate(
     - `key`: of the random numbers. `progress`: a progress bar. `throw`: whether a run that broke down raises; otherwise
         `trajectory.result` says it. Ctrl-C returns what is done.
 
-    **Returns** a `Trajectory`. **Raises** `ValueError` where arguments do not fit, atoms lie on each other, or a file is in the
-    way; `FloatingPointError` where the dynamics broke down: its attribute `trajectory` holds the frames until then.
+    Several systems at once: `atoms` is a list of them, of any sizes; those of about the same size are moved by one program
+    (`md.evaluate_batch` says how). The outcome is that of each alone, but for the order of sums: nothing is shared but the
+    time at which lists are made anew, and random numbers do not depend on the padding (with JAX's default generator).
+    `fixed` is then a list too, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and callbacks get the
+    frame and the number of its system. A system that breaks down stops, the others go on. They have no checkpoint or file.
+
+    **Returns** a `Trajectory`, or a list of them. **Raises** `ValueError` where arguments do not fit, atoms lie on each other,
+    or a file is in the way; `FloatingPointError` where the dynamics broke down: its attribute `trajectory` (`trajectories`)
+    holds the frames until then.
     """
+    if isinstance(atoms, (list, tuple)):
+        from ._together import simulate_all
+
+        steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
+        options: dict[str, Any] = dict(steps=steps, timestep=timestep, every=every, skin=skin, fixed=fixed)
+        options |= dict(precision=precision, forces_in=forces_in, callbacks=callbacks, trajectory=trajectory, checkpoint=checkpoint, key=key)
+        return simulate_all(atoms, potential, ensemble, progress=progress, throw=throw, **options)
     expect_run(atoms, potential, ensemble, callbacks, precision, forces_in, fixed, key)
     steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
     check(atoms, potential, timestep, fixed)
@@ -244,6 +268,11 @@ class _Run:
         neighbours = self.allocate(at)
         check_start(self.potential, self._system(at), neighbours)
         at = _with_forces(at, _whole(*self._potential, self._system(at), neighbours))
+        self.measure(at)
+        return at, neighbours
+
+    def measure(self, at: Dynamics) -> None:
+        """How hot it is at the start. **Raises** `ValueError` where that is no number."""
         finite, kinetic = _health(at, self.setting.masses)
         if not finite or not np.isfinite(at.energy):
             raise ValueError(
@@ -253,7 +282,6 @@ class _Run:
             2 * float(kinetic) / self.setting.degrees, abs(float(at.energy)) / self.atoms.atoms,
             self.atoms.units.temperature * (1.0 if self.atoms.units.name == "reduced" else 300.0),
         )  # fmt: skip
-        return at, neighbours
 
     def allocate(self, at: Dynamics, larger: int = 0) -> Neighbours:
         atoms = eqx.tree_at(lambda s: (s.positions, s.cell), self.atoms, (np.asarray(at.positions), np.asarray(at.cell)))
@@ -281,7 +309,9 @@ class _Run:
     def frame(self, at: Dynamics, neighbours: Neighbours) -> Frame:
         if bool(neighbours.is_stale(at.positions, at.cell)):
             neighbours = self.allocate(at)
-        found = _whole(*self._potential, self._system(at), neighbours)
+        return self.framed(at, _whole(*self._potential, self._system(at), neighbours))
+
+    def framed(self, at: Dynamics, found: Evaluation) -> Frame:
         units, setting = self.atoms.units, self.setting
         v = np.asarray(at.velocities, np.float64)
         kinetic = float(np.sum(np.asarray(setting.masses) * v**2) / 2)
@@ -315,6 +345,10 @@ class _Run:
                 low = middle
             else:
                 high, bad = middle, state
+        return self.cause(bad, high)
+
+    def cause(self, bad: Dynamics, high: int) -> str:
+        """What is wrong with a bad state, that of step `high`."""
         v = np.asarray(bad.velocities, np.float64)
         places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
         why = what_happened(self.potential, self._system(bad), self.skin) if places else Cause("", False)
