@@ -21,8 +21,9 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from .._precision import check_precision, computing_in
-from ._neighbours import Neighbours, Sizes, _build
-from ._pairs import AbstractPotential, Evaluation, evaluate, kinds_of
+from ._neighbours import WORD, Neighbours, Sizes, _build, _entries, _laid_out, extent, shaped
+from ._pairs import AbstractPotential, Evaluation, Sum, evaluate, kinds_of
+from ._potential import needs_transposed
 from ._system import System, complete
 
 TOGETHER = 1 << 14  # atoms, padding included, in one batch
@@ -154,7 +155,8 @@ def sizes_for(
     ends = [extent(r, h, periodic) for r, h in zip(positions, cells, strict=True)]
     bins, layers = shaped(np.array([wide for _, _, wide in ends]), periodic, reach)
     shape = Sizes(bins, layers, 0, 0, 0, 0)
-    needs = [_needed(r, h, low, high, reach, periodic, shape) for r, h, (low, high, _) in zip(positions, cells, ends, strict=True)]
+    each = zip(positions, cells, ends, strict=True)
+    needs = [_needed(r, h, low, high, reach, periodic, shape) for r, h, (low, high, _) in each]
     entries, window, slots = (rounded(max(4, math.ceil(spare * k))) for k in np.max(needs, axis=0).tolist())
     return Sizes(bins, layers, entries, WORD * math.ceil(window / WORD), slots, slots if transposed else 0)
 

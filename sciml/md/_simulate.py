@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -32,16 +32,6 @@ from ._trajectory import Frame, Trajectory
 
 CHUNK = 2_000_000  # atoms times steps between two looks of the host
 HOT = 30.0  # times what the temperature was, or should be: not dynamics any more
-
-
-@overload
-def simulate(atoms: System, potential: AbstractPotential, ensemble: AbstractEnsemble = ..., **options: Any) -> Trajectory: ...
-
-
-@overload
-def simulate(
-    atoms: Sequence[System], potential: AbstractPotential, ensemble: AbstractEnsemble = ..., **options: Any
-) -> list[Trajectory]: ...
 
 
 def simulate(
@@ -103,7 +93,8 @@ def simulate(
 
         steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
         options: dict[str, Any] = dict(steps=steps, timestep=timestep, every=every, skin=skin, fixed=fixed)
-        options |= dict(precision=precision, forces_in=forces_in, callbacks=callbacks, trajectory=trajectory, checkpoint=checkpoint, key=key)
+        options |= dict(precision=precision, forces_in=forces_in, callbacks=callbacks, trajectory=trajectory)
+        options |= dict(checkpoint=checkpoint, key=key)
         return simulate_all(atoms, potential, ensemble, progress=progress, throw=throw, **options)
     expect_run(atoms, potential, ensemble, callbacks, precision, forces_in, fixed, key)
     steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
