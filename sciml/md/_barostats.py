@@ -50,7 +50,8 @@ class CellRescaling(AbstractEnsemble):
     of the shape too, Del Tatto, Raiteri, Bernetti & Bussi 2022, doi:10.3390/app12031139) and stochastic velocity rescaling.
 
     Where the cell goes from h to h S, positions go from r to r S and velocities from v to v S^-T. With lambda = sqrt(V), the
-    tensor T = sum m v v + virial and S = (V'/V)^(1/3) exp(e), turned so that the cell does not rotate,
+    tensor T = sum m v v + virial and S = (V'/V)^(1/3) exp(e) (as (1 + e/2) / (1 - e/2) of unit determinant, which is as
+    reversible), turned so that the cell does not rotate,
 
         d lambda = a f dt + sqrt(2 a kB T) dW,  a = compressibility / (4 time),    f = (2 (tr T / 3 - P V) + kB T) / lambda
         de       = b F dt + sqrt(2 b kB T) dW,  b = compressibility / (3 V time),  F = the part of T that changes the shape
@@ -145,9 +146,12 @@ class CellRescaling(AbstractEnsemble):
             noise = self.cell.shape(jax.random.normal(key_shape, (3, 3), root.dtype))
             e = b * F * span + jnp.sqrt(2 * b * heat * span) * noise
             gained = gained - jnp.sum(e * F) / 2 + b * span / 4 * jnp.sum(F**2)
-            unrotated = jnp.linalg.cholesky(jax.scipy.linalg.expm(2 * e))
-            rotation = jax.scipy.linalg.expm(-e) @ unrotated
-            S, turned = S @ unrotated, rotation.T @ e @ rotation
+            one = jnp.eye(3, dtype=e.dtype)
+            stretch = jnp.linalg.solve(one - e / 2, one + e / 2)
+            unrotated = jnp.linalg.cholesky(stretch @ stretch.T)
+            rotation = jnp.linalg.solve(stretch, unrotated)
+            turned = rotation.T @ e @ rotation
+            S = S @ unrotated / jnp.cbrt(jnp.prod(jnp.diagonal(unrotated)))
         velocities = jnp.linalg.solve(S, at.velocities.T).T
         half = setting.h / 2
         positions = (at.positions + half * at.velocities) @ S + half * velocities
