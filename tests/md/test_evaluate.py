@@ -269,8 +269,8 @@ def test_parameters_are_differentiated():
     with sciml.float64():
         lj = dataclasses.replace(LJ, epsilon=jnp.asarray(1.3))
         potential = lj + md.PairPotential(Soft(jnp.asarray(0.7)), cutoff=2.0)
-        now = jax.tree.map(jnp.asarray, atoms)
-        found = eqx.filter_jit(eqx.filter_grad(lambda p: md.evaluate(p, now, listed()).energy))(potential)
+        now, near = jax.tree.map(jnp.asarray, atoms), listed()
+        found = eqx.filter_jit(eqx.filter_grad(lambda p: md.evaluate(p, now, near).energy))(potential)
         parts = [evaluated(p, atoms).energy for p in potential.parts]
     np.testing.assert_allclose(found.parts[0].epsilon * 1.3, parts[0], rtol=1e-12)
     np.testing.assert_allclose(found.parts[1].function.height * 0.7, parts[1], rtol=1e-12)

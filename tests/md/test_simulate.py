@@ -65,28 +65,37 @@ def test_a_restart_repeats_every_bit(tmp_path):
         md.simulate(CLUSTER, LJ, steps=120, checkpoint=path, **SHORT)
 
 
-def test_lists_that_do_not_fit_lose_nothing(monkeypatch):
-    """Each list has room for what is needed when it is made and no more: of copies, in a
-    window, near an atom, one after the other."""
+@pytest.fixture(scope="module")
+def wide():
+    """A run whose list has room for everything: atoms, that list, the run."""
     liquid = md.thermal(md.fcc((4 / 0.8442) ** (1 / 3), 4, "A", units=md.REDUCED), 3.0, key=1)
-    settings = SHORT | dict(every=60)
-    wide = md.simulate(liquid, LJ, steps=60, **settings)
-    allocate, tight = _simulate.neighbours_for, ["entries", "window", "slots"]
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        roomy = lambda *args, **options: made.append(md.neighbours_for(*args, **options | dict(spare=1.5))) or made[-1]  # noqa: E731
+        patch.setattr(_simulate, "neighbours_for", roomy)
+        run = md.simulate(liquid, LJ, steps=60, **SHORT)
+    assert run.stats["reallocated"] == 0
+    return liquid, made[0], run
 
-    def exact(*args, **options):
-        n = allocate(*args, **options)
-        if not tight:
-            return n
-        needed = _counted(n.positions, n.cell, n.low, n.high, n.cutoff + n.skin, n.periodic, n.sizes)[-1]
-        room = dict(entries=int(needed[0]), window=int(needed[1]), slots=int(needed[2]))
-        what = tight.pop(0)
-        return dataclasses.replace(n, sizes=dataclasses.replace(n.sizes, **{what: room[what]})).update(n.positions, n.cell)
 
-    monkeypatch.setattr(_simulate, "neighbours_for", exact)
-    narrow = md.simulate(liquid, LJ, steps=60, **settings)
-    # The others of a list have room: a list that was made anew did not fit for what was tight.
-    assert narrow.stats["reallocated"] >= 3
-    np.testing.assert_allclose(narrow.positions, wide.positions, atol=1e-9)
+@pytest.mark.parametrize("what", ["entries", "window", "slots"])
+def test_a_list_that_does_not_fit_loses_nothing(monkeypatch, wide, what):
+    liquid, roomy, expected = wide
+    with sciml.float64():
+        at = roomy.positions, roomy.cell
+        needed = _counted(*at, roomy.low, roomy.high, roomy.cutoff + roomy.skin, roomy.periodic, roomy.sizes)[-1]
+    exact = dict(entries=int(needed[0]), window=int(needed[1]), slots=int(needed[2]))
+    sizes = [dataclasses.replace(roomy.sizes, **{what: exact[what]})]
+
+    def tight(atoms, *args, **options):
+        """Room for what is needed at first, and no more."""
+        chosen = sizes.pop() if sizes else roomy.sizes
+        return dataclasses.replace(roomy, sizes=chosen).update(*map(jnp.asarray, (atoms.positions, atoms.cell)))
+
+    monkeypatch.setattr(_simulate, "neighbours_for", tight)
+    narrow = md.simulate(liquid, LJ, steps=60, **SHORT)
+    assert narrow.stats["reallocated"] == 1
+    np.testing.assert_allclose(narrow.positions, expected.positions, atol=1e-9)
 
 
 def test_forces_in_32_bits_and_atoms_that_are_held():
