@@ -95,8 +95,6 @@ def evaluated():
         every = [atoms_of(name, k) for name in REFERENCE for k in range(3)]
         smallest = min(every, key=lambda a: a.volume)
         template = md.allocate(smallest, 5.0, skin=REACH - 5.0, spare=2.0)
-        sizes = dataclasses.replace(template.sizes, layers=(4, 4, 4), run=2 * template.sizes.run)  # for every cell
-        template = dataclasses.replace(template, sizes=sizes)
 
     def call(potential, atoms):
         with sciml.float64():
@@ -120,9 +118,15 @@ def test_energy_forces_and_virial_of_lammps(name, evaluated):
         np.testing.assert_allclose(np.sum(found.atom_virials, axis=0), found.virial, rtol=1e-11, atol=1e-11)
 
 
+def stretch(x):
+    """A deformation that makes no height of a cell smaller, so that one list fits all cells."""
+    F = np.eye(3) + np.reshape(x, (3, 3))
+    return F / np.linalg.svd(F)[1].min()
+
+
 cells = st.tuples(
     st.sampled_from(range(3)),
-    st.lists(st.floats(-0.1, 0.1), min_size=9, max_size=9).map(lambda x: np.eye(3) + np.reshape(x, (3, 3))),
+    st.lists(st.floats(-0.1, 0.1), min_size=9, max_size=9).map(stretch),
     st.integers(0, 2**32 - 1),
 )
 few = settings(
