@@ -36,10 +36,10 @@ def potential(p):
 
 
 def main(quick: bool) -> None:
-    lattice = md.fcc((4 / DENSITY) ** (1 / 3), 3, "A", units=md.REDUCED)
-    edge = float(lattice.cell[0, 0])
+    fluid = md.random_fluid(108, "A", DENSITY, units=md.REDUCED)
+    edge = float(fluid.cell[0, 0])
     edges = np.linspace(0.7, edge / 2, 61)
-    shells = lattice.atoms**2 / edge**3 * 4 / 3 * np.pi * np.diff(edges**3)
+    shells = fluid.atoms**2 / edge**3 * 4 / 3 * np.pi * np.diff(edges**3)
     frames, iterations = (250, 7) if quick else (1500, 14)
 
     def counted(r):
@@ -49,7 +49,7 @@ def main(quick: bool) -> None:
         return np.histogram(np.linalg.norm(d, axis=2), edges)[0] / shells
 
     with sciml.float64():
-        around = md.allocate(lattice, 2.3, skin=0.3, spare=1.6)
+        around = md.allocate(fluid, 2.3, skin=0.3, spare=1.6)
 
         @jax.jit
         def run(p, r, v, key):
@@ -66,8 +66,8 @@ def main(quick: bool) -> None:
             """dU/dp of each frame."""
 
             def one(r):
-                now = eqx.tree_at(lambda s: s.positions, lattice, r)
-                n = around.update(r, jnp.asarray(lattice.cell))
+                now = eqx.tree_at(lambda s: s.positions, fluid, r)
+                n = around.update(r, jnp.asarray(fluid.cell))
                 return jax.grad(lambda p: md.evaluate(potential(p), now, n, virials=False).energy)(p)
 
             return jax.lax.map(one, positions)
@@ -81,7 +81,7 @@ def main(quick: bool) -> None:
         jacobian = -(g - g.mean(axis=0)).T @ (dU - dU.mean(axis=0)) / len(g) / TEMPERATURE
         return g, jacobian, (r, v)
 
-    hot = md.thermal(lattice, 2 * TEMPERATURE)
+    hot = md.thermal(fluid, TEMPERATURE)
     seen, _, at = sample(TRUTH, (hot.positions, hot.velocities), key=100)
     target, doubt = seen.mean(axis=0), md.mean(seen).error + 0.003
     largest = np.array([0.2, 0.04])  # share by which epsilon and sigma may change in a step
