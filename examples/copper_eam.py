@@ -2,14 +2,14 @@
 
     E = sum_i F(rho_i) + 1/2 sum_ij phi(r_ij),    rho_i = sum_j rho(r_ij)
 
-Lattice constant and elastic constants of the potential of Zhou, Johnson & Wadley (2004, doi:10.1103/PhysRevB.69.144113), beside
+Lattice constant and elastic constants of the potential of Foiles, Baskes & Daw (1986, doi:10.1103/PhysRevB.33.7983), beside
 experiment (Simmons & Wang 1971: 3.615 angstrom, 168, 121 and 75 GPa). Then the crystal is heated at zero pressure. Without
 a surface it melts above its melting point, 1358 K: energy and volume leap, and the second shell of neighbours is lost.
 
-The table Cu_Zhou.eam.alloy is looked for in $SCIML_DATA/eam, in ../shared/data/eam, and at the path that is given. It is in
-the folder `potentials` of LAMMPS (https://github.com/lammps/lammps) and in NIST's repository
-(https://www.ctcms.nist.gov/potentials). Without it the script takes a Morse potential of copper (Girifalco & Weizer 1959,
-doi:10.1103/PhysRev.114.687).
+The table Cu_u3.eam is looked for in $SCIML_DATA/eam, in ../shared/data/eam, and at the path that is given. It is in the folder
+`potentials` of LAMMPS (https://github.com/lammps/lammps). Without it the script takes a Morse potential of copper (Girifalco &
+Weizer 1959, doi:10.1103/PhysRev.114.687). (Cu_Zhou.eam.alloy of that folder leaps at its cutoff, where the fourth shell of the
+crystal stands: it has no lattice constant at which forces vanish.)
 """
 
 import argparse
@@ -21,7 +21,7 @@ import numpy as np
 
 from sciml import md
 
-FILE = "Cu_Zhou.eam.alloy"
+FILE = "Cu_u3.eam"
 
 
 def potential_of_copper(path: str | None) -> md.AbstractPotential:
@@ -35,7 +35,7 @@ def potential_of_copper(path: str | None) -> md.AbstractPotential:
 
 def main(quick: bool, path: str | None = None) -> None:
     copper = potential_of_copper(path)
-    rest = md.relax(md.fcc(3.6, 2, "Cu"), copper, cell=True, tolerance=1e-6)
+    rest = md.relax(md.fcc(3.6, 2, "Cu"), copper, cell=True, tolerance=1e-5)
     a = float(rest.atoms.cell[0, 0]) / 2
     C = md.elastic_constants(rest.atoms, copper)
     print(f"lattice constant {a:.4f} angstrom (experiment 3.615), cohesive energy {-rest.energy / 32:.3f} eV (3.49)")

@@ -75,7 +75,8 @@ def random_model(folder: str) -> Path:
         "type": "ener", "nets": {"networks": [network([widths[-1] * axis, 8, 1], True, True) for _ in sel]},
         "@variables": {"bias_atom_e": array(np.zeros((2, 1)))},
     }  # fmt: skip
-    tree = {"model": {"type": "standard", "type_map": ["O", "H"], "descriptor": descriptor, "fitting": fitting}}
+    parts = {"descriptor": descriptor, "fitting": fitting, "@variables": {"out_bias": array(np.zeros((1, 2, 1)))}}
+    tree = {"model": {"type": "standard", "type_map": ["O", "H"], **parts}}
     path = Path(folder) / "random.yaml"
     path.write_text(yaml.safe_dump(tree))
     return path

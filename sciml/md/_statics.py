@@ -161,10 +161,14 @@ def relax(
     force = float(np.max(np.linalg.norm(found.forces, axis=1)))
     done = eqx.tree_at(lambda s: (s.positions, s.cell), atoms, (r, h))
     stress = -np.asarray(found.virial) / max(abs(np.linalg.det(h)), 1e-300) / atoms.units.pressure
-    name, end = type(method).__name__, "converged" if good else "stopped"
-    result = f"{name} {end} after {taken} steps; the largest force is {force:.2e}."
+    off = f", the stress is off by {np.abs(stress + pressure * np.eye(3)).max():.2g} bar" if cell else ""
+    ending = "converged" if good else "stopped"
+    result = f"{type(method).__name__} {ending} after {taken} steps; the largest force is {force:.2e}{off}."
     if not good and throw:
-        raise RuntimeError(f"{result} Allow more steps, or relax with md.FIRE() first. (throw=False returns what was reached.)")
+        raise RuntimeError(
+            f"{result} Allow more steps, or relax with md.FIRE() first; a potential that leaps at its cutoff may have no place of "
+            "rest. (throw=False returns what was reached.)"
+        )
     return Relaxed(done, float(found.energy), force, stress, result, good)
 
 
