@@ -47,7 +47,7 @@ run 0
 
 def potentials() -> dict[str, md.AbstractPotential]:
     """Those of tests/md/lammps.json."""
-    epsilon, sigma = jnp.array([[0.0104, 0.015], [0.015, 0.02]]), jnp.array([[3.4, 3.2], [3.2, 3.0]])
+    epsilon, sigma = np.array([[0.0104, 0.015], [0.015, 0.02]]), np.array([[3.4, 3.2], [3.2, 3.0]])
     return {
         "lennard_jones": md.LennardJones(epsilon, sigma, cutoff=7.5),
         "lennard_jones_shifted": md.LennardJones(0.0104, 3.4, cutoff=8.5, shift=True),
