@@ -4,8 +4,8 @@
     python benchmarks/md/deep_speed.py large float64      98,304 atoms: memory and time of one evaluation
     python benchmarks/md/deep_speed.py large float32
 
-Each adds its part to benchmarks/results/md_deep_speed.json. Needs SCIML_DATA, and DEEPMD_ENV, the folder of a virtual environment
-with deepmd-kit. Weights are random, of DeePMD-kit's initial distribution: time does not depend on them.
+Each adds its part to benchmarks/results/md_deep_speed.json. Needs SCIML_DATA, and DEEPMD_ENV, the folder of a virtual
+environment with deepmd-kit. Weights are random, of DeePMD-kit's initial distribution: time does not depend on them.
 """
 
 import json
@@ -129,10 +129,8 @@ def large(dtype):
         took = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     drift = float(np.abs(np.sum(np.asarray(forces, np.float64), axis=0)).max())
-    record(
-        f"98304 atoms, {dtype}",
-        {"seconds": took, "peak_GiB": peak, "list_s": listed, "compile_s": compiled, "energy": float(energy), "net_force": drift},
-    )
+    values = {"seconds": took, "peak_GiB": peak, "list_s": listed, "compile_s": compiled}
+    record(f"98304 atoms, {dtype}", {**values, "energy": float(energy), "net_force": drift})
 
 
 def speed():
@@ -202,9 +200,10 @@ def record(name, values):
     header = {
         "case": __doc__.splitlines()[0], "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
         "python": platform.python_version(), "jax": jax.__version__, "date": time.strftime("%Y-%m-%d"),
-        "calls": f"median of {CALLS} after {WARM}, list with a skin of {SKIN} angstrom; DeePMD-kit makes its own list in each call",
+        "calls": f"median of {CALLS} after {WARM}; skin {SKIN} angstrom; DeePMD-kit makes its own list in each call",
     }  # fmt: skip
-    RESULT.write_text(json.dumps({**header, **{k: v for k, v in found.items() if k not in header}, name: values}, indent=1) + "\n")
+    parts = {k: v for k, v in found.items() if k not in header}
+    RESULT.write_text(json.dumps({**header, **parts, name: values}, indent=1) + "\n")
     print(json.dumps({name: values}, indent=1))
 
 
