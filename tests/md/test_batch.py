@@ -7,7 +7,6 @@ import jax
 import numpy as np
 import pytest
 
-import sciml
 from sciml import md
 from sciml.md import _together
 
@@ -132,12 +131,24 @@ def test_each_moves_as_alone():
     assert together[0].result == alone.result and np.all(np.isnan(alone.pressure))
 
 
+def simulate_with(slots, systems, **options):
+    """With so many slots in the first lists."""
+    batches = _together.batches
+
+    def sized(*args, **spare):
+        return [dataclasses.replace(b, sizes=dataclasses.replace(b.sizes, slots=slots)) for b in batches(*args, **spare)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_together, "batches", sized)
+        return md.simulate(systems, LJ, steps=100, **SHORT, **options)
+
+
 @pytest.fixture(scope="module")
 def collapsing():
     """Clusters that fly together, and how they do."""
     systems = [cluster(n, n, spacing=1.5) for n in (9, 10, 12, 14, 16)]
     systems = [dataclasses.replace(s, velocities=(s.positions.mean(axis=0) - s.positions) * 2.0) for s in systems]
-    return systems, md.simulate(systems, LJ, steps=100, **SHORT)
+    return systems, simulate_with(20, systems)
 
 
 def test_one_that_breaks_down_stops_alone_and_costs_no_program(collapsing, caplog):
@@ -148,7 +159,7 @@ def test_one_that_breaks_down_stops_alone_and_costs_no_program(collapsing, caplo
     seen = []
     with caplog.at_level(logging.WARNING), jax.log_compiles():
         with pytest.raises(FloatingPointError, match="1 of 5 systems broke down. System 3: .* atoms? [25]") as caught:
-            md.simulate(broken, LJ, steps=100, callbacks=[lambda frame, k: seen.append((k, frame.step))], **SHORT)
+            simulate_with(20, broken, callbacks=[lambda frame, k: seen.append((k, frame.step))])
     assert compiled(caplog, "_advanced") == compiled(caplog, "_whole") == 0
     found = caught.value.trajectories
     assert [len(t) for t in found] == [6, 6, 6, 1, 6] and seen.count((3, 0)) == 1 and (3, 20) not in seen
@@ -157,18 +168,11 @@ def test_one_that_breaks_down_stops_alone_and_costs_no_program(collapsing, caplo
         np.testing.assert_allclose(found[k].positions, whole[k].positions, rtol=1e-9, atol=1e-9)
 
 
-def test_a_list_that_does_not_fit_is_made_larger_for_all(collapsing, monkeypatch):
-    """The first lists have room for little more than what is needed at the start."""
+def test_a_list_that_does_not_fit_is_made_larger_for_all(collapsing):
     systems, whole = collapsing
-    batches = _together.batches
-
-    def tight(systems, potential, **options):
-        found = batches(systems, potential, **options)
-        return [dataclasses.replace(b, sizes=dataclasses.replace(b.sizes, slots=10)) for b in found]
-
-    monkeypatch.setattr(_together, "batches", tight)
-    narrow = md.simulate(systems, LJ, steps=100, **SHORT)
-    assert narrow[0].stats["reallocated"] > 0 and whole[0].stats["slots"] > 10
+    narrow = simulate_with(12, systems)  # as many as are needed at the start
+    assert narrow[0].stats["reallocated"] == 1 and whole[0].stats["reallocated"] == 0
+    assert narrow[0].stats["slots"] > 12
     for mine, other in zip(narrow, whole, strict=True):
         np.testing.assert_allclose(mine.positions, other.positions, rtol=1e-9, atol=1e-9)
         assert list(mine.step) == list(other.step)
@@ -188,10 +192,3 @@ def test_a_list_that_does_not_fit_is_made_larger_for_all(collapsing, monkeypatch
 def test_bad_arguments_are_told(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_random_numbers_do_not_depend_on_padding():
-    with sciml.float64():
-        key = jax.random.key(3)
-        short, long = (np.asarray(jax.random.normal(key, (n, 3))) for n in (7, 16))
-    assert np.array_equal(short, long[:7])

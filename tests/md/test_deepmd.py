@@ -1,8 +1,10 @@
 """Models of DeePMD-kit, and what DeePMD-kit computes with them."""
 
+import itertools
 import os
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,9 +12,13 @@ import pytest
 
 import sciml
 from sciml import md
+from sciml.md._pairs import pairs_of
+from sciml.md.deepmd._save import model_tree
+from sciml.md.deepmd._tree import write_tree
+from sciml.md.potentials._deep_nets import Layer, Network
 
 DATA = Path(os.environ.get("SCIML_DATA", Path(__file__).parents[2] / "../shared/data")) / "deepmd"
-pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here: set SCIML_DATA")
+needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here: set SCIML_DATA")
 
 
 def evaluated(model, coord, box, kinds):
@@ -26,6 +32,7 @@ def evaluated(model, coord, box, kinds):
     return jax.tree.map(np.asarray, found)
 
 
+@needs_data
 def test_deepmd_kits_own_case():
     yaml = pytest.importorskip("yaml")
     model = md.DeepPotential.load(DATA / "deeppot_sea.yaml")
@@ -37,6 +44,7 @@ def test_deepmd_kits_own_case():
         np.testing.assert_allclose(found.atom_virials.ravel(), np.ravel(case["atomic_virial"]), atol=1e-10)
 
 
+@needs_data
 def test_a_model_of_water():
     pytest.importorskip("h5py")
     model = md.DeepPotential.load(DATA / "water_a.dp")
@@ -46,3 +54,136 @@ def test_a_model_of_water():
     np.testing.assert_allclose(found.atom_energies, wanted["atom_energy"][0, :, 0], atol=1e-9)
     np.testing.assert_allclose(found.forces, wanted["force"][0], atol=1e-10)
     np.testing.assert_allclose(found.virial.ravel(), wanted["virial"][0], atol=1e-9)
+
+
+def random_model(one_sided, types, seed=0):
+    """Types A, B, C; wide for its places, so that empty ones count."""
+    rng = np.random.default_rng(seed)
+
+    def net(sizes, last):
+        layers = [
+            Layer(rng.normal(size=(n, m)) / np.sqrt(n + m), rng.normal(size=m), rng.normal(size=m), "tanh", True)
+            for n, m in itertools.pairwise(sizes)
+        ]
+        return Network((*layers, Layer(rng.normal(size=(sizes[-1], 1)), None, None, "linear", False))[: len(layers) + last])
+
+    return md.DeepPotential(
+        embeddings=tuple(net([1, 3, 6, 6], False) for _ in range(types if one_sided else types**2)),
+        fittings=tuple(net([12, 5, 5], True) for _ in range(types)),
+        davg=rng.normal(size=(types, types, 4)) / 10, dstd=0.2 + rng.random((types, types, 4)), bias=-1000.0 * np.arange(types),
+        cutoff=4.0, start=1.0, sel=(20, 90, 30)[:types], axis=2, one_sided=one_sided, names=("A", "B", "C")[:types],
+    )  # fmt: skip
+
+
+def by_definition(model, r, kinds):
+    """Energies without bias of atoms in open space, with every one of DeePMD-kit's slots."""
+
+    def run(net, x):
+        for layer in net.layers:
+            y = x @ layer.w + (0 if layer.b is None else layer.b)
+            y = np.tanh(y) * layer.idt if layer.activation == "tanh" else y
+            n, m = layer.w.shape
+            x = y + np.tile(x, m // n) if layer.residual and m in (n, 2 * n) else y
+        return x
+
+    found = []
+    for i, own in enumerate(kinds):
+        A = 0.0
+        for t, places in enumerate(model.sel):
+            R, row = np.zeros((places, 4)), 0
+            for j in np.flatnonzero((kinds == t) & (np.arange(len(r)) != i)):
+                d = np.linalg.norm(r[j] - r[i])
+                if d < model.cutoff:
+                    u = np.clip((d - model.start) / (model.cutoff - model.start), 0, 1)
+                    R[row] = (1 + u**3 * (-6 * u**2 + 15 * u - 10)) * np.array([1 / d, *(r[j] - r[i]) / d**2])
+                    row += 1
+            R = (R - model.davg[own, t]) / model.dstd[own, t]
+            A = A + run(model.embeddings[t if model.one_sided else own + len(model.sel) * t], R[:, :1]).T @ R / sum(model.sel)
+        found.append(run(model.fittings[own], (A @ A[: model.axis].T).reshape(1, -1))[0, 0])
+    return np.array(found)
+
+
+def some_atoms(model):
+    """27 atoms of two types in open space, in the order of no type."""
+    rng = np.random.default_rng(1)
+    r = 2.2 * np.stack(np.meshgrid(*(np.arange(3.0),) * 3), axis=-1).reshape(-1, 3) + rng.uniform(-0.4, 0.4, (27, 3))
+    kinds = (len(model.sel) - 1) * rng.integers(2, size=27)
+    n = md.allocate(md.system(r, [model.names[k] for k in kinds], masses=1.0), model.cutoff, skin=0.3)
+    return r, kinds, n, pairs_of(jnp.asarray(r), jnp.eye(3), jnp.asarray(kinds), n, model.cutoff)
+
+
+def test_slopes_and_places():
+    # Three types, of which one does not occur.
+    model = random_model(True, 3)
+    with sciml.float64():
+        r, kinds, n, pairs = some_atoms(model)
+        fast = jax.jit(lambda pairs: model.energies_and_slopes(pairs))
+        each, slopes = fast(pairs)
+        inside = np.asarray(each - model.bias[np.asarray(pairs.centres)])[np.asarray(n.row)]
+        np.testing.assert_allclose(inside, by_definition(model, r, kinds), atol=1e-11)
+        defined, wanted = jax.jit(lambda pairs: md.AbstractPotential.energies_and_slopes(model, pairs))(pairs)
+        np.testing.assert_allclose(each, defined, atol=1e-12)
+        np.testing.assert_allclose(slopes, wanted, atol=1e-12)
+        # 32 bits do not round the bias, thousands of eV.
+        low, steep = fast(eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.astype(np.float32)))
+        assert low.dtype == np.float64 and steep.dtype == np.float32
+        np.testing.assert_allclose(low, each, atol=1e-5)
+        np.testing.assert_allclose(steep, slopes, atol=1e-4)
+        # All atoms of the first type, more than `sel`: the middle one has no energy, and is named.
+        crowd = eqx.tree_at(lambda p: p.species, pairs, jnp.zeros_like(pairs.species))
+        counts = np.sum(np.asarray(pairs.mask), axis=1)
+        energies, _ = fast(crowd)
+        assert np.array_equal(np.isnan(energies), counts > 20) and 0 < np.sum(counts > 20) < 6
+        atom = int(np.asarray(pairs.atom)[np.argmax(counts)])
+        assert str(atom) in model.crowded(crowd) and f"[{counts.max()}, 90, 30] are needed" in model.crowded(crowd)
+        assert model.crowded(pairs) == ""
+
+
+def test_nets_of_pairs_of_types():
+    model = random_model(False, 2)
+    with sciml.float64():
+        r, kinds, n, pairs = some_atoms(model)
+        each = jax.jit(lambda pairs: model.energies_and_slopes(pairs)[0])(pairs)
+        inside = np.asarray(each - model.bias[np.asarray(pairs.centres)])[np.asarray(n.row)]
+    np.testing.assert_allclose(inside, by_definition(model, r, kinds), atol=1e-11)
+
+
+@pytest.mark.parametrize("one_sided", [True, False])
+def test_a_saved_model_is_the_same(tmp_path, one_sided):
+    pytest.importorskip("h5py")
+    model = random_model(one_sided, 2)
+    found = md.DeepPotential.load(model.save(tmp_path / "a.dp"))
+    assert jax.tree.structure(found) == jax.tree.structure(model) and repr(found) == repr(model)
+    assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(model), strict=True))
+    assert "A, B;" in repr(model) and ("each pair" in repr(model)) is not one_sided
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m["descriptor"].update(type="dpa1"), "dpa1"),
+        (lambda m: m["descriptor"].update(exclude_types=[[0, 1]]), "exclude_types"),
+        (lambda m: m["descriptor"].update(spin={"use_spin": [True]}), "spin"),
+        (lambda m: m["descriptor"].update(compress={"min_nbor_dist": 0.9}), "compressed"),
+        (lambda m: m["fitting"].update(numb_fparam=1), "fparam"),
+        (lambda m: m["fitting"].update(type="dipole"), "dipole"),
+        (lambda m: m.update(type="zbl"), "zbl"),
+    ],
+)
+def test_what_is_not_here_is_named(tmp_path, change, said):
+    pytest.importorskip("h5py")
+    tree = model_tree(random_model(True, 2))
+    change(tree["model"])
+    with pytest.raises(NotImplementedError, match=said):
+        md.DeepPotential.load(write_tree(tmp_path / "a.dp", tree))
+
+
+def test_files_of_another_kind(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        md.DeepPotential.load(tmp_path / "no.dp")
+    (tmp_path / "a.pb").write_bytes(b"")
+    with pytest.raises(ValueError, match="dp convert-backend a.pb model.dp"):
+        md.DeepPotential.load(tmp_path / "a.pb")
+    (tmp_path / "a.yaml").write_text("a: 1")
+    with pytest.raises(ValueError, match="no model"):
+        md.DeepPotential.load(tmp_path / "a.yaml")

@@ -77,7 +77,7 @@ def check(r, cell, periodic, sizes):
         assert np.array_equal(transposed[j][transposed[j] < index.size], np.flatnonzero(neighbour == j))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(fractions(6), arrays(float, 3, elements=st.floats(1.9, 4)), arrays(float, (3, 3), elements=st.floats(-0.3, 0.3)))
 def test_small_cells_have_all_images_of_brute_force(s, edges, shear):
     cell = np.diag(edges) + shear
@@ -85,7 +85,7 @@ def test_small_cells_have_all_images_of_brute_force(s, edges, shear):
     check(s @ cell, cell, ROUND, SMALL)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(fractions(8), arrays(float, 3, elements=st.floats(5.5, 9)), arrays(float, (3, 3), elements=st.floats(-1.5, 1.5)))
 def test_bins_and_an_open_vector_have_all_pairs_of_brute_force(s, edges, shear):
     cell = np.diag(edges) + shear

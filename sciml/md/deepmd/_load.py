@@ -37,6 +37,7 @@ def _model(path: Any, model: dict[str, Any]) -> DeepPotential:
         "exclude_types": descriptor.get("exclude_types") or fitting.get("exclude_types"),
         "atom_exclude_types": model.get("atom_exclude_types"), "pair_exclude_types": model.get("pair_exclude_types"),
         "spin": descriptor.get("spin") or fitting.get("spin"), "env_protection": descriptor.get("env_protection"),
+        "a compressed descriptor": descriptor.get("compress"),
         "use_exp_switch": descriptor.get("env_mat", {}).get("use_exp_switch"),
     }  # fmt: skip
     asked = [name for name, value in zero.items() if value]

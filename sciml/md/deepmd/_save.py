@@ -26,19 +26,17 @@ def model_tree(model: DeepPotential) -> dict[str, Any]:
         "neuron": neuron, "axis_neuron": model.axis, "resnet_dt": slow(model.embeddings[0]), "set_davg_zero": False,
         "activation_function": model.embeddings[0].layers[0].activation, "type_one_side": model.one_sided, "spin": None,
         "env_protection": 0.0, "env_mat": {"rcut": model.cutoff, "rcut_smth": model.start},
-        "embeddings": _collection(
-            [_network(n, "EmbeddingNetwork") for n in model.embeddings], types, 1 if model.one_sided else 2
-        ),
+        "embeddings": _collection(model.embeddings, "EmbeddingNetwork", types, 1 if model.one_sided else 2),
         "@variables": {"davg": spread(model.davg), "dstd": spread(model.dstd)}, **common,
     }  # fmt: skip
     empty = dict.fromkeys(("fparam_avg", "fparam_inv_std", "aparam_avg", "aparam_inv_std"))
     fitting = {
         "@class": "Fitting", "type": "ener", "@version": 3, "var_name": "energy", "dim_out": 1, "ntypes": types,
         "dim_descrpt": neuron[-1] * model.axis, "neuron": hidden, "resnet_dt": slow(model.fittings[0]), "numb_fparam": 0,
-        "numb_aparam": 0, "dim_case_embd": 0, "default_fparam": None, "rcond": None, "mixed_types": False,
-        "atom_ener": [], "tot_ener_zero": False,
+        "numb_aparam": 0, "dim_case_embd": 0, "default_fparam": None, "rcond": None, "mixed_types": False, "atom_ener": [],
+        "tot_ener_zero": False,
         "activation_function": model.fittings[0].layers[0].activation, "layer_name": None, "use_aparam_as_mask": False,
-        "spin": None, "nets": _collection([_network(n, "FittingNetwork") for n in model.fittings], types, 1),
+        "spin": None, "nets": _collection(model.fittings, "FittingNetwork", types, 1),
         "@variables": {"bias_atom_e": np.asarray(model.bias, np.float64).reshape(types, 1), "case_embd": None, **empty},
         **common,
     }  # fmt: skip
@@ -53,11 +51,11 @@ def model_tree(model: DeepPotential) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _collection(networks: list[Any], types: int, dimensions: int) -> dict[str, Any]:
-    kind = "embedding_network" if networks[0]["@class"] == "EmbeddingNetwork" else "fitting_network"
+def _collection(nets: tuple[Network, ...], kind: str, types: int, dimensions: int) -> dict[str, Any]:
     return {
-        "@class": "NetworkCollection", "@version": 1, "ndim": dimensions, "ntypes": types, "network_type": kind,
-        "networks": networks,
+        "@class": "NetworkCollection", "@version": 1, "ndim": dimensions, "ntypes": types,
+        "network_type": "embedding_network" if kind == "EmbeddingNetwork" else "fitting_network",
+        "networks": [_network(n, kind) for n in nets],
     }  # fmt: skip
 
 
@@ -71,10 +69,7 @@ def _network(network: Network, kind: str) -> dict[str, Any]:
             {
                 "@class": "Layer", "@version": 1, "bias": layer.b is not None, "use_timestep": layer.idt is not None,
                 "activation_function": layer.activation, "resnet": layer.residual, "precision": "float64",
-                "@variables": {
-                    name: None if (a := getattr(layer, name)) is None else np.asarray(a, np.float64)
-                    for name in ("w", "b", "idt")
-                },
+                "@variables": {k: None if a is None else np.asarray(a, np.float64) for k, a in _arrays(layer).items()},
             }
             for layer in layers
         ],
@@ -82,3 +77,7 @@ def _network(network: Network, kind: str) -> dict[str, Any]:
     if kind == "EmbeddingNetwork":
         return found | {"neuron": sizes, "bias": layers[0].b is not None}
     return found | {"neuron": sizes[:-1], "out_dim": sizes[-1], "bias_out": layers[-1].b is not None}
+
+
+def _arrays(layer: Any) -> dict[str, Any]:
+    return {"w": layer.w, "b": layer.b, "idt": layer.idt}

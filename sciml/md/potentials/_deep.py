@@ -67,7 +67,9 @@ class DeepPotential(AbstractPotential):
 
         Nets run in the precision of `pairs.vectors`; biases, which are large, are added in their own.
         """
-        return self._biased(by_blocks(jax.checkpoint(self._in(pairs.vectors.dtype)._energies), pairs, len(self.sel)), pairs)
+        model = self.in_precision(pairs.vectors.dtype)
+        block = jax.checkpoint(lambda *rows: model._energies(*rows))
+        return self._biased(by_blocks(block, pairs, len(self.sel)), pairs)
 
     def energies_and_slopes(self, pairs: Pairs) -> tuple[Any, Any]:
         """As `atom_energies`, with the derivative of their sum with respect to `pairs.vectors`.
@@ -76,12 +78,13 @@ class DeepPotential(AbstractPotential):
 
             dE/dR~_jd = sum_m G_jm dE/dA_md,  and for d = 0 also sum_me G'_jm dE/dA_me R~_je
         """
-        each, slopes = by_blocks(self._in(pairs.vectors.dtype)._slopes, pairs, len(self.sel))
+        each, slopes = by_blocks(self.in_precision(pairs.vectors.dtype)._slopes, pairs, len(self.sel))
         return self._biased(each, pairs), slopes
 
-    def _in(self, dtype: Any) -> DeepPotential:
-        """This model in another precision."""
-        return jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
+    def in_precision(self, dtype: Any) -> DeepPotential:
+        """This model with its nets in another precision, which spares their conversion in every evaluation; biases stay."""
+        model = jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
+        return eqx.tree_at(lambda m: m.bias, model, self.bias)
 
     def _biased(self, each: Any, pairs: Pairs) -> Any:
         return each + jnp.asarray(self.bias)[pairs.centres]
