@@ -15,7 +15,8 @@ import numpy as np
 
 from .._pairs import Pairs
 
-BLOCK = 64  # atoms in float32, half of that in float64: what the nets make of them stays in the processor's cache
+# Atoms in float32, half of that in float64: temporaries above some 30 MiB cost thousands of page faults in every evaluation.
+BLOCK = 64
 
 
 def by_blocks(function: Callable[..., Any], pairs: Pairs, types: int) -> Any:
