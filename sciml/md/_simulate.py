@@ -20,7 +20,7 @@ from .._precision import computing_in
 from ._checkpoint import Checkpoint, signature
 from ._checks import check, whole_number
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
-from ._guards import Cause, check_start, guarded, what_happened
+from ._guards import check_start, guarded, what_happened
 from ._neighbours import Neighbours, allocate
 from ._pairs import AbstractPairPotential, AbstractPotential, Evaluation, energy, evaluate, kinds_of
 from ._record import recording
@@ -298,20 +298,21 @@ class _Run:
 
     def trouble(self, at: Dynamics, neighbours: Neighbours, bad: Dynamics) -> str:
         """What went wrong between a sound state and a bad one: steps are done again, to find the first that is bad."""
-        low, high = int(at.step), int(bad.step)
+        low, high, good = int(at.step), int(bad.step), at
         while high - low > 1:
             middle = (low + high) // 2
             state, _ = self.advance(at, neighbours, middle)
             if self.is_sound(state):
-                low = middle
+                low, good = middle, state
             else:
                 high, bad = middle, state
         v = np.asarray(bad.velocities, np.float64)
         places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
-        why = what_happened(self.potential, self._system(bad), self.skin) if places else Cause("", False)
-        if why.names_it:
+        why = what_happened(self.potential, self._system(bad), self.skin) if places else None
+        if why is not None and why.names_it:
             return f"At step {high} {why.text}"
-        closest = f" {why.text}" if why.text else ""
+        why = what_happened(self.potential, self._system(good), self.skin)
+        closest = f" At step {low} {why.text}" if why.text else ""
         if not _health(bad, self.setting.masses)[0]:
             wrong = ~np.all(np.isfinite(np.concatenate([np.asarray(bad.positions), v, np.asarray(bad.forces)], 1)), axis=1)
             return (
