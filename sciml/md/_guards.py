@@ -198,4 +198,4 @@ def what_happened(potential: AbstractPotential, atoms: System, skin: float | Non
     if found:
         return Cause(found, True)
     ratio, words, _ = _closest_pair(atoms, n, np.asarray(atoms.species), np.ones((len(atoms.names),) * 2))
-    return Cause(f"The {words}, the closest of all." if np.isfinite(ratio) else "", False)
+    return Cause(f"{words}, the closest of all." if np.isfinite(ratio) else "", False)

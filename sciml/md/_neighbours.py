@@ -184,7 +184,7 @@ def _guess(
     ball = 4.2 * reach**3 / abs(np.linalg.det(cell)) * math.prod(sizes.bins) / math.prod(2 * m + 1 for m in sizes.layers)
     around = int(counts.sum(axis=1).max())
     slots = _room(min(around, int(1.25 * ball * around) + 4), spare)
-    window = WORD * max(1, math.ceil(int(counts.max()) * min(spare, 1.1) / WORD))
+    window = WORD * max(1, math.ceil(int(counts.max()) * spare / WORD))
     return Sizes(bins, layers, _room(int(at.ends[-1]), spare), window, slots, slots if transposed else 0)
 
 

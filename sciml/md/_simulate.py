@@ -22,10 +22,16 @@ from ._checkpoint import Checkpoint, signature
 from ._checks import check, whole_number
 from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
+<<<<<<< HEAD
 from ._guards import Cause, check_start, guarded, what_happened
 from ._neighbours import Neighbours
 from ._observables import begin
 from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for
+=======
+from ._guards import check_start, guarded, what_happened
+from ._neighbours import Neighbours, allocate
+from ._pairs import AbstractPairPotential, AbstractPotential, Evaluation, energy, evaluate, kinds_of
+>>>>>>> md-h2
 from ._record import recording
 from ._system import System, complete
 from ._trajectory import Frame, Trajectory
@@ -328,12 +334,12 @@ class _Run:
 
     def trouble(self, at: Dynamics, neighbours: Neighbours, bad: Dynamics) -> str:
         """What went wrong between a sound state and a bad one: steps are done again, to find the first that is bad."""
-        low, high = int(at.step), int(bad.step)
+        low, high, good = int(at.step), int(bad.step), at
         while high - low > 1:
             middle = (low + high) // 2
             state, _ = self.advance(at, neighbours, middle)
             if self.is_sound(state):
-                low = middle
+                low, good = middle, state
             else:
                 high, bad = middle, state
         return self.cause(bad, high)
@@ -342,10 +348,11 @@ class _Run:
         """What is wrong with a bad state, that of step `high`."""
         v = np.asarray(bad.velocities, np.float64)
         places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
-        why = what_happened(self.potential, self._system(bad), self.skin) if places else Cause("", False)
-        if why.names_it:
+        why = what_happened(self.potential, self._system(bad), self.skin) if places else None
+        if why is not None and why.names_it:
             return f"At step {high} {why.text}"
-        closest = f" {why.text}" if why.text else ""
+        why = what_happened(self.potential, self._system(good), self.skin)
+        closest = f" At step {low} {why.text}" if why.text else ""
         if not _health(bad, self.setting.masses)[0]:
             wrong = ~np.all(np.isfinite(np.concatenate([np.asarray(bad.positions), v, np.asarray(bad.forces)], 1)), axis=1)
             return (
