@@ -22,16 +22,10 @@ from ._checkpoint import Checkpoint, signature
 from ._checks import check, whole_number
 from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
-<<<<<<< HEAD
 from ._guards import Cause, check_start, guarded, what_happened
 from ._neighbours import Neighbours
 from ._observables import begin
 from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for
-=======
-from ._guards import check_start, guarded, what_happened
-from ._neighbours import Neighbours, allocate
-from ._pairs import AbstractPairPotential, AbstractPotential, Evaluation, energy, evaluate, kinds_of
->>>>>>> md-h2
 from ._record import recording
 from ._system import System, complete
 from ._trajectory import Frame, Trajectory
@@ -342,10 +336,11 @@ class _Run:
                 low, good = middle, state
             else:
                 high, bad = middle, state
-        return self.cause(bad, high)
+        return self.cause(good, bad)
 
-    def cause(self, bad: Dynamics, high: int) -> str:
-        """What is wrong with a bad state, that of step `high`."""
+    def cause(self, good: Dynamics, bad: Dynamics) -> str:
+        """What is wrong with a bad state, that came about since a good one."""
+        low, high = int(good.step), int(bad.step)
         v = np.asarray(bad.velocities, np.float64)
         places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
         why = what_happened(self.potential, self._system(bad), self.skin) if places else None

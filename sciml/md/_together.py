@@ -163,7 +163,8 @@ class _Group:
             run = self.runs[k]
             at = member(host, k, run.atoms.atoms, *BY_ATOM)
             if self.frames[k] and not run.is_sound(at):
-                good[k], self.results[k] = False, f"{run.cause(at, int(at.step))} {now} steps are kept."
+                before = member(self.at, k, run.atoms.atoms, *BY_ATOM)
+                good[k], self.results[k] = False, f"{run.cause(before, at)} {now} steps are kept."
         if not np.array_equal(good, self.going):
             kept = lambda new, old: np.where(good.reshape(-1, *[1] * (new.ndim - 1)), new, old)  # noqa: E731
             found, self.going = jax.tree.map(kept, host, self.at), good
