@@ -144,7 +144,8 @@ class CellRescaling(AbstractEnsemble):
             # The mean of both volumes, so that the way back has the same noise.
             b = mobility / 3 / jnp.abs(root * new)
             noise = self.cell.shape(jax.random.normal(key_shape, (3, 3), root.dtype))
-            e = b * F * span + jnp.sqrt(2 * b * heat * span) * noise
+            # Two roots: that of a span of zero has no derivative with respect to b.
+            e = b * F * span + jnp.sqrt(b) * jnp.sqrt(2 * heat * span) * noise
             gained = gained - jnp.sum(e * F) / 2 + b * span / 4 * jnp.sum(F**2)
             one = jnp.eye(3, dtype=e.dtype)
             stretch = jnp.linalg.solve(one - e / 2, one + e / 2)
