@@ -153,7 +153,7 @@ def sizes_for(
 ) -> Sizes:
     """Sizes with which the lists of all these systems fit."""
     ends = [extent(r, h, periodic) for r, h in zip(positions, cells, strict=True)]
-    bins, layers = shaped(np.array([wide for _, _, wide in ends]), periodic, reach)
+    bins, layers = shaped(np.array([wide for _, _, wide in ends]), periodic, reach, max(map(len, positions)))
     shape = Sizes(bins, layers, 0, 0, 0, 0)
     each = zip(positions, cells, ends, strict=True)
     needs = [_needed(r, h, low, high, reach, periodic, shape) for r, h, (low, high, _) in each]

@@ -132,7 +132,7 @@ def allocate(
     reach = float(cutoff) + float(skin)
     h, r = complete(atoms.cell), np.asarray(atoms.positions)
     low, high, wide = extent(r, h, atoms.periodic)
-    shape = shaped(wide[None], atoms.periodic, reach)
+    shape = shaped(wide[None], atoms.periodic, reach, len(r))
     sizes = _guess(r, h, low, high, atoms.periodic, reach, shape, transposed, spare)
     places, cell = jnp.asarray(r), jnp.asarray(h, r.dtype)
     counted = partial(_counted, places, cell, jnp.asarray(low), jnp.asarray(high), reach, atoms.periodic)
@@ -163,12 +163,16 @@ def extent(r: np.ndarray, cell: np.ndarray, periodic: Any) -> tuple[np.ndarray, 
     return low.astype(r.dtype), high.astype(r.dtype), wide
 
 
-def shaped(wide: np.ndarray, periodic: Any, reach: float) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Bins and layers with which the lists of systems of these widths `(systems, 3)` can be made."""
+def shaped(wide: np.ndarray, periodic: Any, reach: float, atoms: int) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Bins and layers with which the lists of systems of these widths `(systems, 3)` can be made; not many more bins than
+    there are `atoms`, where a few of them are far from the others."""
     thin = np.array([1, 1, SLICES])
-    bins = np.clip((wide * thin / (STRAIN * reach)).astype(int), 1, 256 * thin).min(axis=0)
+    bins = np.clip((wide * thin / (STRAIN * reach)).min(axis=0), 1, 4 * atoms + 64).astype(int)
+    while math.prod(bins.tolist()) > 4 * atoms + 64:
+        bins[np.argmax(bins / thin)] //= 2
+        bins = np.maximum(bins, 1)
     images = np.ceil(STRAIN * reach * bins / wide - 1e-12).astype(int).max(axis=0)
-    layers = np.where(periodic, images, thin * (bins > 1))
+    layers = np.where(periodic, images, np.where(bins > 1, np.minimum(images, thin), 0))
     return tuple(bins.tolist()), tuple(layers.tolist())
 
 

@@ -152,3 +152,12 @@ def test_gather_and_collect_are_transposes_differentiable_and_batched():
             one = jax.grad(lambda x: jnp.sum(gather(x, lists[0][k], lists[1][k]) ** 3))(several[k])  # noqa: B023
             np.testing.assert_allclose(mine[k], one)
         assert "scatter" not in str(jax.make_jaxpr(jax.grad(total))(several[:2]))
+
+
+def test_atoms_that_are_far_away_cost_no_more_bins():
+    r = np.concatenate([cluster := np.eye(3), cluster + [1e7, -3e9, 5e8]])
+    with sciml.float64():
+        n = md.allocate(md.system(r, "A"), 2.0, skin=0.5)
+    assert np.prod(n.sizes.bins) <= 4 * len(r) + 64
+    found = listed(*(np.asarray(a) for a in (n.owner, n.image, n.entry, n.index)))
+    assert found == {(i, j, 0, 0, 0) for i in range(6) for j in range(6) if i != j and i // 3 == j // 3}
