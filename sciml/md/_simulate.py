@@ -22,7 +22,7 @@ from ._checkpoint import Checkpoint, signature
 from ._checks import check, whole_number
 from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
-from ._guards import Cause, check_start, guarded, what_happened
+from ._guards import check_start, guarded, what_happened
 from ._neighbours import Neighbours
 from ._observables import begin
 from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for

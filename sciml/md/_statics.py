@@ -166,8 +166,8 @@ def relax(
     result = f"{type(method).__name__} {ending} after {taken} steps; the largest force is {force:.2e}{off}."
     if not good and throw:
         raise RuntimeError(
-            f"{result} Allow more steps, or relax with md.FIRE() first; a potential that leaps at its cutoff may have no place of "
-            "rest. (throw=False returns what was reached.)"
+            f"{result} Allow more steps, or relax with md.FIRE() first; a potential that leaps at its cutoff may have no place "
+            "of rest. (throw=False returns what was reached.)"
         )
     return Relaxed(done, float(found.energy), force, stress, result, good)
 
