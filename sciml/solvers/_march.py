@@ -32,10 +32,11 @@ class March(eqx.Module):
 
 
 def begin(linear: Linear, rate: Any, stepper: AbstractStepper, u: Any, t0: Any, h: Any) -> March:
-    """At the initial state, with a first guess of the step."""
+    """At the initial state, with a first guess of the step. Factors come with the first step: here they belong to h = 0."""
     t0, h = jnp.asarray(t0, float), jnp.asarray(h, float)
     zero = jnp.asarray(0)
-    return March(u, rate(u, t0), t0, h, h, stepper.prepare(linear, h), _norm(u), zero, zero)
+    factors = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(lambda h: stepper.prepare(linear, h), h))
+    return March(u, rate(u, t0), t0, jnp.zeros_like(h), h, factors, _norm(u), zero, zero)
 
 
 def _norm(u: Any) -> Any:
@@ -89,27 +90,24 @@ def adaptive(
         return left / jnp.maximum(jnp.ceil(left / h * (1 - 1e-9)), 1.0)
 
     def goes_on(m: March) -> Any:
-        return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span)
+        return (t1 - m.t > 1e-10 * span) & (m.wanted > SMALLEST_STEP * span)
 
     def body(m: March) -> March:
-        new, after, error = stepper.step(linear, m.factors, rate, m.u, m.t, m.h, m.rate)
+        left = t1 - m.t
+        h, factors = _prepared(linear, stepper, fitted(jnp.minimum(m.wanted, left), left), m.h, m.factors)
+        new, after, error = stepper.step(linear, factors, rate, m.u, m.t, h, m.rate)
         size = jnp.maximum(m.largest, _norm(new))
         ratio = jnp.max(_norm(error) / (rtol * jnp.where(size > 0, size, 1.0)))
         good = (ratio <= 1) & jnp.all(jnp.isfinite(after))
         factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-10) ** -power, 0.2, 4.0)
         factor = jnp.where(jnp.isfinite(factor), factor, 0.2)
         # A step that could be a little longer stays as it is: its factors are known.
-        wanted = m.h * jnp.where(good, jnp.where(factor > 1.5, factor, 1.0), jnp.minimum(factor, 0.8))
-        accepted, kept = (new, after, m.t + m.h, size), (m.u, m.rate, m.t, m.largest)
+        wanted = h * jnp.where(good, jnp.where(factor > 1.5, factor, 1.0), jnp.minimum(factor, 0.8))
+        accepted, kept = (new, after, m.t + h, size), (m.u, m.rate, m.t, m.largest)
         u, n, t, largest = jax.tree.map(lambda a, b: jnp.where(good, a, b), accepted, kept)
-        left = jnp.maximum(t1 - t, 1e-10 * span)
-        done = t1 - t <= 1e-10 * span
-        h, factors = _prepared(linear, stepper, jnp.where(done, m.h, fitted(jnp.minimum(wanted, left), left)), m.h, m.factors)
         return March(u, n, t, h, wanted, factors, largest, m.steps + 1, m.rejected + ~good)
 
-    h, factors = _prepared(linear, stepper, fitted(jnp.minimum(at.wanted, span), span), at.h, at.factors)
-    first = eqx.tree_at(lambda m: (m.h, m.factors), at, (h, factors))
-    last = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
+    last = eqxi.while_loop(goes_on, body, at, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
     reached = t1 - last.t <= 1e-10 * span
     return eqx.tree_at(lambda m: m.t, last, jnp.where(reached, t1, last.t))
 
