@@ -10,7 +10,7 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 
-from .stepping import AbstractStepper, Linear
+from .stepping import SSPRK3, AbstractStepper, Linear
 
 MOST_STEPS = 1 << 20
 SMALLEST_STEP = 1e-12  # of the interval between two saved times
@@ -35,8 +35,9 @@ def begin(linear: Linear, rate: Any, stepper: AbstractStepper, u: Any, t0: Any, 
     """At the initial state, with a first guess of the step. Factors come with the first step: here they belong to h = 0."""
     t0, h = jnp.asarray(t0, float), jnp.asarray(h, float)
     zero = jnp.asarray(0)
+    n = jnp.zeros_like(u) if isinstance(stepper, SSPRK3) else rate(u, t0)  # which it does not start from
     factors = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(lambda h: stepper.prepare(linear, h), h))
-    return March(u, rate(u, t0), t0, jnp.zeros_like(h), h, factors, _norm(u), zero, zero)
+    return March(u, n, t0, jnp.zeros_like(h), h, factors, _norm(u), zero, zero)
 
 
 def _norm(u: Any) -> Any:
@@ -119,17 +120,14 @@ def limited(linear: Linear, rate: Any, stepper: Any, longest: Any, at: March, t1
     def goes_on(m: March) -> Any:
         return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span) & jnp.all(jnp.isfinite(m.u))
 
-    def allowed(u: Any, t: Any) -> Any:
-        return jnp.minimum(stepper.cfl * longest(u, t), jnp.maximum(t1 - t, 1e-10 * span))
-
     def body(m: March) -> March:
-        u, n, _ = stepper.step(linear, m.factors, rate, m.u, m.t, m.h, m.rate)
+        h = jnp.minimum(stepper.cfl * longest(m.u, m.t), jnp.maximum(t1 - m.t, 1e-10 * span))
+        u, n, _ = stepper.step(linear, m.factors, rate, m.u, m.t, h, m.rate)
         good = jnp.all(jnp.isfinite(n)) & jnp.all(jnp.isfinite(u))
-        u, n, t = (jnp.where(good, a, b) for a, b in ((u, m.u), (n, m.rate), (m.t + m.h, m.t)))
-        h = jnp.where(good, allowed(u, t), 0.0)
+        u, n, t = (jnp.where(good, a, b) for a, b in ((u, m.u), (n, m.rate), (m.t + h, m.t)))
+        h = jnp.where(good, h, 0.0)
         return March(u, n, t, h, h, m.factors, m.largest, m.steps + 1, m.rejected)
 
-    h = allowed(at.u, at.t)
-    first = eqx.tree_at(lambda m: (m.h, m.wanted), at, (h, h))
+    first = eqx.tree_at(lambda m: (m.h, m.wanted), at, (span, span))
     last = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
     return eqx.tree_at(lambda m: m.t, last, jnp.where(t1 - last.t <= 1e-10 * span, t1, last.t))
