@@ -171,7 +171,8 @@ class Solution:
         values |= {name: p.value for name, p in self.parameters.items()}
         if normals is not None:
             values |= {("normal", c.name): normals[:, i] for i, c in enumerate(self.pde.space)}
-        found = {index: self.evaluate(index, x) for index in sorted({i for _, i in lowered.derivatives})}
+        indices = tuple(sorted({i for _, i in lowered.derivatives}))
+        found = dict(zip(indices, self._evaluate(indices, x), strict=True))
         for name, index in lowered.derivatives:
             values[name, index] = found[index][:, names.index(name)]
         with float64(), jax.ensure_compile_time_eval():
@@ -191,8 +192,12 @@ class Solution:
 
     def evaluate(self, index: Index, x: Any) -> Any:
         """A derivative of all real fields: traced inputs go straight through, concrete ones in float64 blocks."""
+        return self._evaluate((index,), x)[0]
+
+    def _evaluate(self, indices: tuple[Index, ...], x: Any) -> list[Any]:
+        """Several derivatives, compiled as one program."""
         if is_traced(x):
-            return self.final.derivatives(index, x)
+            return self._compiled(indices)(x)
         x = np.asarray(x, float)
         block = 1 << 15
         out = []
@@ -202,14 +207,14 @@ class Solution:
                 part = x[i : i + block]
                 # Sizes are rounded up to powers of two, so that few are compiled.
                 padded = np.concatenate([part, np.repeat(part[-1:], _power_of_two(len(part)) - len(part), axis=0)])
-                out.append(np.asarray(self._compiled(index)(padded))[: len(part)])
-        return np.concatenate(out)
+                out.append([np.asarray(v)[: len(part)] for v in self._compiled(indices)(padded)])
+        return [np.concatenate(parts) for parts in zip(*out, strict=True)]
 
-    def _compiled(self, index: Index) -> Any:
+    def _compiled(self, indices: tuple[Index, ...]) -> Any:
         cache = self.__dict__.setdefault("_jitted", {})
-        if index not in cache:
-            cache[index] = jax.jit(lambda x: self.final.derivatives(index, x))
-        return cache[index]
+        if indices not in cache:
+            cache[indices] = jax.jit(lambda x: [self.final.derivatives(index, x) for index in indices])
+        return cache[indices]
 
     # -- quality --------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,23 @@
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+# Before JAX is imported, here and in the processes that are started from here: what one test has compiled, the others read.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="sciml_compiled_")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+    MADE = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+else:
+    MADE = None
+
 import jax
 import pytest
+
+
+def pytest_unconfigure():
+    if MADE is not None:
+        shutil.rmtree(MADE, ignore_errors=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -91,8 +91,9 @@ def train(
     try:
         while at.method < len(methods) and not reason:
             method = methods[at.method]
+            initial = jax.jit(lambda p, batch, method=method: method.init(objective, p, batch))
             if state is None:
-                state = method.init(objective, p, batch)
+                state = initial(p, batch)
                 if saved is not None:
                     state = saved.into(state)
                     saved = None
@@ -108,7 +109,7 @@ def train(
                 if not np.isfinite(float(state.loss)) or not bool(jnp.all(jnp.isfinite(state.p))):
                     failures += 1
                     chunk = max(1, length // 2)
-                    state = method.init(objective, before.p, batch)
+                    state = initial(before.p, batch)
                     if failures > 3 or not np.isfinite(float(state.loss)):
                         state = before
                         reason = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -105,7 +106,8 @@ class Problem:
 
     def residuals(self, params: PyTree, points: Mapping[str, Points]) -> dict[str, Float[Array, " n"]]:
         """The residual of every block at its points `(n,)`, in the units of the equation."""
-        return self._boundary("problem.residuals", self._residuals, params, points)
+        found = self._boundary("problem.residuals", self._residuals, params, points)
+        return {b.name: found[b.name] for b in self.blocks}
 
     def rows(
         self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None
@@ -132,11 +134,17 @@ class Problem:
         if is_traced(*args):
             if self.precision == np.float64:
                 require_float64(name)
-            return function(*args)
+            return function(*args)  # as a part of what the user compiles
+        # Compiled once, unless the equation calls functions of the user's, which may look at what changes.
+        program = jax.jit(function) if self.pde.functions else self._programs.setdefault(name, jax.jit(function))
         if in_float64() and self.precision == np.float64:
-            return function(*args)
+            return program(*args)
         with computing_in(self.precision):
-            return to_numpy(function(*args))
+            return to_numpy(program(*args))
+
+    @cached_property
+    def _programs(self) -> dict[str, Any]:
+        return {}
 
     def _residuals(self, params: PyTree, points: Mapping[str, Points]) -> dict[str, Any]:
         missing = [g.name for g in self.groups if g.name not in points]

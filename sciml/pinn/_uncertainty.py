@@ -66,11 +66,10 @@ def _likelihood(problem: Problem, params: Any) -> tuple[np.ndarray, np.ndarray, 
     """(Jacobian, residuals) in units of the noise, and whether that was stated for all data."""
     objective, p = make_objective(problem, params)
     data = [b for b in problem.blocks if b.kind == "data"]
-    drawn = ResidualAdaptive(unbiased=True).again(
-        problem, POINTS, key=80_021, residuals=jax.jit(lambda q: problem._residuals(params, q))
-    )
+    at = jax.jit(lambda q: problem._residuals(params, q))
+    drawn = ResidualAdaptive(unbiased=True).again(problem, POINTS, key=80_021, residuals=at)
     points = jax.tree.map(jnp.asarray, drawn)
-    residuals = problem._residuals(params, points)
+    residuals = at(points)
     observed = {c.name: c for c in problem.pde.conditions if isinstance(c, Observed)}
     weights, stated = {}, True
     for b in problem.blocks:

@@ -10,7 +10,7 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 
-from .stepping import AbstractStepper, Linear
+from .stepping import SSPRK3, AbstractStepper, Linear
 
 MOST_STEPS = 1 << 20
 SMALLEST_STEP = 1e-12  # of the interval between two saved times
@@ -32,10 +32,12 @@ class March(eqx.Module):
 
 
 def begin(linear: Linear, rate: Any, stepper: AbstractStepper, u: Any, t0: Any, h: Any) -> March:
-    """At the initial state, with a first guess of the step."""
+    """At the initial state, with a first guess of the step. Factors come with the first step: here they belong to h = 0."""
     t0, h = jnp.asarray(t0, float), jnp.asarray(h, float)
     zero = jnp.asarray(0)
-    return March(u, rate(u, t0), t0, h, h, stepper.prepare(linear, h), _norm(u), zero, zero)
+    n = jnp.zeros_like(u) if isinstance(stepper, SSPRK3) else rate(u, t0)  # which it does not start from
+    factors = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(lambda h: stepper.prepare(linear, h), h))
+    return March(u, n, t0, jnp.zeros_like(h), h, factors, _norm(u), zero, zero)
 
 
 def _norm(u: Any) -> Any:
@@ -89,27 +91,24 @@ def adaptive(
         return left / jnp.maximum(jnp.ceil(left / h * (1 - 1e-9)), 1.0)
 
     def goes_on(m: March) -> Any:
-        return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span)
+        return (t1 - m.t > 1e-10 * span) & (m.wanted > SMALLEST_STEP * span)
 
     def body(m: March) -> March:
-        new, after, error = stepper.step(linear, m.factors, rate, m.u, m.t, m.h, m.rate)
+        left = t1 - m.t
+        h, factors = _prepared(linear, stepper, fitted(jnp.minimum(m.wanted, left), left), m.h, m.factors)
+        new, after, error = stepper.step(linear, factors, rate, m.u, m.t, h, m.rate)
         size = jnp.maximum(m.largest, _norm(new))
         ratio = jnp.max(_norm(error) / (rtol * jnp.where(size > 0, size, 1.0)))
         good = (ratio <= 1) & jnp.all(jnp.isfinite(after))
         factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-10) ** -power, 0.2, 4.0)
         factor = jnp.where(jnp.isfinite(factor), factor, 0.2)
         # A step that could be a little longer stays as it is: its factors are known.
-        wanted = m.h * jnp.where(good, jnp.where(factor > 1.5, factor, 1.0), jnp.minimum(factor, 0.8))
-        accepted, kept = (new, after, m.t + m.h, size), (m.u, m.rate, m.t, m.largest)
+        wanted = h * jnp.where(good, jnp.where(factor > 1.5, factor, 1.0), jnp.minimum(factor, 0.8))
+        accepted, kept = (new, after, m.t + h, size), (m.u, m.rate, m.t, m.largest)
         u, n, t, largest = jax.tree.map(lambda a, b: jnp.where(good, a, b), accepted, kept)
-        left = jnp.maximum(t1 - t, 1e-10 * span)
-        done = t1 - t <= 1e-10 * span
-        h, factors = _prepared(linear, stepper, jnp.where(done, m.h, fitted(jnp.minimum(wanted, left), left)), m.h, m.factors)
         return March(u, n, t, h, wanted, factors, largest, m.steps + 1, m.rejected + ~good)
 
-    h, factors = _prepared(linear, stepper, fitted(jnp.minimum(at.wanted, span), span), at.h, at.factors)
-    first = eqx.tree_at(lambda m: (m.h, m.factors), at, (h, factors))
-    last = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
+    last = eqxi.while_loop(goes_on, body, at, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
     reached = t1 - last.t <= 1e-10 * span
     return eqx.tree_at(lambda m: m.t, last, jnp.where(reached, t1, last.t))
 
@@ -121,17 +120,14 @@ def limited(linear: Linear, rate: Any, stepper: Any, longest: Any, at: March, t1
     def goes_on(m: March) -> Any:
         return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span) & jnp.all(jnp.isfinite(m.u))
 
-    def allowed(u: Any, t: Any) -> Any:
-        return jnp.minimum(stepper.cfl * longest(u, t), jnp.maximum(t1 - t, 1e-10 * span))
-
     def body(m: March) -> March:
-        u, n, _ = stepper.step(linear, m.factors, rate, m.u, m.t, m.h, m.rate)
+        h = jnp.minimum(stepper.cfl * longest(m.u, m.t), jnp.maximum(t1 - m.t, 1e-10 * span))
+        u, n, _ = stepper.step(linear, m.factors, rate, m.u, m.t, h, m.rate)
         good = jnp.all(jnp.isfinite(n)) & jnp.all(jnp.isfinite(u))
-        u, n, t = (jnp.where(good, a, b) for a, b in ((u, m.u), (n, m.rate), (m.t + m.h, m.t)))
-        h = jnp.where(good, allowed(u, t), 0.0)
+        u, n, t = (jnp.where(good, a, b) for a, b in ((u, m.u), (n, m.rate), (m.t + h, m.t)))
+        h = jnp.where(good, h, 0.0)
         return March(u, n, t, h, h, m.factors, m.largest, m.steps + 1, m.rejected)
 
-    h = allowed(at.u, at.t)
-    first = eqx.tree_at(lambda m: (m.h, m.wanted), at, (h, h))
+    first = eqx.tree_at(lambda m: (m.h, m.wanted), at, (span, span))
     last = eqxi.while_loop(goes_on, body, first, kind=kind, max_steps=MOST_STEPS if kind != "lax" else None)
     return eqx.tree_at(lambda m: m.t, last, jnp.where(t1 - last.t <= 1e-10 * span, t1, last.t))

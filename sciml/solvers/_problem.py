@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from ..geometry import Box, Domain
 from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
 from ._bounded import compile_bounded
-from ._calls import at_boundary, parameter_values
+from ._calls import as_times, at_boundary, compiled, parameter_values
 from ._conservation import Conservation, conservation, has_jump
 from ._discrete import AbstractDiscrete
 from ._march import adaptive, begin, fixed, limited
@@ -87,31 +88,39 @@ class Problem:
         (for gradients, whose memory grows like their square root); without it they adapt to `rtol`.
         """
 
-        def run(initial: Any, parameters: Any, save_at: Any, rtol: Any) -> Any:
-            problem = self.discrete
-            constants = problem.constants(self.parameters(parameters))
-            linear, rate = problem.linear(constants), problem.rate(constants)
-            stepper = method or problem.stepper
-            u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *self.grid.inside])
-            times = jnp.asarray(save_at, float)
-
-            def advance(at: Any, t1: Any) -> Any:
-                if steps is not None:
-                    at = fixed(linear, rate, stepper, at, t1, steps)
-                    return at, at.u
-                if isinstance(stepper, SSPRK3):
-                    at = limited(linear, rate, stepper, problem.longest(constants), at, t1, kind=kind)
-                else:
-                    at = adaptive(linear, rate, stepper, at, t1, rtol, kind=kind)
-                return at, jnp.where(at.t == t1, at.u, jnp.nan)
-
-            h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
-            _, rows = jax.lax.scan(advance, begin(linear, rate, stepper, u0, times[0], h), times[1:])
-            states = jnp.concatenate([u0[None], rows])
-            return jax.vmap(lambda u, t: problem.whole(u, t, constants))(states, times)
-
         kind = "checkpointed" if is_traced(initial, parameters) else "lax"
-        return at_boundary("problem.run", run, initial, parameters, save_at, rtol)
+        program = compiled(self, method or self.discrete.stepper, steps, kind)
+        return at_boundary("problem.run", program, initial, parameters, as_times(save_at), rtol)
+
+    def pure(
+        self, stepper: AbstractStepper, steps: int | None, kind: str, initial: Any, parameters: Any, save_at: Any, rtol: Any
+    ) -> Any:
+        """`run` without its boundary; `kind` of the loop over steps: "lax", or "checkpointed" for gradients."""
+        problem = self.discrete
+        constants = problem.constants(self.parameters(parameters))
+        linear, rate = problem.linear(constants), problem.rate(constants)
+        u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *self.grid.inside])
+        times = jnp.asarray(save_at, float)
+
+        def advance(at: Any, t1: Any) -> Any:
+            if steps is not None:
+                at = fixed(linear, rate, stepper, at, t1, steps)
+                return at, at.u
+            if isinstance(stepper, SSPRK3):
+                at = limited(linear, rate, stepper, problem.longest(constants), at, t1, kind=kind)
+            else:
+                at = adaptive(linear, rate, stepper, at, t1, rtol, kind=kind)
+            return at, jnp.where(at.t == t1, at.u, jnp.nan)
+
+        h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
+        _, rows = jax.lax.scan(advance, begin(linear, rate, stepper, u0, times[0], h), times[1:])
+        states = jnp.concatenate([u0[None], rows])
+        return jax.vmap(lambda u, t: problem.whole(u, t, constants))(states, times)
+
+    @cached_property
+    def programs(self) -> dict[Any, Any]:
+        """What was compiled, see `_calls.kept`."""
+        return {}
 
     def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """The value of every unknown parameter: `given`, or the value it was declared with."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._precision import float64
+from ._calls import kept
 from ._problem import Problem
 from .flow import FlowProblem
 from .stepping import AbstractStepper
@@ -83,10 +83,13 @@ def rollout(
     if batch < 1:
         raise ValueError(f"rollout: batch={batch!r}; expected a positive whole number.")
 
-    def one(u0: Any, own: Any) -> Any:
-        return problem.run(u0, alone | own, save_at=times, **options)
+    flow = isinstance(problem, FlowProblem)
+    static, rest = ((steps, "lax"), ()) if flow else ((method or problem.discrete.stepper, steps, "lax"), (rtol,))
 
-    run = jax.jit(jax.vmap(one))
+    def together(states: Any, several: Any, alone: Any, *rest: Any) -> Any:
+        return jax.vmap(lambda u, own: problem.pure(*static, u, alone | own, *rest))(states, several)
+
+    run = kept(problem, ("rollout", *static), together)
     chunks = [range(i, min(i + batch, count)) for i in range(0, count, batch)]
 
     def results(first: int) -> Iterator[Any]:
@@ -96,7 +99,7 @@ def rollout(
             for chunk in chunks[first:]:
                 rows = np.arange(chunk[0], chunk[0] + batch) % count  # the last batch is filled up, nothing is compiled again
                 with float64():
-                    found = run(jnp.asarray(states[rows]), {k: jnp.asarray(v[rows]) for k, v in several.items()})
+                    found = run(states[rows], {k: v[rows] for k, v in several.items()}, alone, times, *rest)
                     found = np.asarray(found)[: len(chunk)]
                 bar.update(len(chunk))
                 yield _dataset(problem, chunk, times, found)

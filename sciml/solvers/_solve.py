@@ -19,7 +19,7 @@ from ..solution import Parameter, Solution
 from ._calls import parameter_values
 from ._grid import GridFinal
 from ._march import adaptive, begin, fixed, limited
-from ._problem import RESOLVED, Problem, compile, initial_tail
+from ._problem import RESOLVED, Problem, compile
 from ._steady import check_invertible, solve_steady
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper
@@ -101,10 +101,17 @@ def _steady(
         while True:
             discrete, grid = problem.discrete, problem.grid
             constants = discrete.constants(problem.parameters(parameters))
-            check_invertible(discrete.linear(constants))
-            zero = jnp.zeros_like(discrete.forward(jnp.zeros((len(problem.system.states), *grid.n))))
-            u, steps, good = jax.jit(lambda u, d=discrete, c=constants: solve_steady(d, c, u, rtol))(zero)
-            values = np.asarray(discrete.fields(u, jnp.zeros(()), constants))
+            check_invertible(jax.jit(discrete.linear)(constants))
+            states = jax.ShapeDtypeStruct((len(problem.system.states), *grid.n), float)
+            basis = jax.eval_shape(discrete.forward, states)
+
+            @jax.jit
+            def attempt(u: Any, constants: Any, discrete: Any = discrete) -> Any:
+                u, steps, good = solve_steady(discrete, constants, u, rtol)
+                return discrete.fields(u, jnp.zeros(()), constants), steps, good
+
+            values, steps, good = attempt(jnp.zeros(basis.shape, basis.dtype), constants)
+            values = np.asarray(values)
             tail = grid.tail(values)
             if not automatic or not bool(good) or tail <= RESOLVED or not problem.can_be_finer:
                 break
@@ -162,15 +169,14 @@ def _run(
     with float64():
         constants = discrete.constants(problem.parameters(parameters))
         u0 = discrete.initial(initial)
-        if (tail := initial_tail(discrete, u0, times[0], constants)) > UNRESOLVED:
-            raise ValueError(
-                f"The grid of {' x '.join(str(a.n) for a in grid.line)} points is too coarse for the initial value: "
-                f"coefficients in the upper third of its modes are still {tail:.0e} of the largest. Take more points, or an "
-                "initial value that is smoother and agrees with the boundary."
-            )
 
         def parts() -> tuple[Any, Any, Any]:
             return discrete.linear(constants), discrete.rate(constants), stepper
+
+        @jax.jit
+        def start(u0: Any, t: Any, h: Any) -> Any:
+            u = discrete.forward(u0)
+            return begin(*parts(), u, t, h), discrete.whole(u, t, constants)
 
         @jax.jit
         def advance(at: Any, t1: Any, rtol: Any) -> Any:
@@ -187,7 +193,13 @@ def _run(
             return jax.jvp(fields, (u, t), (discrete.derivative(constants, u, t), jnp.ones_like(t)))
 
         h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
-        at = jax.jit(lambda u0, t, h: begin(*parts(), discrete.forward(u0), t, h))(u0, times[0], h)
+        at, whole = start(u0, times[0], h)
+        if (tail := grid.tail(np.asarray(whole))) > UNRESOLVED:
+            raise ValueError(
+                f"The grid of {' x '.join(str(a.n) for a in grid.line)} points is too coarse for the initial value: "
+                f"coefficients in the upper third of its modes are still {tail:.0e} of the largest. Take more points, or an "
+                "initial value that is smoother and agrees with the boundary."
+            )
         kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(at.u, at.t))
         tail = grid.tail(values[0])
         interrupted, complete = False, True

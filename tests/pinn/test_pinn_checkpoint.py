@@ -55,10 +55,9 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path, often, monkeypatch
         collocation=pinn.ResidualAdaptive(every=10, unbiased=True),
         balancing=pinn.GradientNorm(every=15),
     )
-    save = Checkpoint.save
+    save, path = Checkpoint.save, tmp_path / "state.npz"
     whole = pinn.solve(on_disk, disk, **options)
-    for stop_at in (13, 55):
-        path = tmp_path / f"state_{stop_at}.npz"
+    for stop_at in (13, 55):  # by the first method, and, resumed, by the second
 
         def save_and_stop(self, progress, *rest, stop_at=stop_at):
             save(self, progress, *rest)
@@ -68,15 +67,15 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path, often, monkeypatch
         monkeypatch.setattr(Checkpoint, "save", save_and_stop)
         with pytest.raises(Stop):
             pinn.solve(on_disk, disk, checkpoint=path, **options)
-        monkeypatch.setattr(Checkpoint, "save", save)
         stopped_at = read_arrays(path)[0]["progress"]["step"]
-        assert stop_at <= stopped_at < 80
-        resumed = pinn.solve(on_disk, disk, checkpoint=path, **options)
-        assert np.array_equal(weights_of(resumed), weights_of(whole))
-        assert resumed.final.problem.weights == whole.final.problem.weights
-        assert resumed.stats["steps"] == whole.stats["steps"] == 80
-        steps = [row["step"] for row in resumed.history]
-        assert steps == sorted(steps) and steps[-1] == 80 and steps[0] < stop_at
+        assert stop_at <= stopped_at < (55 if stop_at == 13 else 80)
+    monkeypatch.setattr(Checkpoint, "save", save)
+    resumed = pinn.solve(on_disk, disk, checkpoint=path, **options)
+    assert np.array_equal(weights_of(resumed), weights_of(whole))
+    assert resumed.final.problem.weights == whole.final.problem.weights
+    assert resumed.stats["steps"] == whole.stats["steps"] == 80
+    steps = [row["step"] for row in resumed.history]
+    assert steps == sorted(steps) and steps[-1] == 80 and steps[0] < 13
 
 
 KILLED = """
@@ -140,18 +139,11 @@ def test_checkpoints_of_other_problems_are_refused(tmp_path, often):
         (simple, line, pinn.Adam(steps=2), {"points": 17}),
         (simple, line, pinn.Adam(steps=2), {"key": 1}),
         (simple, line, pinn.Adam(steps=2), {"balancing": pinn.GradientNorm()}),
+        (simple, line, pinn.Adam(steps=2), {"exact": False}),
+        (simple, line, pinn.Adam(steps=2), {"weights": {"equation": 2.0}}),
     ):
         with pytest.raises(ValueError, match=message):
             pinn.solve(pde, domain, method, checkpoint=path, **{**options, **more})
-
-
-@pytest.mark.parametrize("more", [{"exact": False}, {"weights": {"equation": 2.0}}])
-def test_checkpoints_know_exact_and_weights(tmp_path, often, more):
-    path = tmp_path / "state.npz"
-    options = dict(method=pinn.Adam(steps=2), network=net(), points=16, progress=False, checkpoint=path)
-    pinn.solve(simple, line, **options)
-    with pytest.raises(ValueError, match="belongs to another problem or other settings"):
-        pinn.solve(simple, line, **options, **more)
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
@@ -228,10 +220,10 @@ def test_equations_that_are_nan_from_the_start(bad):
 def test_max_time_is_honoured():
     options = dict(network=net(), points=64, progress=False, tolerance=0.0)
     began = time.monotonic()
-    pinn.solve(simple, line, pinn.SSBroyden(steps=1), **options)
+    pinn.solve(simple, line, pinn.Adam(steps=1), collocation=pinn.Fixed(), **options)
     overhead = time.monotonic() - began  # compilation, and the measurements at the end
     began = time.monotonic()
-    s = pinn.solve(simple, line, pinn.Adam(steps=None), collocation=pinn.Fixed(), max_time=overhead + 2, **options)
+    s = pinn.solve(simple, line, pinn.Adam(steps=None), collocation=pinn.Fixed(), max_time=overhead + 1, **options)
     took, result, steps = time.monotonic() - began, s.result, s.stats["steps"]
-    assert took < 2 * overhead + 2 + 4
+    assert took < 2 * overhead + 1 + 4
     assert "max_time was reached" in result and steps > 1

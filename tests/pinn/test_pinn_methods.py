@@ -37,10 +37,15 @@ def made(network):
 def run(method, problem, steps):
     """First and last state of so many steps in one compiled loop."""
     objective, p, batch = problem
-    with sciml.float64():
+
+    @jax.jit
+    def whole(p):
         first = method.init(objective, p, batch)
-        last = jax.jit(lambda s: jax.lax.fori_loop(0, steps, lambda _, s: method.step(objective, s, batch), s))(first)
-        loss, gradient = objective.value_and_grad(last.p, batch)
+        last = jax.lax.fori_loop(0, steps, lambda _, s: method.step(objective, s, batch), first)
+        return first, last, objective.value_and_grad(last.p, batch)
+
+    with sciml.float64():
+        first, last, (loss, gradient) = whole(p)
         np.testing.assert_allclose(last.loss, loss, rtol=1e-4, atol=1e-18)
         # Near the minimum the gradient is a small difference of large numbers.
         size = float(jnp.linalg.norm(first.gradient))
@@ -99,7 +104,7 @@ def test_all_three_solvers_take_the_same_step(small):
     objective, p, batch = small
     with sciml.float64():
         dampings = jnp.asarray([1e-2, 1.0])
-        r, J = objective.jacobian(p, batch)
+        r, J = map(np.asarray, jax.jit(objective.jacobian)(p, batch))
         expected = [-np.linalg.solve(J.T @ J + k * np.eye(len(p)), J.T @ r) for k in (1e-2, 1.0)]
         for solver in (Dense(), Woodbury(), MatrixFree(iterations=400)):
             d = jax.jit(lambda p, solver=solver: solver.directions(objective, p, batch, dampings))(p)
@@ -113,7 +118,7 @@ def test_levenberg_marquardt_recovers_after_failures(small):
     method = pinn.LevenbergMarquardt(solver=Dense())
     with sciml.float64():
         here = p
-        state = method.init(stuck, p, batch)
+        state = jax.jit(lambda p: method.init(stuck, p, batch))(p)
         step = jax.jit(lambda s: method.step(stuck, s, batch))
         for _ in range(200):
             state = step(state)
@@ -148,10 +153,10 @@ def reference_update(H, alpha, g, g_new):
 
 def test_ssbroyden_follows_the_reference_in_both_branches():
     rng = np.random.default_rng(1)
-    thetas = []
+    n, thetas = 7, []
+    update = jax.jit(lambda H, alpha, s, y, g: pinn.SSBroyden().update(H, alpha, s, y, g, n))
     with sciml.float64():
         for _ in range(40):
-            n = 7
             A, B = rng.normal(size=(2, n, n))
             H = A @ A.T + 0.1 * np.eye(n)
             g = rng.normal(size=n)
@@ -160,7 +165,7 @@ def test_ssbroyden_follows_the_reference_in_both_branches():
             y = (B @ B.T + 0.1 * np.eye(n)) * 10.0 ** rng.uniform(-3, 2) @ s
             expected, theta = reference_update(H, alpha, g, g + y)
             thetas.append(theta)
-            found = pinn.SSBroyden().update(*map(jnp.asarray, (H, alpha, s, y, g)), n)
+            found = np.asarray(update(H, alpha, s, y, g))
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
             np.testing.assert_allclose(found @ y, s, rtol=1e-7, atol=1e-9 * np.abs(s).max())  # the secant equation
     assert min(thetas) < 0 < max(thetas)
@@ -245,8 +250,9 @@ def test_soap_without_a_basis_is_adam():
         p = jnp.asarray([1.0, -2.0, 0.5, 3.0])
         soap, adam = pinn.SOAP(learning_rate=1e-2, b1=0.9, b2=0.999), pinn.Optax(optax.adam(1e-2))
         a, b = soap.init(objective, p, None), adam.init(objective, p, None)
+        step = jax.jit(lambda a, b: (soap.step(objective, a, None), adam.step(objective, b, None)))
         for _ in range(5):
-            a, b = soap.step(objective, a, None), adam.step(objective, b, None)
+            a, b = step(a, b)
         np.testing.assert_allclose(a.p, b.p, rtol=1e-6)
 
 

@@ -174,11 +174,10 @@ def test_a_users_own_optax_loop_under_jit_and_scan():
         np.testing.assert_allclose(losses[0], problem.loss(problem.params, points), rtol=1e-10)
         assert jax.tree.structure(params) == jax.tree.structure(problem.params)
         # vmap over initial parameters, and over weights of the blocks
-        both = jax.tree.map(lambda a, b: jnp.stack([a, b]), problem.params, params)
-        np.testing.assert_allclose(
-            jax.vmap(problem.loss, (0, None))(both, points), [losses[0], problem.loss(params, points)], rtol=1e-9
-        )
-        scaled = jax.vmap(lambda c: problem.loss(params, points, {"equation": c}))(jnp.asarray([1.0, 3.0]))
+        both = jax.tree.map(lambda a, b: np.stack([a, b]), problem.params, params)
+        several = jax.jit(jax.vmap(problem.loss, (0, None)))(both, points)
+        np.testing.assert_allclose(several, [losses[0], problem.loss(params, points)], rtol=1e-9)
+        scaled = jax.jit(jax.vmap(lambda c: problem.loss(params, points, {"equation": c})))(jnp.asarray([1.0, 3.0]))
         np.testing.assert_allclose(scaled[1], 3 * scaled[0], rtol=1e-12)
 
 

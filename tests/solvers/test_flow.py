@@ -145,10 +145,11 @@ def test_the_flow_is_at_rest_on_an_obstacle_and_has_no_divergence():
     problem, *_ = cylinder({"x": 64, "y": 24})
     d = problem.discrete
     with sciml.float64():
-        u = jax.jit(d.start)(problem.initial(), jnp.asarray(0.0), {})
+        started = lambda u: d.start(u, jnp.asarray(0.0), {})  # noqa: E731
+        missed, divergence = jax.jit(lambda u: [f(started(u)) for f in (d.missed, d.divergence)])(problem.initial())
         # Where all faces of a cell are forced, div u = 0 and rest are one condition too many.
-        assert float(jnp.max(jnp.abs(d.missed(u)))) < 1e-3 * 0.3
-        assert float(jnp.max(jnp.abs(d.divergence(u)))) < 1e-9
+        assert float(np.max(np.abs(missed))) < 1e-3 * 0.3
+        assert float(np.max(np.abs(divergence))) < 1e-9
 
 
 def test_gradients_through_flows_equal_finite_differences():
@@ -173,9 +174,9 @@ def test_gradients_through_flows_equal_finite_differences():
 
         with sciml.float64():
             q = jnp.array([0.05, 1.0, 0.2, 0.1])
-            gradient, value = jax.jit(jax.grad(loss))(q), jax.jit(loss)
-            for e, g in zip(np.eye(4), gradient, strict=True):
-                one, two = (float(value(q + h * e) - value(q - h * e)) / (2 * h) for h in (1e-3, 2e-3))
+            value = jax.jit(jax.value_and_grad(loss))
+            for e, g in zip(np.eye(4), value(q)[1], strict=True):
+                one, two = (float(value(q + h * e)[0] - value(q - h * e)[0]) / (2 * h) for h in (1e-3, 2e-3))
                 np.testing.assert_allclose(g, (4 * one - two) / 3, rtol=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -31,7 +32,8 @@ def pinned(pde: PDE, domain: Domain, flow: Flow, final: GridFinal, *, parts: boo
         with float64():
             # The rows as fields of one steady solution: interpolation in space only.
             rows = GridFinal(final.axes, None, values[None, :, i], np.zeros_like(values[None, :, i]))
-            here = np.asarray(rows.derivatives((0,) * len(names), jnp.asarray(points[:, : len(names)])))
+            value = jax.jit(lambda x, rows=rows: rows.derivatives((0,) * len(names), x))
+            here = np.asarray(value(points[:, : len(names)]))
             at = {n: jnp.asarray(points[:, k])[:, None] for k, n in enumerate(names)}
             if pde.time is not None:
                 at[pde.time.name] = jnp.asarray(times)

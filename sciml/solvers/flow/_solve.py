@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import equinox.internal as eqxi
@@ -19,7 +20,7 @@ from ...pde import PDE, Dirichlet, Initial, Observed, lower
 from ...pde import Periodic as PeriodicCondition
 from ...solution import Parameter, Solution
 from .._bounded import Wall, wall_at
-from .._calls import at_boundary, parameter_values
+from .._calls import as_times, at_boundary, compiled, parameter_values
 from .._grid import GridFinal
 from .._march import MOST_STEPS, repeated
 from .._system import State
@@ -120,27 +121,33 @@ class FlowProblem:
         if self.pde.time is None:
             raise ValueError("problem.run: this flow is steady; solvers.solve finds it.")
 
-        def run(initial: Any, parameters: Any, save_at: Any) -> Any:
-            values = {k: jnp.asarray(v, float) for k, v in parameter_values(self.pde, parameters).items()}
-            times = jnp.asarray(save_at, float)
-            u = self.initial() if initial is None else from_vertices(self.discrete.line, jnp.asarray(initial, float))
-            u = self.discrete.start(u, times[0], values)
-
-            def one(u: Any, span: Any) -> Any:
-                t, t1 = span
-                if steps is not None:
-                    new = self.fixed(u, t, t1, steps, values)
-                else:
-                    new, reached, _ = self.advance(u, t, t1, values, kind)
-                    new = jax.tree.map(lambda v: jnp.where(reached == t1, v, jnp.nan), new)
-                return new, new
-
-            _, rows = jax.lax.scan(one, u, (times[:-1], times[1:]))
-            states = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), u, rows)
-            return jax.vmap(lambda u, t: self.seen(u, t, values)[0])(states, times)
-
         kind = "checkpointed" if is_traced(initial, parameters) else "lax"
-        return at_boundary("problem.run", run, initial, parameters, save_at)
+        return at_boundary("problem.run", compiled(self, steps, kind), initial, parameters, as_times(save_at))
+
+    def pure(self, steps: int | None, kind: str, initial: Any, parameters: Any, save_at: Any) -> Any:
+        """`run` without its boundary; `kind` of the loop over steps: "lax", or "checkpointed" for gradients."""
+        values = {k: jnp.asarray(v, float) for k, v in parameter_values(self.pde, parameters).items()}
+        times = jnp.asarray(save_at, float)
+        u = self.initial() if initial is None else from_vertices(self.discrete.line, jnp.asarray(initial, float))
+        u = self.discrete.start(u, times[0], values)
+
+        def one(u: Any, span: Any) -> Any:
+            t, t1 = span
+            if steps is not None:
+                new = self.fixed(u, t, t1, steps, values)
+            else:
+                new, reached, _ = self.advance(u, t, t1, values, kind)
+                new = jax.tree.map(lambda v: jnp.where(reached == t1, v, jnp.nan), new)
+            return new, new
+
+        _, rows = jax.lax.scan(one, u, (times[:-1], times[1:]))
+        states = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), u, rows)
+        return jax.vmap(lambda u, t: self.seen(u, t, values)[0])(states, times)
+
+    @cached_property
+    def programs(self) -> dict[Any, Any]:
+        """What was compiled, see `_calls.kept`."""
+        return {}
 
     def parameters(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """The value of every unknown parameter: `given`, or the value it was declared with."""
@@ -361,8 +368,7 @@ def _fixed(problem: FlowProblem, steps: int) -> Any:
 def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
     from tqdm.auto import tqdm
 
-    d, t = problem.discrete, jnp.zeros(())
-    u = jax.jit(d.start)(problem.initial(), t, values)
+    d, t, guess = problem.discrete, jnp.zeros(()), problem.initial()
     pace = _pace(problem, values)
     known = d.surface is None and min(d.cells) >= FINE
     if known:  # the flow on half as many cells is close already
@@ -372,7 +378,7 @@ def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
         known = found.success
         if known:
             guess = between(coarse.discrete.line, d.line, found.flow)
-            u = jax.jit(d.start)(guess, t, values)
+    u = jax.jit(d.start)(guess, t, values)
     with tqdm(desc="to rest", unit="step", disable=not progress, leave=False) as bar:
 
         def report(steps: int, change: float, step: float) -> None:
@@ -393,16 +399,16 @@ def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
 def _pace(problem: FlowProblem, values: Any) -> float:
     """Speed over size: of the fastest wall or of what the force drives, over the shortest side."""
     d = problem.discrete
-    speeds = [
-        float(jnp.max(jnp.abs(side.value(jnp.zeros(()), values))))
-        for row in d.sides
-        for ends in row
-        if ends is not None
-        for side in ends
-        if side.wall.alpha != 0
-    ]
+    held = [side for row in d.sides for ends in row if ends is not None for side in ends if side.wall.alpha != 0]
+
+    @jax.jit
+    def largest(values: Any, t: Any) -> Any:
+        found = [side.value(t, values) for side in held], [d.force(a, t, values) for a in range(d.dim)]
+        return jax.tree.map(lambda v: jnp.max(jnp.abs(v)), found)
+
+    speeds, pushes = jax.tree.map(float, largest(values, 0.0))
     size = min(float(a.faces[-1] - a.faces[0]) for a in d.line)
-    push = max(float(jnp.max(jnp.abs(d.force(a, jnp.zeros(()), values)))) for a in range(d.dim))
+    push = max(pushes)
     speed = max([*speeds, math.sqrt(push * size)])
     if speed == 0:
         raise ValueError("Nothing moves this flow: all walls are at rest and there is no force.")
