@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from lattices import DATA, EVALUATE, near, potentials
 from rows import Row, case
+from test_lammps import TRUNCATED, atoms_of
 
 import sciml
 from sciml import md
@@ -28,36 +29,31 @@ class Wave(eqx.Module):
         return jnp.exp(-r) * jnp.cos(self.k * r)
 
 
-# typical distances [angstrom]
-DISTANCES = {"lennard": 3.4, "morse": 2.6, "buckingham": 2.8, "stillinger": 2.4, "eam_Cu": 2.5, "eam_Au": 2.8}
-
-
 def several() -> Iterator[tuple[str, md.AbstractPotential, md.System]]:
-    """Every potential with sixteen atoms in a random triclinic cell, smaller than the cutoff in some directions."""
-    for name, potential in potentials().items():
-        distance = next(d for start, d in DISTANCES.items() if name.startswith(start))
-        names = getattr(potential, "names", ("A", "B") if name == "lennard_jones" else ("A",))
-        yield name, potential, sixteen_atoms(distance, names, potential.cutoff)
+    """Every potential with eighteen atoms in a random triclinic cell, smaller than the cutoff in some directions."""
+    with sciml.float64():
+        known = potentials()
+    cutoffs = {name: [p.cutoff for p in getattr(potential, "parts", (potential,))] for name, potential in known.items()}
+    for name, potential in known.items():
+        yield name, potential, shifted_from(atoms_of(name, 0), [c for c in cutoffs[name] if c])
     sigma, epsilon = np.array([[3.4, 3.2], [3.2, 3.0]]), np.array([[0.3, 0.4], [0.4, 0.5]])
-    lj = md.LennardJones(epsilon, sigma, cutoff=7.5, switch=6.0)
-    yield "lennard_jones_switch", lj, sixteen_atoms(3.4, ("A", "B"), 7.5)
-    yield "pair_potential", md.PairPotential(Wave(np.array(3.0)), cutoff=6.5), sixteen_atoms(2.6, ("A",), 6.5)
+    lj = md.LennardJones(epsilon, sigma, cutoff=7.5, switch=6.0, names=("A", "B"))
+    yield "lennard_jones_switch", lj, shifted_from(atoms_of("lennard_jones", 0), [7.5, 6.0])
+    yield "pair_potential", md.PairPotential(Wave(np.array(3.0)), cutoff=6.5), shifted_from(atoms_of("morse", 0), [6.5])
     model = md.DeepPotential.load(DATA / "deepmd/deeppot_sea.yaml")
     yield "deep_potential", model, six_atoms(model.names)
 
 
-def sixteen_atoms(distance: float, names: tuple[str, ...], cutoff: float) -> md.System:
-    """No pair is so near the cutoff that it crosses it in a difference: there energies or their slopes leap."""
+def shifted_from(atoms: md.System, cutoffs: list[float]) -> md.System:
+    """Atoms displaced a little, so that no pair is so near a cutoff that it crosses it in a difference: there energies or
+    their slopes leap."""
     rng = np.random.default_rng(4)
-    lattice = md.fcc(1.5 * distance, (2, 2, 1), "A", masses=1.0)
-    kinds = np.arange(16, dtype=np.int32) % len(names)
-    shifts = np.stack(np.meshgrid(*[range(-5, 6)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
+    images = np.stack(np.meshgrid(*[range(-5, 6)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3) @ atoms.cell
     while True:
-        F = np.eye(3) + rng.uniform(-0.08, 0.08, (3, 3))
-        r, cell = (lattice.positions + distance * rng.uniform(-0.06, 0.06, (16, 3))) @ F, lattice.cell @ F
-        apart = np.linalg.norm(r[:, None] - r[None, :] + shifts @ cell, axis=-1)
-        if np.min(np.abs(apart - cutoff)) > 2e-3:
-            return dataclasses.replace(lattice, positions=r, cell=cell, species=kinds, names=names)
+        r = atoms.positions + rng.uniform(-0.02, 0.02, atoms.positions.shape)
+        apart = np.linalg.norm(r[:, None] - r[None, :] + images, axis=-1)
+        if all(np.min(np.abs(apart - c)) > 2e-3 for c in cutoffs):
+            return dataclasses.replace(atoms, positions=r)
 
 
 def six_atoms(names: tuple[str, str]) -> md.System:
@@ -131,6 +127,8 @@ def derivatives() -> Iterator[Row]:
             worst = off_the_slope(potential, atoms, whole, True, h, rng)
             short = off_the_slope(potential, atoms, shortened(whole, rng), not pairwise, h, rng)
         worst |= {f"{what}, short list": value for what, value in short.items()}
+        if name in TRUNCATED:  # their corrections for the pressure are of the truncated potential, whose energy leaps
+            worst = {what: value for what, value in worst.items() if "stress" not in what}
         text = ", ".join(f"{what} {value:.0e}" for what, value in worst.items())
         yield Row(f"{name}: forces and stress against differences", "1e-7", text, max(worst.values()) < 1e-7, None, worst)
 
@@ -173,11 +171,11 @@ def host(potential: Any, atoms: md.System, n: md.Neighbours) -> md.Evaluation:
 def invariance() -> Iterator[Row]:
     """Deviations relative to what rounding does: the largest change of eight draws that `shaken` makes."""
     for name, potential, atoms in several():
-        rng, worst, relative = np.random.default_rng(2), dict.fromkeys(SYMMETRIES, 0.0), 0.0
+        rng, worst, relative = np.random.default_rng(2), {}, 0.0
         with sciml.float64():
             found = host(potential, atoms, near(atoms))
             size = np.array([np.max(np.abs(x)) for x in (found.energy, found.forces, found.virial)])
-            for how in SYMMETRIES:
+            for how in SYMMETRIES[name == "molecules" :]:  # bonds know atoms by their numbers
                 other, order, turn = transformed(atoms, how, rng)
                 n, same = near(other), (np.arange(atoms.atoms), np.eye(3))
                 seen = host(potential, other, n)

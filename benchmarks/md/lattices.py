@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import decimal
 import itertools
-import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,9 @@ import sciml
 from sciml import md
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/md"))
+from test_lammps import POTENTIALS, REFERENCE, atoms_of  # noqa: E402
+
 DATA = Path(os.environ.get("SCIML_DATA", ROOT / "../shared/data")).resolve()
 EVALUATE = jax.jit(md.evaluate)
 LAMMPS = """
@@ -46,18 +48,8 @@ run 0
 
 
 def potentials() -> dict[str, md.AbstractPotential]:
-    """Those of tests/md/lammps.json."""
-    epsilon, sigma = np.array([[0.0104, 0.015], [0.015, 0.02]]), np.array([[3.4, 3.2], [3.2, 3.0]])
-    return {
-        "lennard_jones": md.LennardJones(epsilon, sigma, cutoff=7.5),
-        "lennard_jones_shifted": md.LennardJones(0.0104, 3.4, cutoff=8.5, shift=True),
-        "morse": md.Morse(0.3429, 1.3588, 2.866, cutoff=6.0),
-        "buckingham": md.Buckingham(1388.773, 0.36231884, 175.0, cutoff=7.0),
-        "stillinger_weber": md.StillingerWeber(cos0=-0.333333333333),
-        "eam_Cu_u3": md.load_eam(DATA / "eam/Cu_u3.eam"),
-        "eam_Cu_Zhou": md.load_eam(DATA / "eam/Cu_Zhou.eam.alloy"),
-        "eam_Au": md.load_eam(DATA / "eam/Au-Grochola-JCP05.eam.alloy"),
-    }
+    """Those of tests/md/test_lammps.py."""
+    return {name: make() for name, make in POTENTIALS.items()}
 
 
 def near(atoms: md.System, known: dict[Any, md.Neighbours] = {}) -> md.Neighbours:  # noqa: B006
@@ -75,14 +67,6 @@ def evaluated(potential: md.AbstractPotential, atoms: md.System, small: bool = F
         n = near(atoms) if small else md.allocate(atoms, potential.cutoff, skin=0.3)
         found = EVALUATE(potential, jax.tree.map(jnp.asarray, atoms), n)
         return jax.tree.map(np.asarray, found)
-
-
-def triclinic(name: str) -> Iterator[tuple[md.System, dict[str, Any]]]:
-    """The random cells of tests/md/lammps.json, species in the order of the potential's tables, and what LAMMPS found."""
-    group = json.loads((ROOT / "tests/md/lammps.json").read_text())[name]
-    for found in group["cases"]:
-        atoms = md.system(found["positions"], "H", cell=found["cell"], masses=1.0)
-        yield dataclasses.replace(atoms, species=np.array(found["types"], np.int32), names=tuple(group["species"])), found
 
 
 def shells(atoms: int = 32_000) -> tuple[float, float]:
@@ -141,10 +125,10 @@ def lj_fcc() -> Iterator[Row]:
 
 @case
 def against_lammps() -> Iterator[Row]:
-    for name, potential in potentials().items():
-        worst = dict.fromkeys(("energy", "forces", "virial"), 0.0)
-        for atoms, wanted in triclinic(name):
-            found = evaluated(potential, atoms, small=True)
+    for name, group in REFERENCE.items():
+        potential, worst = POTENTIALS[name](), dict.fromkeys(("energy", "forces", "virial"), 0.0)
+        for number, wanted in enumerate(group["cases"]):
+            found = evaluated(potential, atoms_of(name, number), small=True)
             for what in worst:
                 exact = np.asarray(wanted[what])
                 worst[what] = max(worst[what], float(np.max(np.abs(getattr(found, what) - exact)) / np.max(np.abs(exact))))

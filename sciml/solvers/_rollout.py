@@ -86,8 +86,10 @@ def rollout(
     flow = isinstance(problem, FlowProblem)
     static, rest = ((steps, "lax"), ()) if flow else ((method or problem.discrete.stepper, steps, "lax"), (rtol,))
 
+    pure: Any = problem.pure  # of which the two kinds of problem take different options
+
     def together(states: Any, several: Any, alone: Any, *rest: Any) -> Any:
-        return jax.vmap(lambda u, own: problem.pure(*static, u, alone | own, *rest))(states, several)
+        return jax.vmap(lambda u, own: pure(*static, u, alone | own, *rest))(states, several)
 
     run = kept(problem, ("rollout", *static), together)
     chunks = [range(i, min(i + batch, count)) for i in range(0, count, batch)]
