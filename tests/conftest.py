@@ -6,7 +6,8 @@ from pathlib import Path
 # Before JAX is imported, here and in the processes that are started from here: what one test has compiled, the others read.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="sciml_compiled_")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     MADE = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
 else:
     MADE = None

@@ -254,7 +254,7 @@ class _Run:
         v = jnp.zeros_like(r) if self.atoms.velocities is None else make(self.atoms.velocities) * self.setting.free
         zero, cell = jnp.zeros((), self.precision), make(complete(self.atoms.cell))
         at = Dynamics(
-            r, v, jnp.zeros_like(r), cell, zero, jnp.zeros_like(cell), self.ensemble.init(self.setting), zero, jnp.asarray(0)
+            r, v, jnp.zeros_like(r), cell, zero, jnp.zeros_like(cell), self.ensemble.init(self.setting), zero, jnp.zeros((), int)
         )
         neighbours = self.allocate(at)
         check_start(self.potential, self._system(at), neighbours)
@@ -497,7 +497,7 @@ def rollout(
 
     v = jnp.zeros_like(r) if atoms.velocities is None else jnp.asarray(atoms.velocities) * setting.free
     zero, cell = jnp.zeros((), r.dtype), jnp.asarray(atoms.cell)
-    at = Dynamics(r, v, r, cell, zero, jnp.zeros_like(cell), ensemble.init(setting), zero, jnp.asarray(0))
+    at = Dynamics(r, v, r, cell, zero, jnp.zeros_like(cell), ensemble.init(setting), zero, jnp.zeros((), int))
     carry = forces(at, neighbours, ensemble.virial_at(at.step)), neighbours, neighbours.overflow
     (end, _, bad), frames = jax.lax.scan(frame, carry, None, length=steps // every)
     return end, frames, bad

@@ -146,13 +146,13 @@ def test_what_is_conserved_under_schedules():
 
 
 def test_a_pressed_liquid_goes_through_new_lists():
-    """The cell loses a quarter of its volume; a list that is made less often gives the same."""
+    """The cell loses a fifth of its volume; a list that is made less often, and fits all the time, gives the same."""
     loose = md.thermal(md.fcc((4 / 0.55) ** (1 / 3), 3, "A", units=md.REDUCED), 1.2, key=1)
-    ensemble = md.CellRescaling(1.2, md.Ramp(5.0, 20.0, 1.0), md.Flexible(), time=0.4, thermostat_time=0.2, compressibility=0.1)
+    ensemble = md.CellRescaling(1.2, md.Ramp(5.0, 20.0, 1.0), md.Isotropic(), time=0.4, thermostat_time=0.2, compressibility=0.1)
     run, other = (
-        md.simulate(loose, LJ, ensemble, steps=60, every=30, **SHORT | dict(skin=skin)) for skin in (0.3, 0.6)
+        md.simulate(loose, LJ, ensemble, steps=30, every=15, **SHORT | dict(skin=skin)) for skin in (0.3, 0.6)
     )
-    assert run.volume[-1] < 0.75 * run.volume[0] and run.stats["reallocated"] >= 1
+    assert run.volume[-1] < 0.8 * run.volume[0] and run.stats["reallocated"] > other.stats["reallocated"] == 0
     np.testing.assert_allclose(run.positions, other.positions, atol=1e-7)
     np.testing.assert_allclose(run.conserved, other.conserved, atol=1e-7)
 
