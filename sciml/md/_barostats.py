@@ -2,7 +2,6 @@
 
 # Annotations are not postponed here: Equinox must see AbstractVar.
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._ensembles import AbstractEnsemble, Dynamics, Setting, kick, positive, rescaled
+from ._ensembles import AbstractEnsemble, Dynamics, Setting, at_start, is_number, kick, positive, rescaled
 from ._system import System
 
 
@@ -86,7 +85,9 @@ class CellRescaling(AbstractEnsemble):
 
     def __check_init__(self):
         positive(self, "temperature", "time", "thermostat_time", "compressibility")
-        if not callable(self.pressure) and not (isinstance(self.pressure, (int, float)) and math.isfinite(self.pressure)):
+        if callable(self.pressure):
+            at_start(self, "pressure", self.pressure)
+        elif not is_number(self.pressure):
             raise ValueError(f"CellRescaling: pressure={self.pressure!r}; expected a number [bar] or a function of time [fs].")
         if not isinstance(self.cell, AbstractCell):
             raise ValueError(

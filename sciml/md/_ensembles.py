@@ -7,6 +7,8 @@ error of the time step, under schedules of temperature and pressure too.
 
 # Annotations are not postponed here: Equinox must see AbstractVar.
 
+import math
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -187,7 +189,9 @@ class NoseHoover(AbstractEnsemble):
     keeps_momentum = True
 
     def __check_init__(self):
-        positive(self, "temperature", "time", "chain")
+        positive(self, "temperature", "time")
+        if isinstance(self.chain, bool) or not isinstance(self.chain, int) or self.chain < 1:
+            raise ValueError(f"NoseHoover: chain={self.chain!r}; expected a positive whole number.")
 
     def init(self, setting: Setting) -> Any:
         zero = jnp.zeros((self.chain,), jnp.asarray(setting.h).dtype)
@@ -245,18 +249,48 @@ class NoseHoover(AbstractEnsemble):
 
 class Ramp(eqx.Module):
     """A temperature [K] or pressure [bar] that goes from `start` to `end` in a straight line within `duration` [fs], and stays
-    there."""
+    there.
+
+    **Raises** `ValueError` where these are no numbers, or `duration` is not positive.
+    """
 
     start: float
     end: float
     duration: float
 
+    def __check_init__(self):
+        if not (is_number(self.start) and is_number(self.end) and is_number(self.duration) and self.duration > 0):
+            raise ValueError(f"{self}: expected three numbers, the last of them positive [fs].")
+
     def __call__(self, t: Any) -> Any:
         return self.start + (self.end - self.start) * jnp.clip(t / self.duration, 0, 1)
 
 
+def is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def positive(ensemble: Any, *names: str) -> None:
+    """**Raises** `ValueError` where one of these is no positive number; a temperature may be a function of time."""
     for name in names:
         value = getattr(ensemble, name)
-        if not callable(value) and not 0 < value < float("inf"):
-            raise ValueError(f"{type(ensemble).__name__}: {name}={value!r}; expected a positive number.")
+        if name == "temperature" and callable(value):
+            ends = (value.start, value.end) if isinstance(value, Ramp) else (at_start(ensemble, name, value),)
+            if not min(ends) > 0:
+                raise ValueError(f"{type(ensemble).__name__}: {name} is {min(ends):g} at a time; expected more than zero.")
+        elif not (is_number(value) and value > 0):
+            more = " [K], or a function of time [fs]" if name == "temperature" else ""
+            raise ValueError(f"{type(ensemble).__name__}: {name}={value!r}; expected a positive number{more}.")
+
+
+def at_start(ensemble: Any, name: str, schedule: Callable[[Any], Any]) -> float:
+    """What a schedule is at t = 0. **Raises** `ValueError` where it is none."""
+    try:
+        with jax.ensure_compile_time_eval():
+            found = float(schedule(0.0))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{type(ensemble).__name__}: {name} is no number at t = 0 ({error}); expected a number or a function of time [fs], "
+            "such as md.Ramp(300, 600, 10_000)."
+        ) from None
+    return found

@@ -253,9 +253,8 @@ class _Run:
         r = make(self.atoms.positions)
         v = jnp.zeros_like(r) if self.atoms.velocities is None else make(self.atoms.velocities) * self.setting.free
         zero, cell = jnp.zeros((), self.precision), make(complete(self.atoms.cell))
-        at = Dynamics(
-            r, v, jnp.zeros_like(r), cell, zero, jnp.zeros_like(cell), self.ensemble.init(self.setting), zero, jnp.zeros((), int)
-        )
+        bath, step = self.ensemble.init(self.setting), jnp.zeros((), int)
+        at = Dynamics(r, v, jnp.zeros_like(r), cell, zero, jnp.zeros_like(cell), bath, zero, step)
         neighbours = self.allocate(at)
         check_start(self.potential, self._system(at), neighbours)
         at = _with_forces(at, _whole(*self._potential, self._system(at), neighbours))

@@ -148,7 +148,8 @@ def test_what_is_conserved_under_schedules():
 def test_a_pressed_liquid_goes_through_new_lists():
     """The cell loses a fifth of its volume; a list that is made less often, and fits all the time, gives the same."""
     loose = md.thermal(md.fcc((4 / 0.55) ** (1 / 3), 3, "A", units=md.REDUCED), 1.2, key=1)
-    ensemble = md.CellRescaling(1.2, md.Ramp(5.0, 20.0, 1.0), md.Isotropic(), time=0.4, thermostat_time=0.2, compressibility=0.1)
+    pressure = md.Ramp(5.0, 20.0, 1.0)
+    ensemble = md.CellRescaling(1.2, pressure, md.Isotropic(), time=0.4, thermostat_time=0.2, compressibility=0.1)
     run, other = (
         md.simulate(loose, LJ, ensemble, steps=30, every=15, **SHORT | dict(skin=skin)) for skin in (0.3, 0.6)
     )
@@ -198,6 +199,13 @@ def test_a_rollout_under_pressure_repeats_an_interrupted_run_and_has_its_gradien
         (lambda: md.CellRescaling(300, 1.0, every=0), "every=0"),
         (lambda: md.CellRescaling(300, 1.0, time=-1.0), "time=-1.0"),
         (lambda: md.Rescaling(float("inf")), "temperature=inf"),
+        (lambda: md.Langevin(temperature="300"), "temperature='300'; expected a positive number .K., or a function of time"),
+        (lambda: md.Langevin(md.Ramp(300, -1, 10.0)), "temperature is -1 at a time"),
+        (lambda: md.Langevin(lambda t: -5.0 + t), "temperature is -5"),
+        (lambda: md.Langevin(lambda: 300.0), "no number at t = 0"),
+        (lambda: md.CellRescaling(300, lambda t: "1 bar"), "pressure is no number at t = 0"),
+        (lambda: md.Ramp(300, 600, 0.0), "three numbers, the last of them positive"),
+        (lambda: md.NoseHoover(300, chain=2.5), "chain=2.5"),
     ],
 )
 def test_ensembles_refuse(make, message):
