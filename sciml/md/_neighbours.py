@@ -397,8 +397,8 @@ def _ranked(words: Any, first: Any, slots: int, empty: int) -> tuple[Any, Any]:
 def _transposed(neighbour: Any, n: int, places: int) -> tuple[Any, Any]:
     """For each atom the flat slots that hold it `(n, places)`, `slots` in all for none; and the most there are."""
     flat = neighbour.ravel()
-    order = jnp.argsort(flat, stable=True)
-    starts = jnp.searchsorted(flat[order], jnp.arange(n + 1))
-    slots = starts[:-1, None] + jnp.arange(places)
+    order = _ordered(flat, n + 1)
+    starts = jnp.searchsorted(flat[order], jnp.arange(n + 1, dtype=jnp.int32)).astype(jnp.int32)
+    slots = starts[:-1, None] + jnp.arange(places, dtype=jnp.int32)
     found = slots < starts[1:, None]
     return jnp.where(found, order[jnp.minimum(slots, flat.size - 1)], flat.size), jnp.max(jnp.diff(starts))
