@@ -123,7 +123,7 @@ def derivatives() -> Iterator[Row]:
         h, rng = 2e-6 if name.startswith("eam") else 1e-3 if name.startswith("deep") else 2e-5, np.random.default_rng(1)
         with sciml.float64():
             whole = near(atoms)
-            pairwise = isinstance(potential, md.AbstractPairPotential)
+            pairwise = any(isinstance(part, md.AbstractPairPotential) for part in getattr(potential, "parts", (potential,)))
             worst = off_the_slope(potential, atoms, whole, True, h, rng)
             short = off_the_slope(potential, atoms, shortened(whole, rng), not pairwise, h, rng)
         worst |= {f"{what}, short list": value for what, value in short.items()}

@@ -74,12 +74,12 @@ class CellRescaling(AbstractEnsemble):
     Good values: `compressibility` of water 4.6e-5, of metals 1e-6, of liquid argon 2e-4 per bar; `time` 500 to 5000 fs.
     """
 
-    temperature: Any = eqx.field(static=True)
-    pressure: Any = eqx.field(static=True)
+    temperature: Any
+    pressure: Any
     cell: AbstractCell = eqx.field(static=True, default=Isotropic())
-    time: Any = eqx.field(static=True, default=1000.0)
-    thermostat_time: Any = eqx.field(static=True, default=100.0)
-    compressibility: Any = eqx.field(static=True, default=4.6e-5)
+    time: Any = 1000.0
+    thermostat_time: Any = 100.0
+    compressibility: Any = 4.6e-5
     every: int = eqx.field(static=True, default=1)
     keeps_momentum = True
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,8 +77,9 @@ class Checkpoint:
 
 def signature(trees: Any, *settings: Any) -> str:
     """A digest of everything that changes bits. Functions count by their names."""
-    text = repr((jax.tree.structure(trees), settings))
+    arrays, rest = eqx.partition(trees, eqx.is_array_like)
+    text = repr((jax.tree.structure(trees), jax.tree.leaves(rest), settings))
     digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", text).encode())
-    for leaf in jax.tree.leaves(trees):
+    for leaf in jax.tree.leaves(arrays):
         digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()

@@ -125,8 +125,8 @@ class Langevin(AbstractEnsemble):
     **Arguments:** `temperature` [K], a number or a function of time [fs]; `friction` [1/fs].
     """
 
-    temperature: Any = eqx.field(static=True)
-    friction: Any = eqx.field(static=True, default=1e-3)
+    temperature: Any
+    friction: Any = 1e-3
     keeps_momentum = False
 
     def __check_init__(self):
@@ -148,8 +148,8 @@ class Rescaling(AbstractEnsemble):
     **Arguments:** `temperature` [K], a number or a function of time [fs]; `time`, of relaxation [fs].
     """
 
-    temperature: Any = eqx.field(static=True)
-    time: Any = eqx.field(static=True, default=100.0)
+    temperature: Any
+    time: Any = 100.0
     keeps_momentum = True
 
     def __check_init__(self):
@@ -183,8 +183,8 @@ class NoseHoover(AbstractEnsemble):
     `chain`, their number.
     """
 
-    temperature: Any = eqx.field(static=True)
-    time: Any = eqx.field(static=True, default=100.0)
+    temperature: Any
+    time: Any = 100.0
     chain: int = eqx.field(static=True, default=3)
     keeps_momentum = True
 

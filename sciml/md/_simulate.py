@@ -241,7 +241,7 @@ class _Run:
         self.forces_in = None if forces_in is None else np.dtype(forces_in)
         # Functions are static, numbers and arrays are traced: what was compiled serves the next run of the same shapes.
         self._potential = _split(potential, eqx.is_array_like)
-        self._moved = _split((ensemble, guarded(potential)), (eqx.is_array, eqx.is_array_like))
+        self._moved = _split((ensemble, guarded(potential)), eqx.is_array_like)
 
     def signature(self, every: int) -> str:
         trees = self.atoms, self.potential, self.setting, self.ensemble, jax.random.key_data(self.key)

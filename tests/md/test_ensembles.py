@@ -1,5 +1,6 @@
 """Ensembles: what they sample against exact distributions, what they conserve, restarts, gradients, refusals."""
 
+import logging
 from functools import partial
 
 import equinox as eqx
@@ -227,3 +228,12 @@ def test_atoms_at_rest_stay_finite_under_rescaling():
     at = Dynamics(zero, zero, zero, jnp.eye(3), 0.0, jnp.eye(3), (), 0.0, 0)
     at = rescaled(at, Setting(one, one, jnp.asarray(0.1), 3 * ATOMS - 3, md.REDUCED), jax.random.key(0), 1.0, 1.0)
     assert np.all(at.velocities == 0) and at.heat == 0
+
+
+def test_other_numbers_compile_nothing(caplog):
+    """Numbers of an ensemble are traced, ramps too."""
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        for k, warm in enumerate((md.Ramp(1.0, 1.5, 0.02), md.Ramp(0.5, 0.4, 0.04))):
+            run = md.simulate(LIQUID, LJ, md.Langevin(warm, friction=2.0 + k), steps=4, every=4, **SHORT)
+            assert sum("Compiling jit(_advanced)" in record.getMessage() for record in caplog.records) == 1
+    assert len(run) == 2
