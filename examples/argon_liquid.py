@@ -57,7 +57,7 @@ def main(quick: bool) -> None:
     g.plot(axes[0, 0]).set(xlabel="r [angstrom]", title="shells; Rahman's dotted")
     for r in SHELLS:
         axes[0, 0].axvline(r, color="0.6", ls=":")
-    moved.plot(axes[0, 1]).set(xlabel="t [fs]", ylabel="angstrom$^2$", title="mean-square displacement; Rahman's slope dashed")
+    moved.plot(axes[0, 1]).set(xlabel="t [fs]", ylabel="angstrom$^2$", title="displacement squared; Rahman dashed")
     t = moved.curve.x
     axes[0, 1].plot(t, 60 * DIFFUSION * t + moved.curve.y[-1] - 60 * DIFFUSION * t[-1], "--", color="0.4")
     turned.plot(axes[1, 0]).set(xlabel="t [fs]", title="velocities rebound")
