@@ -44,7 +44,7 @@ def reweighted(series: np.ndarray, weights: np.ndarray) -> md.Mean:
     return md.Mean(value, md.mean(w * (series - value)).error)
 
 
-def liquid(density: float, tau: float = 2500.0, timestep: float = 0.008, every: int = 50) -> Iterator[Row]:
+def liquid(density: float, tau: float = 5000.0, timestep: float = 0.004, every: int = 100) -> Iterator[Row]:
     """500 atoms, Langevin dynamics (its configurations are those of the canonical ensemble; the kinetic part is exact).
 
     The force does not know that the energy leaps by e = -phi(cutoff) at the cutoff: dynamics samples the shifted energy,

@@ -120,6 +120,7 @@ class All(md.AbstractEnsemble):
         return self.chain.stored(at, setting)
 
 
+@pytest.mark.slow
 def test_each_moves_as_alone():
     systems = [cluster(n, n) for n in (12, 16, 9)]
     together = md.simulate(systems, LJ, All(), steps=60, key=[7, 8, 9], fixed=[[1], None, None], **SHORT)

@@ -32,6 +32,7 @@ def evaluated(model, coord, box, kinds):
     return jax.tree.map(np.asarray, found)
 
 
+@pytest.mark.slow
 @needs_data
 def test_deepmd_kits_own_case():
     yaml = pytest.importorskip("yaml")
@@ -112,6 +113,7 @@ def some_atoms(model):
     return r, kinds, n, pairs_of(jnp.asarray(r), jnp.eye(3), jnp.asarray(kinds), n, model.cutoff)
 
 
+@pytest.mark.slow
 def test_slopes_and_places():
     # Three types, of which one does not occur.
     model = random_model(True, 3)

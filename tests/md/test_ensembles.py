@@ -98,6 +98,7 @@ def exact_cells(cell, draws=400_000):
     return h, weights / np.sum(weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [md.Isotropic(), md.Flexible()])
 def test_cells_are_distributed_as_they_should_be(cell):
     """Volumes, edges, shear and kinetic energy; the cell keeps its direction. What is conserved strays by a walk of first order
@@ -136,6 +137,7 @@ def test_langevin_is_exact_for_springs_whatever_the_time_step():
     agrees(kinetic**2, half * (half + 1) * HEAT**2)
 
 
+@pytest.mark.slow
 def test_what_is_conserved_under_schedules():
     """Deterministic: second order in the time step."""
     ensemble = md.NoseHoover(md.Ramp(0.4, 0.8, 40.0), time=4.0)
@@ -146,6 +148,7 @@ def test_what_is_conserved_under_schedules():
     assert strays(conserved) < 0.05 * np.std(kinetic + energy)
 
 
+@pytest.mark.slow
 def test_a_pressed_liquid_goes_through_new_lists():
     """The cell loses a fifth of its volume; a list that is made less often, and fits all the time, gives the same."""
     loose = md.thermal(md.fcc((4 / 0.55) ** (1 / 3), 3, "A", units=md.REDUCED), 1.2, key=1)
@@ -159,6 +162,7 @@ def test_a_pressed_liquid_goes_through_new_lists():
     np.testing.assert_allclose(run.conserved, other.conserved, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_rollout_under_pressure_repeats_an_interrupted_run_and_has_its_gradient(tmp_path):
     ensemble = md.CellRescaling(1.2, 1.0, md.Flexible(), time=0.5, thermostat_time=0.2, compressibility=0.1, every=2)
 

@@ -61,6 +61,7 @@ def test_a_sum_is_the_sum_of_its_parts(bound):
         LJ + 3
 
 
+@pytest.mark.slow
 def test_dynamics_of_a_sum_conserve_energy_and_equal_a_rollout(bound):
     atoms, parts = bound
     potential = parts[0] + parts[1] + parts[2]

@@ -169,6 +169,7 @@ def test_the_viscosity_of_a_stress_that_forgets():
     assert np.array_equal(md.pressure_tensor(trajectory(at_rest, at_rest, tensors=p)).value, found.pressure.value)
 
 
+@pytest.mark.slow
 def test_on_the_fly_is_as_afterwards_and_everything_has_a_plot(tmp_path):
     liquid = md.thermal(md.fcc(1.7, 2, "A", units=md.REDUCED), 1.4, key=1)
     makers = [

@@ -99,6 +99,7 @@ def test_a_list_that_does_not_fit_loses_nothing(monkeypatch, wide, what):
     np.testing.assert_allclose(narrow.positions, expected.positions, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_forces_in_32_bits_and_atoms_that_are_held():
     double = md.simulate(CLUSTER, LJ, steps=20, fixed=[0, 5], **SHORT)
     mixed = md.simulate(CLUSTER, LJ, steps=20, fixed=[0, 5], forces_in=np.float32, **SHORT)
@@ -110,6 +111,7 @@ def test_forces_in_32_bits_and_atoms_that_are_held():
     assert single.positions.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_gradients_of_a_rollout_equal_finite_differences():
     with sciml.float64():
         atoms = jax.tree.map(jnp.asarray, LIQUID)

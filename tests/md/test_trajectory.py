@@ -147,6 +147,7 @@ def test_nothing_is_overwritten_or_taken_for_something_else(tmp_path):
         one.save(tmp_path / "a.dcd")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.h5", "a.xyz"])
 def test_a_run_goes_on_in_its_file(tmp_path, name):
     path = tmp_path / name
