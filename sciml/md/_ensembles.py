@@ -15,7 +15,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from .._precision import is_traced
 from ._system import System
 from ._units import Units
 
@@ -259,7 +261,8 @@ class Ramp(eqx.Module):
     duration: float
 
     def __check_init__(self):
-        if not (is_number(self.start) and is_number(self.end) and is_number(self.duration) and self.duration > 0):
+        whole = is_number(self.start) and is_number(self.end) and is_number(self.duration)
+        if not (whole and (is_traced(self.duration) or self.duration > 0)):
             raise ValueError(f"{self}: expected three numbers, the last of them positive [fs].")
 
     def __call__(self, t: Any) -> Any:
@@ -267,6 +270,11 @@ class Ramp(eqx.Module):
 
 
 def is_number(value: Any) -> bool:
+    """A finite real number; one of which only the kind is known, while a function is traced, counts."""
+    if is_traced(value):
+        return True
+    if isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 0:
+        value = value.item()
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -276,9 +284,9 @@ def positive(ensemble: Any, *names: str) -> None:
         value = getattr(ensemble, name)
         if name == "temperature" and callable(value):
             ends = (value.start, value.end) if isinstance(value, Ramp) else (at_start(ensemble, name, value),)
-            if not min(ends) > 0:
+            if not is_traced(ends) and not min(ends) > 0:
                 raise ValueError(f"{type(ensemble).__name__}: {name} is {min(ends):g} at a time; expected more than zero.")
-        elif not (is_number(value) and value > 0):
+        elif not (is_number(value) and (is_traced(value) or value > 0)):
             more = " [K], or a function of time [fs]" if name == "temperature" else ""
             raise ValueError(f"{type(ensemble).__name__}: {name}={value!r}; expected a positive number{more}.")
 

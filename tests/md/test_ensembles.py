@@ -241,3 +241,11 @@ def test_other_numbers_compile_nothing(caplog):
             run = md.simulate(LIQUID, LJ, md.Langevin(warm, friction=2.0 + k), steps=4, every=4, **SHORT)
             assert sum("Compiling jit(_advanced)" in record.getMessage() for record in caplog.records) == 1
     assert len(run) == 2
+
+
+def test_temperatures_are_differentiated():
+    with sciml.float64():
+        kinetic = lambda T: walked(md.Langevin(T, friction=1.0), 0.05, jax.random.key(0), steps=20)[1][-1]  # noqa: E731
+        end = jax.jit(jax.value_and_grad(kinetic))
+        differences = (end(0.5 + 1e-5)[0] - end(0.5 - 1e-5)[0]) / 2e-5
+        np.testing.assert_allclose(end(0.5)[1], differences, rtol=1e-7)
