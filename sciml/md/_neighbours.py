@@ -87,12 +87,7 @@ class Neighbours(eqx.Module):
     def is_stale(self, positions: Any, cell: Any) -> Any:
         """Whether a pair may have come within the cutoff unseen: two atoms nearer to each other by the skin, the cell's strain
         included."""
-        deformation = jnp.linalg.solve(self.cell, cell)
-        moved = _dot(self.positions.T, deformation)
-        moved = sum((u - v) ** 2 for u, v in zip(positions.T, moved, strict=True))
-        apart = 2 * jnp.sqrt(jnp.max(moved))
-        shrunk = jnp.sqrt(jnp.sum((deformation - jnp.eye(3, dtype=deformation.dtype)) ** 2)) * (self.cutoff + self.skin)
-        return apart + shrunk > self.skin
+        return _is_stale(self, positions, cell)
 
     def at(self, positions: Any, cell: Any) -> Any:
         """Positions of all entries `(entries, 3)`; beyond every cutoff where there is none."""
@@ -103,6 +98,16 @@ class Neighbours(eqx.Module):
         shifts = _dot(self.image.astype(positions.dtype).T, cell)
         own = (jnp.take(u, self.owner, mode="fill", fill_value=jnp.inf) for u in positions.T)
         return tuple(u + v for u, v in zip(own, shifts, strict=True))  # type: ignore[return-value]
+
+
+@jax.jit
+def _is_stale(n: Neighbours, positions: Any, cell: Any) -> Any:
+    deformation = jnp.linalg.solve(n.cell, cell)
+    moved = _dot(n.positions.T, deformation)
+    moved = sum((u - v) ** 2 for u, v in zip(positions.T, moved, strict=True))
+    apart = 2 * jnp.sqrt(jnp.max(moved))
+    shrunk = jnp.sqrt(jnp.sum((deformation - jnp.eye(3, dtype=deformation.dtype)) ** 2)) * (n.cutoff + n.skin)
+    return apart + shrunk > n.skin
 
 
 def _dot(x: Any, matrix: Any) -> list[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sciml import md
-from sciml.md import Frame, Trajectory
+from sciml.md import Frame, Trajectory, _radial
 
 matplotlib.use("Agg")
 
@@ -101,6 +101,28 @@ def test_a_gas_has_no_structure():
     g = md.radial_distribution(gas, end=6.0, bins=12)  # beyond half the cell
     deviations = (g.y - 63 / 64)[2:] / g.error[2:]
     assert np.all(np.abs(deviations) < 4) and 0.4 < np.sqrt(np.mean(deviations**2)) < 1.6
+
+
+def test_all_pairs_and_lists_count_alike(monkeypatch):
+    """In a triclinic cell, up to half of its smallest height; of all pairs and of two species."""
+    rng = np.random.default_rng(5)
+    cell = np.array([[9.0, 0, 0], [2.0, 8.0, 0], [-1.0, 1.5, 7.0]])
+    r = rng.uniform(-2, 2, (40, 3)) @ cell
+    kinds = ["A", "B"] * 20
+    atoms = md.system(r, kinds, cell=cell, masses=1.0, units=md.REDUCED)
+    zero = np.zeros_like(r)
+    frame = Frame(0, 0.0, r, zero, zero, cell, 0.0, 0.0, 0.0, float(atoms.volume), np.zeros((3, 3)), 0.0)
+    end = 0.5 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
+    for between in (None, ("A", "B")):
+        curves = []
+        for few in (0, 1 << 20):
+            monkeypatch.setattr(_radial, "FEW", few)
+            g = md.RadialDistribution(end=end, bins=30, between=between)
+            g.begin(atoms)
+            g(frame), g(frame)
+            assert (g._neighbours is None) == bool(few)
+            curves.append(g.curve.y)
+        assert np.array_equal(*curves) and curves[0].max() > 0
 
 
 def test_a_lattice_has_shells():
