@@ -6,8 +6,10 @@ them, trained on density-functional energies and forces. A model that `dp train`
     dp convert-backend frozen_model.pb water.dp       # or .pth, once, where DeePMD-kit is installed
     python examples/deep_potential_water.py water.dp
 
-Without an argument the script takes $SCIML_DATA/deepmd/water_a.dp. It starts from the first frame of DeePMD-kit's water
-example, 64 molecules at 330 K: the folder examples/water/data of https://github.com/deepmodeling/deepmd-kit, as
+Without an argument the script takes $SCIML_DATA/deepmd/water_a.dp, a small model after a short training: within a picosecond
+two molecules fall into each other, where it has learned no repulsion. The run then stops, says which atoms they were, and what
+was measured until then is shown. A model that was trained for long goes on. The start is the first frame of DeePMD-kit's
+water example, 64 molecules at 330 K: the folder examples/water/data of https://github.com/deepmodeling/deepmd-kit, as
 $SCIML_DATA/water. `--quick` needs neither: it writes and reads a small model with random weights, which is no water, and runs
 a few steps of 8 molecules.
 """
@@ -92,16 +94,17 @@ def main(quick: bool, model: str | None = None) -> None:
         atoms = water()
     print(potential)
     print(atoms)
-    timestep, warm, steps, every = (0.2, 20, 100, 5) if quick else (0.5, 2000, 8000, 4)
+    timestep, warm, steps, every = (0.2, 20, 100, 5) if quick else (0.5, 200, 8000, 4)
     ensemble = md.Langevin(temperature=TEMPERATURE, friction=5e-3)
     start = md.simulate(md.thermal(atoms, TEMPERATURE), potential, ensemble, steps=warm, timestep=timestep, every=every)
+    print(f"warmed up: {start.temperature[-1]:.0f} K")
     between = [("O", "O"), ("O", "H"), ("H", "H")]
     end = 0.5 * float(atoms.cell[0, 0])
     shells = [md.RadialDistribution(end=end, bins=40 if quick else 150, between=pair) for pair in between]
     vibrations = md.VelocityAutocorrelation(length=10 if quick else 250)
     run = md.simulate(
         start.atoms, potential, md.Rescaling(temperature=TEMPERATURE), steps=steps, timestep=timestep, every=every,
-        callbacks=[*shells, vibrations], key=1,
+        callbacks=[*shells, vibrations], key=1, throw=False,
     )  # fmt: skip
     print(run)
     drift = np.ptp(run.conserved) / atoms.atoms
@@ -122,14 +125,14 @@ def main(quick: bool, model: str | None = None) -> None:
     right.set(title="vibrations, all atoms", xlim=(0, 4500))
     figure.savefig(output, dpi=150)
     print(f"saved {output}")
-    assert run.converged and drift < 2e-3
+    assert drift < 2e-3 and (run.converged or not quick)
     if not quick:
         oo, oh = shells[0].curve, shells[1].curve
         first = oo.x[np.argmax(oo.y)]
         bond = oh.x[np.argmax(oh.y)]
         print(f"nearest oxygen at {first:.2f} angstrom (experiment 2.8), bond O-H {bond:.2f} (0.97)")
         assert abs(first - 2.8) < 0.15 and abs(bond - 0.99) < 0.06
-        assert abs(md.mean(run.temperature).value - TEMPERATURE) < 15
+        assert not run.converged or abs(md.mean(run.temperature).value - TEMPERATURE) < 15
 
 
 if __name__ == "__main__":

@@ -46,9 +46,12 @@ def test_deepmd_kits_own_case():
 
 
 @needs_data
-def test_a_model_of_water():
+def test_a_model_of_water(tmp_path):
     pytest.importorskip("h5py")
     model = md.DeepPotential.load(DATA / "water_a.dp")
+    # The smallest distance of its training data is in the file.
+    assert md.DeepPotential.load(model.save(tmp_path / "again.dp")).nearest == model.nearest == pytest.approx(0.88543857)
+    assert model.closest == 0.8 * model.nearest
     wanted = np.load(DATA / "water_a_reference.npz")
     found = evaluated(model, wanted["coord"][0].reshape(-1, 3), wanted["box"][0].reshape(3, 3), wanted["atype"])
     assert abs(float(found.energy) - wanted["energy"][0, 0]) < 1e-10 * 192

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ def load_deep_potential(path: Any) -> DeepPotential:
     model = tree.get("model")
     if not isinstance(model, dict) or "descriptor" not in model:
         raise ValueError(f"{path} holds no model of DeePMD-kit: it has no descriptor.")
+    nearest = (tree.get("@variables") or {}).get("min_nbor_dist")
     try:
-        return _model(path, model)
+        return replace(_model(path, model), nearest=None if nearest is None else float(np.reshape(nearest, ())))
     except KeyError as error:
         raise ValueError(f"{path} is incomplete: it has no {error}, which DeePMD-kit writes.") from None
 

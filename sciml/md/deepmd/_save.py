@@ -42,7 +42,8 @@ def model_tree(model: DeepPotential) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "software": "sciml", "version": __version__, "time": time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime()),
-        "backend": "sciml", "model_def_script": {}, "@variables": {},
+        "backend": "sciml", "model_def_script": {},
+        "@variables": {} if model.nearest is None else {"min_nbor_dist": np.array(model.nearest)},
         "model": {
             "@class": "Model", "type": "standard", "@version": 2, "type_map": names, "descriptor": descriptor,
             "fitting": fitting, "atom_exclude_types": [], "pair_exclude_types": [], "rcond": None, "preset_out_bias": None,

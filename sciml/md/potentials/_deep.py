@@ -30,7 +30,8 @@ class DeepPotential(AbstractPotential):
     **Attributes:** `embeddings`, networks of one number, for each type of neighbour (`one_sided`), or for each pair, number
     centre + types x neighbour; `fittings`, one for each type of centre; `davg` and `dstd` `(types, types, 4)`, of centre and
     neighbour; `bias` `(types,)` [eV]; `sel`, places for each type of neighbour; `start` and `cutoff` of the switch [angstrom];
-    `axis`, columns of D; `names` of the types.
+    `axis`, columns of D; `names` of the types; `nearest`, the smallest distance in the data that it was trained on [angstrom],
+    None if that is not known.
     """
 
     embeddings: tuple[Network, ...]
@@ -44,6 +45,13 @@ class DeepPotential(AbstractPotential):
     axis: int = eqx.field(static=True)
     one_sided: bool = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
+    nearest: float | None = eqx.field(static=True, default=None)
+
+    @property
+    def closest(self) -> float | None:
+        """Where `md.simulate` stops: below four fifths of `nearest` a model has learned nothing, and atoms may fall into each
+        other."""
+        return None if self.nearest is None else 0.8 * self.nearest
 
     @staticmethod
     def load(path: Any) -> DeepPotential:
