@@ -1,5 +1,6 @@
 """Models of DeePMD-kit, and what DeePMD-kit computes with them."""
 
+import dataclasses
 import itertools
 import os
 from pathlib import Path
@@ -192,3 +193,14 @@ def test_files_of_another_kind(tmp_path):
     (tmp_path / "a.yaml").write_text("a: 1")
     with pytest.raises(ValueError, match="no model"):
         md.DeepPotential.load(tmp_path / "a.yaml")
+
+
+def test_a_run_stops_below_the_distances_of_the_training_data():
+    """Two atoms fly towards each other, faster than the model could turn them round."""
+    model = dataclasses.replace(random_model(True, 2), nearest=1.0)
+    r = np.array([[0.0, 0, 0], [2.0, 0, 0]])
+    v = np.array([[0.5, 0, 0], [-0.5, 0, 0]])
+    atoms = md.system(r, ["A", "B"], masses=1e4, velocities=v)
+    run = md.simulate(atoms, model, steps=200, timestep=0.2, every=10, progress=False, throw=False)
+    assert not run.converged and "atoms 0 (A) and 1 (B) are 0." in run.result and "knows nothing below 0.8" in run.result
+    assert 0.8 <= np.linalg.norm(run.atoms.positions[1] - run.atoms.positions[0]) < 1.2
