@@ -38,7 +38,7 @@ def water(repeat=1):
 def full_size():
     """The example's sizes, with the statistics and biases of `water_a`."""
     from sciml import md
-    from sciml.md.potentials._deep_nets import Layer, Network
+    from sciml.md.deep._nets import Layer, Network
 
     known, rng = md.DeepPotential.load(DATA / "deepmd/water_a.dp"), np.random.default_rng(0)
 
@@ -50,11 +50,11 @@ def full_size():
         end = Layer(rng.normal(size=(sizes[-1], 1)) / np.sqrt(sizes[-1] + 1), rng.normal(size=1), None, "none", False)
         return Network((*layers, end) if fitting else tuple(layers))
 
-    return md.DeepPotential(
-        embeddings=tuple(net([1, 25, 50, 100], False) for _ in range(2)),
-        fittings=tuple(net([1600, 240, 240, 240], True) for _ in range(2)), davg=known.davg, dstd=known.dstd, bias=known.bias,
-        cutoff=6.0, start=0.5, sel=(46, 92), axis=16, one_sided=True, names=("O", "H"),
-    )  # fmt: skip
+    embeddings = tuple(net([1, 25, 50, 100], False) for _ in range(2))
+    fitting = md.FittingNet(tuple(net([1600, 240, 240, 240], True) for _ in range(2)))
+    davg, dstd = known.descriptor.davg, known.descriptor.dstd
+    descriptor = md.SeE2A(embeddings=embeddings, davg=davg, dstd=dstd, cutoff=6.0, start=0.5, sel=(46, 92), axis=16, one_sided=True)
+    return md.DeepPotential(descriptor=descriptor, fitting=fitting, bias=known.bias, names=("O", "H"), nearest=known.nearest)
 
 
 def timed(call):

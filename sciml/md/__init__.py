@@ -69,9 +69,11 @@ from ._trajectory import Trajectory as Trajectory
 from ._units import METAL as METAL
 from ._units import REDUCED as REDUCED
 from ._units import Units as Units
+from .deep import DeepPotential as DeepPotential
+from .deep import FittingNet as FittingNet
+from .deep import SeE2A as SeE2A
 from .potentials import EAM as EAM
 from .potentials import Buckingham as Buckingham
-from .potentials import DeepPotential as DeepPotential
 from .potentials import Excluding as Excluding
 from .potentials import HarmonicAngles as HarmonicAngles
 from .potentials import HarmonicBonds as HarmonicBonds

@@ -14,9 +14,9 @@ import pytest
 import sciml
 from sciml import md
 from sciml.md._pairs import pairs_of
+from sciml.md.deep._nets import Layer, Network
 from sciml.md.deepmd._save import model_tree
 from sciml.md.deepmd._tree import write_tree
-from sciml.md.potentials._deep_nets import Layer, Network
 
 DATA = Path(os.environ.get("SCIML_DATA", Path(__file__).parents[2] / "../shared/data")) / "deepmd"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not here: set SCIML_DATA")
@@ -72,12 +72,13 @@ def random_model(one_sided, types, seed=0):
         ]
         return Network((*layers, Layer(rng.normal(size=(sizes[-1], 1)), None, None, "linear", False))[: len(layers) + last])
 
-    return md.DeepPotential(
+    descriptor = md.SeE2A(
         embeddings=tuple(net([1, 3, 6, 6], False) for _ in range(types if one_sided else types**2)),
-        fittings=tuple(net([12, 5, 5], True) for _ in range(types)),
-        davg=rng.normal(size=(types, types, 4)) / 10, dstd=0.2 + rng.random((types, types, 4)), bias=-1000.0 * np.arange(types),
-        cutoff=4.0, start=1.0, sel=(20, 90, 30)[:types], axis=2, one_sided=one_sided, names=("A", "B", "C")[:types],
+        davg=rng.normal(size=(types, types, 4)) / 10, dstd=0.2 + rng.random((types, types, 4)),
+        cutoff=4.0, start=1.0, sel=(20, 90, 30)[:types], axis=2, one_sided=one_sided,
     )  # fmt: skip
+    fitting = md.FittingNet(tuple(net([12, 5, 5], True) for _ in range(types)))
+    return md.DeepPotential(descriptor=descriptor, fitting=fitting, bias=-1000.0 * np.arange(types), names=("A", "B", "C")[:types])
 
 
 def by_definition(model, r, kinds):
@@ -91,20 +92,21 @@ def by_definition(model, r, kinds):
             x = y + np.tile(x, m // n) if layer.residual and m in (n, 2 * n) else y
         return x
 
-    found = []
+    d, found = model.descriptor, []
     for i, own in enumerate(kinds):
         A = 0.0
-        for t, places in enumerate(model.sel):
+        for t, places in enumerate(d.sel):
             R, row = np.zeros((places, 4)), 0
             for j in np.flatnonzero((kinds == t) & (np.arange(len(r)) != i)):
-                d = np.linalg.norm(r[j] - r[i])
-                if d < model.cutoff:
-                    u = np.clip((d - model.start) / (model.cutoff - model.start), 0, 1)
-                    R[row] = (1 + u**3 * (-6 * u**2 + 15 * u - 10)) * np.array([1 / d, *(r[j] - r[i]) / d**2])
+                far = np.linalg.norm(r[j] - r[i])
+                if far < d.cutoff:
+                    u = np.clip((far - d.start) / (d.cutoff - d.start), 0, 1)
+                    R[row] = (1 + u**3 * (-6 * u**2 + 15 * u - 10)) * np.array([1 / far, *(r[j] - r[i]) / far**2])
                     row += 1
-            R = (R - model.davg[own, t]) / model.dstd[own, t]
-            A = A + run(model.embeddings[t if model.one_sided else own + len(model.sel) * t], R[:, :1]).T @ R / sum(model.sel)
-        found.append(run(model.fittings[own], (A @ A[: model.axis].T).reshape(1, -1))[0, 0])
+            R = (R - d.davg[own, t]) / d.dstd[own, t]
+            net = d.embeddings[t if d.one_sided else own + len(d.sel) * t]
+            A = A + run(net, R[:, :1]).T @ R / sum(d.sel)
+        found.append(run(model.fitting.nets[own], (A @ A[: d.axis].T).reshape(1, -1))[0, 0])
     return np.array(found)
 
 
@@ -112,7 +114,7 @@ def some_atoms(model):
     """27 atoms of two types in open space, in the order of no type."""
     rng = np.random.default_rng(1)
     r = 2.2 * np.stack(np.meshgrid(*(np.arange(3.0),) * 3), axis=-1).reshape(-1, 3) + rng.uniform(-0.4, 0.4, (27, 3))
-    kinds = (len(model.sel) - 1) * rng.integers(2, size=27)
+    kinds = (len(model.descriptor.sel) - 1) * rng.integers(2, size=27)
     n = md.allocate(md.system(r, [model.names[k] for k in kinds], masses=1.0), model.cutoff, skin=0.3)
     return r, kinds, n, pairs_of(jnp.asarray(r), jnp.eye(3), jnp.asarray(kinds), n, model.cutoff)
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..potentials._deep import DeepPotential
-from ..potentials._deep_nets import ACTIVATIONS, Layer, Network
+from ..deep._fitting import FittingNet
+from ..deep._nets import ACTIVATIONS, Layer, Network
+from ..deep._potential import DeepPotential
+from ..deep._se_e2_a import SeE2A
 from ._tree import read_tree
 
 
@@ -54,11 +56,11 @@ def _model(path: Any, model: dict[str, Any]) -> DeepPotential:
     bias = np.zeros(types)
     for found in (fitting["@variables"].get("bias_atom_e"), model["@variables"].get("out_bias")):
         bias = bias if found is None else bias + np.asarray(found, float).reshape(types)
-    return DeepPotential(
-        embeddings=embeddings, fittings=fittings, davg=davg, dstd=dstd, bias=bias, cutoff=float(descriptor["rcut"]),
-        start=float(descriptor["rcut_smth"]), sel=sel, axis=int(descriptor["axis_neuron"]),
-        one_sided=bool(descriptor["type_one_side"]), names=names,
+    found = SeE2A(
+        embeddings=embeddings, davg=davg, dstd=dstd, cutoff=float(descriptor["rcut"]), start=float(descriptor["rcut_smth"]),
+        sel=sel, axis=int(descriptor["axis_neuron"]), one_sided=bool(descriptor["type_one_side"]),
     )  # fmt: skip
+    return DeepPotential(descriptor=found, fitting=FittingNet(fittings), bias=bias, names=names)
 
 
 def _supported(path: Any, what: str, found: Any, known: tuple[str, ...]) -> None:

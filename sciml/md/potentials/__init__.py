@@ -2,7 +2,6 @@
 
 from ._bonded import HarmonicAngles as HarmonicAngles
 from ._bonded import HarmonicBonds as HarmonicBonds
-from ._deep import DeepPotential as DeepPotential
 from ._eam import EAM as EAM
 from ._eam_files import load_eam as load_eam
 from ._excluding import Excluding as Excluding

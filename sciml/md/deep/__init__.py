@@ -1,0 +1,5 @@
+"""Deep Potential: descriptors, nets, and what trains them."""
+
+from ._fitting import FittingNet as FittingNet
+from ._potential import DeepPotential as DeepPotential
+from ._se_e2_a import SeE2A as SeE2A

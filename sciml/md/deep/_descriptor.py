@@ -1,0 +1,71 @@
+"""What a descriptor is: numbers that say how the neighbours of an atom lie, the same for any rotation or order of them."""
+
+# Annotations are not postponed here: Equinox must see AbstractVar.
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+
+
+class Limit(NamedTuple):
+    """At most `places` neighbours of the types `kinds` together within `cutoff` [angstrom]."""
+
+    cutoff: float
+    kinds: tuple[int, ...]
+    places: int
+
+
+class AbstractDescriptor(eqx.Module):
+    """D_i of the neighbours of atom i.
+
+    **Attributes:** `cutoff` [angstrom]; `start`, where the switch begins [angstrom].
+    """
+
+    cutoff: eqx.AbstractVar[float]
+    start: eqx.AbstractVar[float]
+
+    @property
+    def types(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """The length of D."""
+        raise NotImplementedError
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """How many neighbours there is room for."""
+        raise NotImplementedError
+
+    def __call__(self, own: int, parts: list[Any]) -> Any:
+        """D `(rows, size)` of atoms of the type `own`, a Python number; `parts[t]` `(rows, slots, 3)` are the vectors to their
+        neighbours of type t [angstrom], in any order. Those beyond the cutoff are empty places."""
+        raise NotImplementedError
+
+    def surveyed(self, survey: Any) -> "AbstractDescriptor":
+        """With its normalisation from the data, and its places where it has none: a `Survey` knows both."""
+        raise NotImplementedError
+
+    def with_embeddings(self, change: Callable[[Any, float, float], Any], nearest: float) -> "AbstractDescriptor":
+        """With `change(net, low, high)` for each net of the length of one vector, which sees numbers between the two at
+        distances down to `nearest` [angstrom]; itself where it has no such nets."""
+        raise NotImplementedError
+
+
+def environment(vectors: Any, start: float, cutoff: float) -> Any:
+    """DeePMD-kit's row R = w (1/r, x/r^2, y/r^2, z/r^2) of each vector `(..., 4)`, zero beyond the cutoff:
+
+        u = clip((r - rs) / (rc - rs), 0, 1),    w = 1 + u^3 (-6 u^2 + 15 u - 10)
+    """
+    r = jnp.sqrt(dot(vectors, vectors))[..., None]
+    u = jnp.clip((r - start) / (cutoff - start), 0, 1)
+    w = 1 + u**3 * (-6 * u**2 + 15 * u - 10)
+    return jnp.concatenate([w / r, w / r**2 * vectors], axis=-1)
+
+
+def dot(a: Any, b: Any) -> Any:
+    # Written out: XLA's sum over so short an axis costs more than the nets' largest product.
+    return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))

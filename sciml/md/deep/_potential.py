@@ -1,0 +1,183 @@
+"""Deep Potential (Zhang et al. 2018, arXiv 1707.09571): the energy of an atom is a net of a descriptor of its neighbours.
+
+    E = sum_i E_i,    E_i = fitting(D_i) + bias
+
+Nets run on atoms of one type at a time, block after block: memory is that of a block, not of all atoms.
+"""
+
+# Annotations are not postponed here: Equinox must see what overrides an AbstractVar.
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._pairs import AbstractPotential, Pairs
+from ._blocks import Groups, by_blocks, grouped
+from ._chebyshev import Chebyshev
+from ._compress import compressed
+from ._descriptor import AbstractDescriptor
+from ._fitting import FittingNet
+
+
+class DeepPotential(AbstractPotential):
+    """A Deep Potential: a descriptor and a fitting net.
+
+    **Attributes:** `descriptor`, `fitting`; `bias` `(types,)` [eV]; `names` of the types; `nearest`, the smallest distance in
+    the data that it was trained on [angstrom], None if that is not known; `errors`, of training, in words.
+    """
+
+    descriptor: AbstractDescriptor
+    fitting: FittingNet
+    bias: Any
+    names: tuple[str, ...] = eqx.field(static=True)
+    nearest: float | None = eqx.field(static=True, default=None)
+    errors: str = eqx.field(static=True, default="")
+
+    @property
+    def cutoff(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.descriptor.cutoff
+
+    @property
+    def closest(self) -> float | None:
+        """Where `md.simulate` stops: below four fifths of `nearest` a model has learned nothing, and atoms may fall into each
+        other."""
+        return None if self.nearest is None else 0.8 * self.nearest
+
+    @staticmethod
+    def load(path: Any) -> "DeepPotential":
+        """Reads a `.dp` or `.yaml` model of DeePMD-kit; DeePMD-kit is not needed.
+
+        **Raises** `NotImplementedError` that names what the file asks for and is not here, `ValueError` for other files.
+        """
+        from ..deepmd._load import load_deep_potential
+
+        return load_deep_potential(path)
+
+    def save(self, path: Any) -> Path:
+        """Writes a `.dp` file, which DeePMD-kit reads and converts: `dp convert-backend model.dp model.pb`."""
+        from ..deepmd._save import model_tree
+        from ..deepmd._tree import write_tree
+
+        return write_tree(path, model_tree(self))
+
+    def compressed(self, *, nearest: float | None = None, tolerance: float = 1e-9) -> "DeepPotential":
+        """This model with its embedding nets as Chebyshev series, several times faster; the nets themselves are kept, for
+        files and for distances below `nearest` [angstrom], by default `closest`.
+
+        The number of nodes is the smallest for which values and slopes of the nets are met to `tolerance`, relative to their
+        largest; `md.series_error(model, atoms)` says what that is in energies and forces.
+
+        **Raises** `ValueError` where `nearest` is not known, or no number of nodes will do.
+        """
+        return compressed(self, nearest, tolerance)
+
+    def atom_energies(self, pairs: Pairs) -> Any:
+        """The energy of each atom [eV], biases included; NaN for an atom with more neighbours of a type than `sel`.
+
+        Nets run in the precision of `pairs.vectors`; biases, which are large, are added in their own.
+        """
+        model = self.in_precision(pairs.vectors.dtype)
+        block = jax.checkpoint(lambda *rows: model._energies(*rows))
+        return self._biased(by_blocks(block, pairs, len(self.names)), pairs)
+
+    def energies_and_slopes(self, pairs: Pairs) -> tuple[Any, Any]:
+        """As `atom_energies`, with the derivative of their sum with respect to `pairs.vectors`."""
+        each, slopes = by_blocks(self.in_precision(pairs.vectors.dtype)._slopes, pairs, len(self.names))
+        return self._biased(each, pairs), slopes
+
+    def in_precision(self, dtype: Any) -> "DeepPotential":
+        """This model with its nets in another precision, which spares their conversion in every evaluation; biases stay."""
+        model = jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
+        return eqx.tree_at(lambda m: m.bias, model, self.bias)
+
+    def inner_energies(self, own: int, parts: list[Any]) -> Any:
+        """Energies without bias `(rows,)` of atoms of the type `own`; `parts[t]` `(rows, slots, 3)` are the vectors to their
+        neighbours of type t, beyond the cutoff in empty places."""
+        return self.fitting(own, self.descriptor(own, parts))
+
+    def _biased(self, each: Any, pairs: Pairs) -> Any:
+        return each + jnp.asarray(self.bias)[pairs.centres]
+
+    def _energies(self, own: Any, vectors: Any, mask: Any, species: Any) -> Any:
+        """Of atoms of the type `own`, without bias `(atoms,)`."""
+        groups = grouped(mask, species, self._rooms(mask.shape[1]))
+        packed = groups.compact(vectors, 2 * self.cutoff)
+        found = self._of_type(own, lambda kind: self.inner_energies(kind, groups.split(packed)))
+        return jnp.where(self._fit(groups, vectors, mask, species), found, jnp.nan)
+
+    def _slopes(self, own: Any, vectors: Any, mask: Any, species: Any) -> tuple[Any, Any]:
+        """As `_energies`, and their derivatives with respect to `vectors`."""
+        groups = grouped(mask, species, self._rooms(mask.shape[1]))
+        packed = groups.compact(vectors, 2 * self.cutoff)
+
+        def of(kind: int) -> tuple[Any, Any]:
+            each, back = jax.vjp(lambda v: self.inner_energies(kind, groups.split(v)), packed)
+            return each, back(jnp.ones_like(each))[0]
+
+        each, slope = self._of_type(own, of)
+        fit = self._fit(groups, vectors, mask, species)
+        return jnp.where(fit, each, jnp.nan), jnp.where(fit[:, None, None], groups.spread(slope), jnp.nan)
+
+    def _rooms(self, slots: int) -> tuple[int, ...]:
+        most = [max(k.places for k in self.descriptor.limits if t in k.kinds) for t in range(len(self.names))]
+        return tuple(min(k, slots) for k in most)
+
+    def _fit(self, groups: Groups, vectors: Any, mask: Any, species: Any) -> Any:
+        """Whether there are places for all neighbours `(rows,)`."""
+        fit: Any = True
+        for limit in self.descriptor.limits:
+            if limit.cutoff == self.cutoff:
+                count = sum(groups.counts[:, t] for t in limit.kinds)
+            else:
+                near = jnp.sum(vectors**2, axis=-1) < limit.cutoff**2
+                count = jnp.sum(mask & near & _among(species, limit.kinds), axis=1)
+            fit = fit & (count <= limit.places)
+        return fit
+
+    def _of_type(self, own: Any, function: Any) -> Any:
+        """`function(type)` for the type `own` of a block's atoms; zeros where there is none of that number."""
+        like = jax.eval_shape(lambda: function(0))
+        nothing = lambda: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
+        return jax.lax.switch(own, [*(partial(function, kind) for kind in range(len(self.names))), nothing])
+
+    def crowded(self, pairs: Pairs) -> str:
+        """The atoms that have more neighbours of a type within the cutoff than `sel` and the number needed, as a sentence;
+        empty where there are none. DeePMD-kit would leave some of them out; here their energies and slopes are NaN."""
+        mask, species, limits = np.asarray(pairs.mask), np.asarray(pairs.species), self.descriptor.limits
+        square = np.sum(np.asarray(pairs.vectors) ** 2, axis=-1)
+        inside = [mask & (square < k.cutoff**2) & np.isin(species, k.kinds) for k in limits]
+        counts = np.stack([np.sum(m, axis=1) for m in inside], axis=1)
+        sel = [k.places for k in limits]
+        found = np.argwhere(counts > np.array(sel))
+        if not len(found):
+            return ""
+        atoms = np.unique(np.asarray(pairs.atom)[found[:, 0]])
+        named = ", ".join(map(str, atoms[:5])) + (f" and {len(atoms) - 5} more" if len(atoms) > 5 else "")
+        needed = [max(int(a), b) for a, b in zip(counts.max(axis=0), sel, strict=True)]
+        return (
+            f"Atom{'s' if len(atoms) > 1 else ''} {named} ha{'ve' if len(atoms) > 1 else 's'} more neighbours within "
+            f"{self.cutoff:g} angstrom than the model has places for: sel is {sel}, {needed} are needed."
+        )
+
+    def __repr__(self) -> str:
+        net = "-".join(map(str, self.fitting.nets[0].widths))
+        words = (
+            ", ".join(self.names), f"{self.descriptor!r}", f"fitting {net}", f"{parameters(self)} parameters", self.errors,
+        )  # fmt: skip
+        return f"DeepPotential({'; '.join(filter(None, words))})"
+
+
+def parameters(model: Any) -> int:
+    """How many numbers the model has; series of nets are not counted beside them."""
+    is_series = lambda x: isinstance(x, Chebyshev)  # noqa: E731
+    nets = jax.tree.map(lambda x: x.exact if is_series(x) else x, model, is_leaf=is_series)
+    return sum(np.size(a) for a in jax.tree.leaves(nets))
+
+
+def _among(species: Any, kinds: tuple[int, ...]) -> Any:
+    return sum((species == t for t in kinds[1:]), start=species == kinds[0]) > 0
