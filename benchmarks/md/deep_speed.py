@@ -8,6 +8,7 @@ Each adds its part to benchmarks/results/md_deep_speed.json. Needs SCIML_DATA, a
 environment with deepmd-kit. Weights are random, of DeePMD-kit's initial distribution: time does not depend on them.
 """
 
+import dataclasses
 import json
 import os
 import platform
@@ -52,9 +53,8 @@ def full_size():
 
     embeddings = tuple(net([1, 25, 50, 100], False) for _ in range(2))
     fitting = md.FittingNet(tuple(net([1600, 240, 240, 240], True) for _ in range(2)))
-    davg, dstd = known.descriptor.davg, known.descriptor.dstd
-    descriptor = md.SeE2A(embeddings=embeddings, davg=davg, dstd=dstd, cutoff=6.0, start=0.5, sel=(46, 92), axis=16, one_sided=True)
-    return md.DeepPotential(descriptor=descriptor, fitting=fitting, bias=known.bias, names=("O", "H"), nearest=known.nearest)
+    descriptor = dataclasses.replace(known.descriptor, embeddings=embeddings, axis=16)
+    return dataclasses.replace(known, descriptor=descriptor, fitting=fitting)
 
 
 def timed(call):

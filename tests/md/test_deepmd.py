@@ -78,7 +78,7 @@ def random_model(one_sided, types, seed=0):
         cutoff=4.0, start=1.0, sel=(20, 90, 30)[:types], axis=2, one_sided=one_sided,
     )  # fmt: skip
     fitting = md.FittingNet(tuple(net([12, 5, 5], True) for _ in range(types)))
-    return md.DeepPotential(descriptor=descriptor, fitting=fitting, bias=-1000.0 * np.arange(types), names=("A", "B", "C")[:types])
+    return md.DeepPotential(descriptor, fitting, -1000.0 * np.arange(types), ("A", "B", "C")[:types])
 
 
 def by_definition(model, r, kinds):

@@ -6,7 +6,7 @@ The product basis needs a / 8 + 8 recurrences, and sums over neighbours are prod
 
     sum_k G(s_k) R_k = sum_ab C_ab sum_k T_8a(x_k) [T_b(x_k) R_k]
 
-Beyond the interval a polynomial explodes: where any number is outside, the net itself is used.
+Beyond the interval a polynomial explodes: `DeepPotential` uses the nets themselves where atoms are closer than it reaches.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ import numpy as np
 
 INNER = 8
 NODES = (32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512)
-FAINT = 1e-6  # of the interval, by which a number may round out of it
 
 
 class Chebyshev(eqx.Module):
-    """A net of one number as a series on an interval, and the net beyond it.
+    """A net of one number as a series on an interval.
 
     **Attributes:** `exact`, the net; `coefficients` `(nodes / 8, 8, width)`; `low`, `high`.
     """
@@ -34,7 +33,6 @@ class Chebyshev(eqx.Module):
     coefficients: Any
     low: Any
     high: Any
-    guarded: bool = eqx.field(static=True, default=True)
 
     @property
     def nodes(self) -> int:
@@ -60,13 +58,6 @@ class Chebyshev(eqx.Module):
 
     def contract(self, s: Any, R: Any) -> Any:
         """sum_k G(s_k) R_k, `s` `(rows, slots)` and `R` `(rows, slots, columns)` -> `(rows, columns, width)`."""
-        if not self.guarded:
-            return self._quick(s, R)
-        x = self._scaled(s)
-        inside = jnp.all(jnp.abs(x) <= 1 + FAINT)
-        return jax.lax.cond(inside, self._quick, self.exact.contract, s, R)
-
-    def _quick(self, s: Any, R: Any) -> Any:
         moments = _moments(self._scaled(s), R, self.coefficients.shape[0])
         return jnp.einsum("nabd,abm->ndm", moments, self.coefficients)
 
@@ -74,14 +65,14 @@ class Chebyshev(eqx.Module):
         return (2 * s - self.high - self.low) / (self.high - self.low)
 
 
-def chebyshev(net: Any, low: Any, high: Any, nodes: int, *, guarded: bool = True) -> Chebyshev:
+def chebyshev(net: Any, low: Any, high: Any, nodes: int) -> Chebyshev:
     """The series through the values of `net` at Chebyshev's nodes, a multiple of 8; differentiable in the net."""
     x, inverse = _interpolation(nodes)
     dtype = net.layers[-1].w.dtype
     low, high = jnp.asarray(low, dtype), jnp.asarray(high, dtype)
     values = net(((high - low) * jnp.asarray(x, dtype) + high + low)[:, None] / 2)
     coefficients = (jnp.asarray(inverse, dtype) @ values).reshape(nodes // INNER, INNER, -1)
-    return Chebyshev(net, coefficients, low, high, guarded)
+    return Chebyshev(net, coefficients, low, high)
 
 
 @lru_cache

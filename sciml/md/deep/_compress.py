@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -26,11 +27,18 @@ def compressed(model: Any, nearest: float | None, tolerance: float) -> Any:
     with float64():
         change = lambda net, low, high: enough(exact_net(net), low, high, tolerance)  # noqa: E731
         descriptor = jax.tree.map(np.asarray, model.descriptor.with_embeddings(change, nearest))
-    return eqx.tree_at(lambda m: m.descriptor, model, descriptor)
+    return dataclasses.replace(model, descriptor=descriptor, series_from=float(nearest))
 
 
 def exact_net(net: Any) -> Any:
     return net.exact if isinstance(net, Chebyshev) else net
+
+
+def exact(model: Any) -> Any:
+    """`model` without series."""
+    is_series = lambda x: isinstance(x, Chebyshev)  # noqa: E731
+    descriptor = jax.tree.map(exact_net, model.descriptor, is_leaf=is_series)
+    return dataclasses.replace(model, descriptor=descriptor, series_from=None)
 
 
 def enough(net: Any, low: float, high: float, tolerance: float) -> Chebyshev:
@@ -54,5 +62,5 @@ def _deviation(series: Chebyshev) -> Any:
     x = jnp.cos(jnp.linspace(0, jnp.pi, 2 * series.nodes + 1))
     s = ((series.high - series.low) * x + series.high + series.low) / 2
     both = lambda f: jax.vmap(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),)))(s)  # noqa: E731
-    pairs = zip(both(series.series), both(lambda x: series.exact(x[None])), strict=True)
+    pairs = zip(both(series.series), both(lambda x: series.exact(x[None, None])[0]), strict=True)
     return jnp.max(jnp.stack([jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(b)) for a, b in pairs]))

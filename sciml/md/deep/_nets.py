@@ -127,7 +127,8 @@ def _contracted(net: Network, s: Any, R: Any) -> Any:
 def _(primals: Any, tangents: Any) -> Any:
     net, s, R = primals
     dnet, ds, dR = tangents
-    out = change = 0.0
+    out: Any = 0.0
+    change: Any = 0.0
     pieces = [[a.reshape(*s.shape, -1) for a in piece] for piece in net._pieces_with_slope(s.reshape(-1, 1))]
     for (p, slope), n in zip(pieces, net._repeats, strict=True):
         out = out + jnp.tile(_product_sum(p, R), n)

@@ -18,9 +18,8 @@ import numpy as np
 
 from .._pairs import AbstractPotential, Pairs
 from ._blocks import Groups, by_blocks, grouped
-from ._chebyshev import Chebyshev
-from ._compress import compressed
-from ._descriptor import AbstractDescriptor
+from ._compress import compressed, exact
+from ._descriptor import AbstractDescriptor, dot
 from ._fitting import FittingNet
 
 
@@ -28,15 +27,24 @@ class DeepPotential(AbstractPotential):
     """A Deep Potential: a descriptor and a fitting net.
 
     **Attributes:** `descriptor`, `fitting`; `bias` `(types,)` [eV]; `names` of the types; `nearest`, the smallest distance in
-    the data that it was trained on [angstrom], None if that is not known; `errors`, of training, in words.
+    the data that it was trained on [angstrom], None if that is not known; `errors`, of training, in words; `series_from`, down
+    to which distance embedding nets are Chebyshev series [angstrom], None where they are not.
     """
 
     descriptor: AbstractDescriptor
     fitting: FittingNet
     bias: Any
     names: tuple[str, ...] = eqx.field(static=True)
-    nearest: float | None = eqx.field(static=True, default=None)
-    errors: str = eqx.field(static=True, default="")
+    nearest: float | None = eqx.field(static=True)
+    errors: str = eqx.field(static=True)
+    series_from: float | None = eqx.field(static=True)
+
+    def __init__(
+        self, descriptor: AbstractDescriptor, fitting: FittingNet, bias: Any, names: Any, nearest: float | None = None,
+        errors: str = "", series_from: float | None = None,
+    ):  # fmt: skip
+        self.descriptor, self.fitting, self.bias, self.names = descriptor, fitting, bias, tuple(names)
+        self.nearest, self.errors, self.series_from = nearest, errors, series_from
 
     @property
     def cutoff(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -107,7 +115,8 @@ class DeepPotential(AbstractPotential):
         """Of atoms of the type `own`, without bias `(atoms,)`."""
         groups = grouped(mask, species, self._rooms(mask.shape[1]))
         packed = groups.compact(vectors, 2 * self.cutoff)
-        found = self._of_type(own, lambda kind: self.inner_energies(kind, groups.split(packed)))
+        of = lambda model, kind, v: model.inner_energies(kind, groups.split(v))  # noqa: E731
+        found = self._of_type(own, of, packed)
         return jnp.where(self._fit(groups, vectors, mask, species), found, jnp.nan)
 
     def _slopes(self, own: Any, vectors: Any, mask: Any, species: Any) -> tuple[Any, Any]:
@@ -115,11 +124,11 @@ class DeepPotential(AbstractPotential):
         groups = grouped(mask, species, self._rooms(mask.shape[1]))
         packed = groups.compact(vectors, 2 * self.cutoff)
 
-        def of(kind: int) -> tuple[Any, Any]:
-            each, back = jax.vjp(lambda v: self.inner_energies(kind, groups.split(v)), packed)
+        def of(model: Any, kind: int, v: Any) -> tuple[Any, Any]:
+            each, back = jax.vjp(lambda v: model.inner_energies(kind, groups.split(v)), v)
             return each, back(jnp.ones_like(each))[0]
 
-        each, slope = self._of_type(own, of)
+        each, slope = self._of_type(own, of, packed)
         fit = self._fit(groups, vectors, mask, species)
         return jnp.where(fit, each, jnp.nan), jnp.where(fit[:, None, None], groups.spread(slope), jnp.nan)
 
@@ -139,11 +148,19 @@ class DeepPotential(AbstractPotential):
             fit = fit & (count <= limit.places)
         return fit
 
-    def _of_type(self, own: Any, function: Any) -> Any:
-        """`function(type)` for the type `own` of a block's atoms; zeros where there is none of that number."""
-        like = jax.eval_shape(lambda: function(0))
-        nothing = lambda: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
-        return jax.lax.switch(own, [*(partial(function, kind) for kind in range(len(self.names))), nothing])
+    def _of_type(self, own: Any, function: Any, vectors: Any) -> Any:
+        """`function(model, type, vectors)` for the type `own` of a block's atoms; zeros where there is none of that number. The
+        model is without series where atoms are closer than they reach."""
+
+        def of(kind: int, v: Any) -> Any:
+            if self.series_from is None:
+                return function(self, kind, v)
+            close = jnp.any(dot(v, v) < self.series_from**2)
+            return jax.lax.cond(close, partial(function, exact(self), kind), partial(function, self, kind), v)
+
+        like = jax.eval_shape(partial(of, 0), vectors)
+        nothing = lambda v: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
+        return jax.lax.switch(own, [*(partial(of, kind) for kind in range(len(self.names))), nothing], vectors)
 
     def crowded(self, pairs: Pairs) -> str:
         """The atoms that have more neighbours of a type within the cutoff than `sel` and the number needed, as a sentence;
@@ -174,9 +191,7 @@ class DeepPotential(AbstractPotential):
 
 def parameters(model: Any) -> int:
     """How many numbers the model has; series of nets are not counted beside them."""
-    is_series = lambda x: isinstance(x, Chebyshev)  # noqa: E731
-    nets = jax.tree.map(lambda x: x.exact if is_series(x) else x, model, is_leaf=is_series)
-    return sum(np.size(a) for a in jax.tree.leaves(nets))
+    return sum(np.size(a) for a in jax.tree.leaves(exact(model)))
 
 
 def _among(species: Any, kinds: tuple[int, ...]) -> Any:

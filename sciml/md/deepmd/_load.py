@@ -60,7 +60,7 @@ def _model(path: Any, model: dict[str, Any]) -> DeepPotential:
         embeddings=embeddings, davg=davg, dstd=dstd, cutoff=float(descriptor["rcut"]), start=float(descriptor["rcut_smth"]),
         sel=sel, axis=int(descriptor["axis_neuron"]), one_sided=bool(descriptor["type_one_side"]),
     )  # fmt: skip
-    return DeepPotential(descriptor=found, fitting=FittingNet(fittings), bias=bias, names=names)
+    return DeepPotential(found, FittingNet(fittings), bias, names)
 
 
 def _supported(path: Any, what: str, found: Any, known: tuple[str, ...]) -> None:
