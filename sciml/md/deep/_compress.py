@@ -47,7 +47,7 @@ def enough(net: Any, low: float, high: float, tolerance: float) -> Chebyshev:
     off = np.inf
     for nodes in NODES:
         found = chebyshev(net, low, high, nodes)
-        off = float(_deviation(found))
+        off = float(series_deviation(found))
         if off <= tolerance:
             return found
     raise ValueError(
@@ -57,7 +57,7 @@ def enough(net: Any, low: float, high: float, tolerance: float) -> Chebyshev:
 
 
 @eqx.filter_jit
-def _deviation(series: Chebyshev) -> Any:
+def series_deviation(series: Chebyshev) -> Any:
     """The largest error of values and of slopes, relative to their largest, halfway between nodes and at the ends."""
     x = jnp.cos(jnp.linspace(0, jnp.pi, 2 * series.nodes + 1))
     s = ((series.high - series.low) * x + series.high + series.low) / 2

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 
 class Limit(NamedTuple):
@@ -64,6 +65,12 @@ def environment(vectors: Any, start: float, cutoff: float) -> Any:
     u = jnp.clip((r - start) / (cutoff - start), 0, 1)
     w = 1 + u**3 * (-6 * u**2 + 15 * u - 10)
     return jnp.concatenate([w / r, w / r**2 * vectors], axis=-1)
+
+
+def radial(r: Any, start: float, cutoff: float) -> Any:
+    """The first component of R at the distance r, in NumPy."""
+    u = np.clip((r - start) / (cutoff - start), 0, 1)
+    return (1 + u**3 * (-6 * u**2 + 15 * u - 10)) / r
 
 
 def dot(a: Any, b: Any) -> Any:

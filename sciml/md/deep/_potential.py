@@ -117,7 +117,8 @@ class DeepPotential(AbstractPotential):
         packed = groups.compact(vectors, 2 * self.cutoff)
         of = lambda model, kind, v: model.inner_energies(kind, groups.split(v))  # noqa: E731
         found = self._of_type(own, of, packed)
-        return jnp.where(self._fit(groups, vectors, mask, species), found, jnp.nan)
+        # A factor, so that the gradient is NaN too.
+        return found * jnp.where(self._fit(groups, vectors, mask, species), 1, jnp.nan).astype(found.dtype)
 
     def _slopes(self, own: Any, vectors: Any, mask: Any, species: Any) -> tuple[Any, Any]:
         """As `_energies`, and their derivatives with respect to `vectors`."""

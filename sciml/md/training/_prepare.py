@@ -1,0 +1,77 @@
+"""From a model and a dataset to what the steps take."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from ._buckets import Bucket, buckets
+from ._lists import FramePairs, frame_pairs
+from ._survey import Survey
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Frames of a dataset for a model. **Attributes:** `buckets`; `survey`; `counts` `(frames, types)` of atoms."""
+
+    buckets: list[Bucket]
+    survey: Survey
+    counts: np.ndarray
+
+
+def numbered(names: tuple[str, ...], data: Any, what: str) -> list[np.ndarray]:
+    """The model's types of each frame's atoms. **Raises** `ValueError` for species that the model does not have."""
+    present = [data.names[k] for k in np.unique(data.species)]
+    if missing := [name for name in present if name not in names]:
+        raise ValueError(
+            f"train: the {what} set has {', '.join(missing)}; the model knows {', '.join(names)}. Make a model of all species."
+        )
+    table = np.array([names.index(n) if n in names else -1 for n in data.names])
+    return np.split(table[data.species], np.asarray(data.first)[1:-1])
+
+
+def prepared(model: Any, data: Any, what: str) -> Prepared:
+    """**Raises** `ValueError` where species are unknown, or atoms have more neighbours than the model has places."""
+    species = numbered(model.names, data, what)
+    pairs = _all_pairs(data, model.cutoff)
+    survey = Survey(pairs, species, len(model.names))
+    made = buckets(data, pairs, species, len(model.names), model.cutoff)
+    counts = np.stack([np.bincount(k, minlength=len(model.names)) for k in species])
+    return Prepared(made, survey, counts)
+
+
+def _all_pairs(data: Any, cutoff: float) -> Sequence[FramePairs]:
+    ends = zip(data.first[:-1], data.first[1:], strict=True)
+    return [frame_pairs(data.positions[a:b], data.cells[k], data.periodic[k], cutoff) for k, (a, b) in enumerate(ends)]
+
+
+def check_places(model: Any, survey: Survey, what: str) -> None:
+    """**Raises** `ValueError` where `sel` is too small, with the number needed."""
+    for limit in model.descriptor.limits:
+        found = survey.most(limit.cutoff)
+        needed = int(found[limit.kinds[0]]) if len(limit.kinds) == 1 else survey.most_in_all(limit.cutoff)
+        if needed > limit.places:
+            who = ", ".join(model.names[k] for k in limit.kinds)
+            raise ValueError(
+                f"train: sel is too small: in the {what} set an atom has {needed} neighbours {who} within {limit.cutoff:g} "
+                f"angstrom, the model has places for {limit.places}. Make it with sel=None, and places are found from the data."
+            )
+
+
+def least_squares_bias(counts: np.ndarray, energies: np.ndarray) -> np.ndarray:
+    """The energy of an atom of each type that fits energies best, of minimum norm where compositions do not tell them apart
+    [eV]."""
+    known = np.isfinite(energies)
+    if not np.any(known):
+        return np.zeros(counts.shape[1])
+    return np.linalg.lstsq(counts[known].astype(float), energies[known], rcond=None)[0]
+
+
+def without_bias(bucket: Bucket, data: Any, bias: np.ndarray) -> Bucket:
+    energies = np.nan_to_num(np.asarray(data.energies)[bucket.members] - bucket.counts @ bias)
+    return dataclasses.replace(bucket, frames=eqx.tree_at(lambda f: f.energies, bucket.frames, energies))

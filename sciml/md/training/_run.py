@@ -1,0 +1,163 @@
+"""The state of a training, and what is done with it between two looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..deep._chebyshev import NODES, chebyshev
+from ..deep._compress import exact_net, series_deviation
+from ._loss import AbstractLoss, Weights
+from ._order import order
+from ._predict import Prediction
+from ._prepare import Prepared
+from ._schedule import Schedule
+from ._step import Setting, State, compiled_prediction, compiled_step, trainable
+
+TOGETHER = 64  # steps in one call at most
+FRAMES = 8  # that are predicted at a time
+LIMIT = 1e-5  # of values and slopes of nets, by which a series may be off in training
+
+
+class Run:
+    """Models, stacked where there are several, and frames on the device."""
+
+    def __init__(
+        self, models: Sequence[Any], data: Prepared, batch: int | None, loss: AbstractLoss, optimizer: Any, average: float,
+        series: bool, nearest: float, key: int, dtype: Any,
+    ):  # fmt: skip
+        self.count, self.key, self.data, self.nearest = len(models), key, data, nearest
+        cast = [jax.tree.map(lambda a: np.asarray(a, dtype), m) for m in models]
+        halves = [eqx.partition(m, trainable(m)) for m in cast]
+        self.frozen = halves[0][1]
+        stack = lambda *each: jnp.stack(each) if self.count > 1 else jnp.asarray(each[0])  # noqa: E731
+        parameters = jax.tree.map(stack, *(p for p, _ in halves))
+        init = jax.vmap(optimizer.init) if self.count > 1 else optimizer.init
+        self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None)
+        self.setting = Setting(self.frozen, loss, optimizer, NODES[1] if series else 0, nearest, average)
+        self.frames = [jax.tree.map(jnp.asarray, b.frames) for b in data.buckets]
+        self.batch = [batch or max(1, -(-32 // b.atoms)) for b in data.buckets]
+        self.step, self._epoch = 0, -1
+        self._steps, self._queue = {}, []
+        self.compiled = 0
+
+    # Moving on.
+
+    def advance(self, until: int, steps: int, schedule: Schedule) -> Any:
+        """Steps up to `until`; the sums of squares `(members, 3)` and the numbers of terms."""
+        sums = np.zeros((2, self.count, 3))
+        while self.step < until:
+            bucket, picks = self._next(until)
+            n = picks.shape[1]
+            rates, weights = zip(*(schedule.at(self.step + k, steps) for k in range(n)), strict=True)
+            pad = lambda a: np.concatenate([a, np.repeat(a[-1:], TOGETHER - n, axis=0)])  # noqa: E731
+            picks = np.stack([pad(p) for p in picks])
+            columns = Weights(*(pad(np.array(c)) for c in zip(*weights, strict=True)))
+            picks = picks if self.count > 1 else picks[0]
+            call = self._compiled("step", compiled_step)
+            self.state, squares = call(self.state, self.frames[bucket], picks, pad(np.array(rates)), columns, n)
+            sums += np.stack([np.reshape(a, (self.count, 3)) for a in squares])
+            self.step += n
+        return sums
+
+    def _next(self, until: int) -> tuple[int, np.ndarray]:
+        """The bucket of the next steps and their frames `(members, steps, batch)`."""
+        if not self._queue:
+            self._fill()
+        bucket, most = self._queue[0][0][0], min(TOGETHER, until - self.step)
+        n = 0
+        while n < min(most, len(self._queue)) and all(row[0] == bucket for row in self._queue[n]):
+            n += 1
+        n = max(n, 1)
+        taken, self._queue = self._queue[:n], self._queue[n:]
+        return bucket, np.stack([[row[m][1] for row in taken] for m in range(self.count)])
+
+    def _fill(self) -> None:
+        """The next epoch. All members go through the buckets in one order, and through the frames of each in their own."""
+        self._epoch += 1
+        counts = [len(b.members) for b in self.data.buckets]
+        first = order(counts, self.batch, self.key, self._epoch)
+        rows = [first]
+        for member in range(1, self.count):
+            rng = np.random.default_rng([self.key, self._epoch, member])
+            mixed = [rng.permutation(n) for n in counts]
+            rows.append([(b, mixed[b][which]) for b, which in first])
+        self._queue = [tuple(each) for each in zip(*rows, strict=True)]
+
+    def rewind(self, step: int) -> None:
+        """To where the order of frames is at `step`."""
+        self.step = 0
+        self._epoch, self._queue = -1, []
+        while self.step < step:
+            if not self._queue:
+                self._fill()
+            n = min(len(self._queue), step - self.step)
+            self._queue, self.step = self._queue[n:], self.step + n
+
+    # Looking.
+
+    def predictions(self, data: Prepared, frames: Any, parameters: Any, some: Sequence[np.ndarray]) -> list[Prediction]:
+        """Of the frames `some` of each bucket, arrays `(members, frames, ...)`."""
+        call, found = self._compiled("prediction", compiled_prediction), []
+        for bucket, which in zip(frames, some, strict=True):
+            size, parts = min(FRAMES, max(1, len(bucket.cells))), []
+            for k in range(0, len(which), size):
+                rows = np.resize(which[k : k + size], size)
+                part = call(parameters, bucket, rows)
+                parts.append([np.reshape(a, (self.count, size, *a.shape[(self.count > 1) + 1 :])) for a in part])
+            joined = [np.concatenate([p[f] for p in parts], axis=1)[:, : len(which)] for f in range(3)] if parts else [None] * 3
+            found.append(Prediction(*joined))
+        return found
+
+    @property
+    def parameters(self) -> Any:
+        """Those that count: the average where there is one."""
+        return self.state.parameters if self.state.average is None else self.state.average
+
+    def models(self, parameters: Any) -> list[Any]:
+        """The models themselves, as NumPy arrays, without series."""
+        rows = [jax.tree.map(lambda a: np.asarray(a[k]), parameters) for k in range(self.count)] if self.count > 1 else [
+            jax.tree.map(np.asarray, parameters)
+        ]  # fmt: skip
+        return [eqx.combine(p, self.frozen) for p in rows]
+
+    def refine(self) -> bool:
+        """Takes as many nodes as the nets need now, where series are off by more than `LIMIT`; whether there are more."""
+        if not self.setting.nodes:
+            return False
+        needed = max(self._needed(m) for m in self.models(self.state.parameters))
+        if needed <= self.setting.nodes:
+            return False
+        self.setting = _with_nodes(self.setting, needed)
+        self._steps = {}
+        return True
+
+    def _needed(self, model: Any) -> int:
+        """Nodes that all nets of `model` are met with; 0, no series, where no number will do."""
+        found = [self.setting.nodes]
+
+        def look(net: Any, low: float, high: float) -> Any:
+            net = jax.tree.map(lambda a: jnp.asarray(a, float), exact_net(net))
+            for nodes in [n for n in NODES if n >= found[0]]:
+                if float(series_deviation(chebyshev(net, low, high, nodes))) < LIMIT:
+                    break
+            found[0] = max(found[0], nodes)
+            return net
+
+        model.descriptor.with_embeddings(look, self.nearest)
+        return found[0]
+
+    def _compiled(self, name: str, make: Any) -> Any:
+        if name not in self._steps:
+            self._steps[name] = make(self.setting, self.count > 1)
+            self.compiled += 1
+        return self._steps[name]
+
+
+def _with_nodes(setting: Setting, nodes: int) -> Setting:
+    return Setting(setting.frozen, setting.loss, setting.optimizer, nodes, setting.nearest, setting.average)

@@ -1,0 +1,96 @@
+"""One step of training, compiled."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from ..deep._chebyshev import chebyshev
+from ..deep._compress import exact_net
+from ._buckets import Frames
+from ._loss import AbstractLoss, Squares, Weights, loss_and_squares
+from ._predict import Prediction, predict
+
+FROZEN = ("davg", "dstd", "bias")
+
+
+class State(NamedTuple):
+    """What changes: `parameters`, the moments of the `optimizer`, the `average` of parameters or None."""
+
+    parameters: Any
+    optimizer: Any
+    average: Any
+
+
+def trainable(model: Any) -> Any:
+    """Which leaves training changes: nets, not the normalisation and the biases."""
+
+    def one(path: Any, leaf: Any) -> bool:
+        names = [getattr(key, "name", None) for key in path]
+        return eqx.is_array_like(leaf) and not any(name in FROZEN for name in names)
+
+    return jax.tree_util.tree_map_with_path(one, model)
+
+
+class Setting(eqx.Module):
+    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the number of `nodes` of series, 0 for none, down
+    to `nearest` [angstrom], and the decay of the `average`, 0 for none."""
+
+    frozen: Any
+    loss: AbstractLoss
+    optimizer: optax.GradientTransformation = eqx.field(static=True)
+    nodes: int = eqx.field(static=True)
+    nearest: float = eqx.field(static=True)
+    average: float = eqx.field(static=True)
+
+    def model(self, parameters: Any) -> Any:
+        model = eqx.combine(parameters, self.frozen)
+        if not self.nodes:
+            return model
+        change = lambda net, low, high: chebyshev(exact_net(net), low, high, self.nodes)  # noqa: E731
+        return eqx.tree_at(lambda m: m.descriptor, model, model.descriptor.with_embeddings(change, self.nearest))
+
+
+def advance(setting: Setting, state: State, frames: Frames, picks: Any, rates: Any, weights: Weights, count: Any) -> Any:
+    """`count` steps, of at most as many as there are rows of `picks` `(steps, batch)`, numbers of frames; `rates` and `weights`
+    `(steps,)`. The state, and the sum of all squares."""
+    dtype = jax.tree.leaves(state.parameters)[0].dtype
+    low = lambda a: a.astype(dtype)  # noqa: E731
+
+    def one(k: Any, carry: Any) -> Any:
+        state, total = carry
+        batch = jax.tree.map(lambda a: a[picks[k]], frames)
+
+        def objective(parameters: Any) -> tuple[Any, Squares]:
+            found = predict(setting.model(parameters), batch, dtype)
+            return loss_and_squares(setting.loss, Weights(*(low(w[k]) for w in weights)), found, batch)
+
+        grads, squares = jax.grad(objective, has_aux=True)(state.parameters)
+        updates, moments = setting.optimizer.update(grads, state.optimizer, state.parameters)
+        parameters = jax.tree.map(lambda p, u: p - low(rates[k]) * u, state.parameters, updates)
+        average = state.average
+        if average is not None:
+            average = jax.tree.map(lambda a, p: setting.average * a + (1 - setting.average) * p, average, parameters)
+        return State(parameters, moments, average), jax.tree.map(jnp.add, total, squares)
+
+    nothing = Squares(jnp.zeros(3, dtype), jnp.zeros(3, dtype))
+    return jax.lax.fori_loop(0, count, one, (state, nothing))
+
+
+def compiled_step(setting: Setting, several: bool) -> Any:
+    """`advance`, of several models with a leading axis where there are `several`."""
+    one = partial(advance, setting)
+    return jax.jit(jax.vmap(one, in_axes=(0, None, 0, None, None, None)) if several else one, donate_argnums=0)
+
+
+def compiled_prediction(setting: Setting, several: bool) -> Any:
+    def some(parameters: Any, frames: Frames, which: Any) -> Prediction:
+        batch = jax.tree.map(lambda a: a[which], frames)
+        return predict(setting.model(parameters), batch, jax.tree.leaves(parameters)[0].dtype)
+
+    return jax.jit(jax.vmap(some, in_axes=(0, None, None)) if several else some)
