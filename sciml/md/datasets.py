@@ -35,7 +35,7 @@ def silicon() -> tuple[Dataset, Dataset]:
 
     **Raises** as `water`.
     """
-    source = "github.com/materialsvirtuallab/mlearn, the folder data/Si"
+    source = "github.com/materialsvirtuallab/mlearn, the folder data/Si of commit a04d3b6"
     raw = {"train.xyz": "training.json", "test.xyz": "test.json"}
     folder = fetched("silicon", MLEARN, SILICON, source, made_from=raw, downloader=mlearn_to_xyz)
     train, test = (_xyz_or_mlearn(folder / file, folder / raw[file]) for file in raw)

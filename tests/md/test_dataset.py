@@ -405,6 +405,7 @@ UNITS = {
     "forces in Hartree/bohr": ({"forces": 1 / 51.42}, "forces are likely in Hartree/bohr: .*forces=51.4221"),
     "forces in kJ/mol/nm": ({"forces": 964.85}, "forces are likely in kJ/mol/nm"),
     "both in atomic units": ({"energies": 1 / 27.2114, "forces": 1 / 51.42}, "both in atomic units"),
+    "positions in bohr": ({"positions": 1.88973, "cells": 1.88973}, "positions are likely in bohr"),
     "gradients": ({"forces": -1}, "gradients of the energy: turn their sign"),
     "no relation": ({"energies": 1e-6}, "not in the same units, or do not belong together"),
 }
@@ -530,7 +531,8 @@ def test_without_network_the_message_says_how(server, tmp_path, monkeypatch):
     _, served = server
     served.shutdown()
     served.server_close()
-    for make, where in ((md.datasets.water, "deepmodeling/deepmd-kit"), (md.datasets.silicon, "training.json, test.json from .*mlearn")):
+    wanted = (md.datasets.water, "deepmodeling/deepmd-kit"), (md.datasets.silicon, "training.json, test.json from .*mlearn")
+    for make, where in wanted:
         with pytest.raises(ConnectionError, match=rf"(?s)could not be downloaded.*{where}.*set SCIML_DATA to the folder"):
             make()
     monkeypatch.setenv("SCIML_DATA", str(tmp_path))

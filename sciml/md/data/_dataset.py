@@ -33,8 +33,8 @@ class Dataset:
     >>> d = md.Dataset.of(md.label(crystals, md.ase_calculator(md.StillingerWeber())))
     >>> d
     Dataset(3 frames of Si8; energies, forces, virials)
-    >>> d[d.energies < -34.5], round(d.nearest, 3)
-    (Dataset(1 frame of Si8; energies, forces, virials), 2.295)
+    >>> d[d.volumes > 150], round(d.nearest, 3)
+    (Dataset(2 frames of Si8; energies, forces, virials), 2.295)
     """
 
     names: tuple[str, ...]

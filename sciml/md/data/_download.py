@@ -22,7 +22,8 @@ def fetched(
     network, `ValueError` where a hash differs.
     """
     there = {file: (made_from or {}).get(file, file) for file in registry}
-    how = f"Get {', '.join(there.values())} from {source}; then set {VARIABLE} to the folder in which they are in {name}/"
+    files = ", ".join(there.values()) if len(there) < 4 else "the files"
+    how = f"Get {files} from {source}; then set {VARIABLE} to the folder in which they are in {name}/"
     if given := os.environ.get(VARIABLE):
         folder = Path(given) / name
         if lacking := [raw for file, raw in there.items() if not ((folder / file).exists() or (folder / raw).exists())]:
@@ -37,7 +38,7 @@ def fetched(
             store.fetch(file, downloader=downloader)
         except OSError as error:
             raise ConnectionError(
-                f"{store.get_url(file)} could not be downloaded ({type(error).__name__}). {how}."
+                f"{store.get_url(file)} could not be downloaded ({type(error).__name__}), and {VARIABLE} is not set. {how}."
             ) from error
         except ValueError as error:
             raise ValueError(f"{store.get_url(file)} is not the file that was expected: {error} {how}.") from error
