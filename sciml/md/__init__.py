@@ -1,5 +1,6 @@
 """Molecular dynamics: atoms, their neighbours, potentials, ensembles."""
 
+from . import datasets as datasets
 from ._ase import Labels as Labels
 from ._ase import ase_calculator as ase_calculator
 from ._ase import from_ase as from_ase
@@ -69,6 +70,7 @@ from ._trajectory import Trajectory as Trajectory
 from ._units import METAL as METAL
 from ._units import REDUCED as REDUCED
 from ._units import Units as Units
+from .data import Dataset as Dataset
 from .deep import DeepPotential as DeepPotential
 from .deep import FittingNet as FittingNet
 from .deep import SeE2A as SeE2A
