@@ -35,10 +35,9 @@ def hessian(atoms: System, potential: AbstractPotential) -> np.ndarray:
     expect_system(atoms, "hessian")
     expect_potential(potential, "hessian")
     with float64():
-        plain, species = _plain(atoms, potential)
-        n = neighbours_for(plain, potential, skin=0.0, transposed=True)
-        found = np.asarray(_hessian(potential, plain, species, n))
-        _expect_finite(found, potential, plain, n, "hessian")
+        plain, species, n = _prepared(atoms, potential, "hessian")
+        slope, found = (np.asarray(a) for a in _hessian(potential, plain, species, n))
+    _expect_finite("hessian", slope, found)
     return (found + found.T) / 2
 
 
@@ -70,10 +69,9 @@ def force_constants(atoms: System, potential: AbstractPotential) -> ForceConstan
                 "or take md.hessian of a large cell."
             )
     with float64():
-        plain, species = _plain(atoms, potential)
-        n = neighbours_for(plain, potential, skin=0.0, transposed=True)
+        plain, species, n = _prepared(atoms, potential, "phonons")
         slopes, second = (np.asarray(a) for a in _curvatures(potential, plain, species, n))
-        _expect_finite(second, potential, plain, n, "phonons")
+    _expect_finite("phonons", slopes, second)
     return _collected(slopes, second, jax.tree.map(np.asarray, n), atoms.atoms)
 
 
@@ -82,16 +80,17 @@ class _Alone(Pairs):
 
     def gather(self, x: Any) -> Any:
         raise ValueError(
-            "phonons: the potential passes messages between atoms (pairs.gather), so that the energy of an atom depends on more "
-            "than the vectors to its neighbours; take md.hessian of a large cell."
+            "phonons: the potential passes messages between atoms (pairs.gather), whose energies then depend on more than the "
+            "vectors to their neighbours. Take md.hessian of a large cell."
         )
 
 
 @jax.jit
-def _hessian(potential: AbstractPotential, atoms: System, species: Any, n: Neighbours) -> Any:
+def _hessian(potential: AbstractPotential, atoms: System, species: Any, n: Neighbours) -> tuple[Any, Any]:
     slope = jax.grad(lambda r: energy(potential, r, atoms.cell, species, n))
     along = jnp.eye(atoms.positions.size, dtype=atoms.positions.dtype).reshape(-1, *atoms.positions.shape)
-    return jax.lax.map(lambda e: jax.jvp(slope, (atoms.positions,), (e,))[1].ravel(), along)
+    second = jax.lax.map(lambda e: jax.jvp(slope, (atoms.positions,), (e,))[1].ravel(), along)
+    return slope(atoms.positions), second
 
 
 @jax.jit
@@ -141,16 +140,19 @@ def _collected(slopes: np.ndarray, second: np.ndarray, n: Neighbours, atoms: int
     return ForceConstants(images, np.swapaxes(found, 2, 3).reshape(-1, 3 * atoms, 3 * atoms), forces)
 
 
-def _plain(atoms: System, potential: AbstractPotential) -> tuple[System, Any]:
-    """What energies depend on, in float64, and the potential's numbers of the species."""
+def _prepared(atoms: System, potential: AbstractPotential, where: str) -> tuple[System, Any, Neighbours]:
+    """What energies depend on, in float64: atoms, the potential's numbers of their species, neighbours."""
     given = (np.asarray(atoms.positions, float), np.asarray(atoms.cell, float), None, None, None)
     plain = eqx.tree_at(
         lambda s: (s.positions, s.cell, s.masses, s.velocities, s.charges), atoms, given, is_leaf=lambda x: x is None
     )
-    return plain, jnp.asarray(kinds_of(potential, atoms.names))[np.asarray(atoms.species)]
+    n = neighbours_for(plain, potential, skin=0.0, transposed=True)
+    # Their energies are NaN, which derivatives do not show.
+    if why := crowd(potential, plain, n):
+        raise ValueError(f"{where}: {why}")
+    return plain, jnp.asarray(kinds_of(potential, atoms.names))[np.asarray(atoms.species)], n
 
 
-def _expect_finite(found: np.ndarray, potential: AbstractPotential, atoms: System, n: Neighbours, where: str) -> None:
-    if not np.all(np.isfinite(found)):
-        why = crowd(potential, atoms, n) or "Do atoms lie on each other?"
-        raise ValueError(f"{where}: the second derivatives of the energy are not finite. {why}")
+def _expect_finite(where: str, *found: np.ndarray) -> None:
+    if not all(np.all(np.isfinite(a)) for a in found):
+        raise ValueError(f"{where}: the derivatives of the energy are not finite. Do atoms lie on each other?")

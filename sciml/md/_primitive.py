@@ -82,4 +82,4 @@ def _shortest(shifts: np.ndarray, h: np.ndarray) -> Any:
         if len(chosen) == 3:
             break
     lattice = np.array(chosen)
-    return lattice if np.linalg.det(lattice) > 0 else -lattice
+    return lattice if np.linalg.det(lattice) > 0 else lattice[[0, 2, 1]]
