@@ -6,6 +6,7 @@ from ._ase import ase_calculator as ase_calculator
 from ._ase import from_ase as from_ase
 from ._ase import label as label
 from ._ase import to_ase as to_ase
+from ._bands import Bands as Bands
 from ._barostats import Anisotropic as Anisotropic
 from ._barostats import CellRescaling as CellRescaling
 from ._barostats import Flexible as Flexible
@@ -20,6 +21,7 @@ from ._ensembles import Langevin as Langevin
 from ._ensembles import NoseHoover as NoseHoover
 from ._ensembles import Ramp as Ramp
 from ._ensembles import Rescaling as Rescaling
+from ._force_constants import hessian as hessian
 from ._measure import diffusion as diffusion
 from ._measure import heat_capacity as heat_capacity
 from ._measure import mean_square_displacement as mean_square_displacement
@@ -44,6 +46,9 @@ from ._pairs import Sum as Sum
 from ._pairs import energy as energy
 from ._pairs import evaluate as evaluate
 from ._pairs import neighbours_for as neighbours_for
+from ._phonons import Phonons as Phonons
+from ._phonons import phonons as phonons
+from ._primitive import primitive as primitive
 from ._radial import RadialDistribution as RadialDistribution
 from ._record import Append as Append
 from ._simulate import rollout as rollout
