@@ -79,6 +79,7 @@ from .data import Dataset as Dataset
 from .deep import DeepPotential as DeepPotential
 from .deep import FittingNet as FittingNet
 from .deep import SeE2A as SeE2A
+from .deep import deep_potential as deep_potential
 from .potentials import EAM as EAM
 from .potentials import Buckingham as Buckingham
 from .potentials import Excluding as Excluding
@@ -98,3 +99,12 @@ from .potentials import load_table as load_table
 from .potentials import lorentz_berthelot as lorentz_berthelot
 from .potentials import tail_correction as tail_correction
 from .potentials import waldman_hagler as waldman_hagler
+from .training import AbsoluteError as AbsoluteError
+from .training import AbstractLoss as AbstractLoss
+from .training import History as History
+from .training import Huber as Huber
+from .training import Schedule as Schedule
+from .training import SquaredError as SquaredError
+from .training import Training as Training
+from .training import deepmd_schedule as deepmd_schedule
+from .training import train as train

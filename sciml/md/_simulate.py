@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from ._checks import check, whole_number
 from ._compiled import compiled
 from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
 from ._guards import check_start, guarded, what_happened
+from ._interrupt import patient
 from ._neighbours import Neighbours
 from ._observables import begin
 from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for
@@ -134,7 +132,7 @@ def _loop(
         return any(isinstance(wish, (bool, np.bool_)) and bool(wish) for wish in wishes)
 
     try:
-        with _patient() as interrupted:
+        with patient() as interrupted:
             if int(at.step) < steps or not record.count:
                 record.begin()
             stopped = not record.count and recorded()
@@ -197,28 +195,6 @@ def _setting(atoms: System, ensemble: AbstractEnsemble, timestep: Any, fixed: An
     degrees = 3 * moving - (3 if ensemble.keeps_momentum and moving == atoms.atoms else 0)
     masses, h = jnp.asarray(atoms.masses, dtype)[:, None], jnp.asarray(timestep * atoms.units.time, dtype)
     return Setting(masses, jnp.asarray(free, dtype), h, max(1, degrees), atoms.units)
-
-
-@contextmanager
-def _patient() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C is remembered until the chunk is done, so that no file and no state is left halfway; a second one is at once."""
-    pressed: list[int] = []
-
-    def remember(number: int, frame: Any) -> None:
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(number)
-
-    before = signal.getsignal(signal.SIGINT)
-    # Only the main thread is interrupted, and only where nobody else has seen to it.
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Run:

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pytest
+from sciml.md.potentials._deep_nets import Layer, Network
 
 from sciml import md
 from sciml.md._statics import Evaluator
-from sciml.md.potentials._deep_nets import Layer, Network
 
 matplotlib.use("Agg")
 

@@ -46,6 +46,11 @@ class AbstractDescriptor(eqx.Module):
         neighbours of type t [angstrom], in any order. Those beyond the cutoff are empty places."""
         raise NotImplementedError
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it has no normalisation and no places yet."""
+        raise NotImplementedError
+
     def surveyed(self, survey: Any) -> "AbstractDescriptor":
         """With its normalisation from the data, and its places where it has none: a `Survey` knows both."""
         raise NotImplementedError

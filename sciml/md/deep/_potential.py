@@ -21,6 +21,7 @@ from ._blocks import Groups, by_blocks, grouped
 from ._compress import compressed, exact
 from ._descriptor import AbstractDescriptor, dot
 from ._fitting import FittingNet
+from ._se_e2_a import SeE2A
 
 
 class DeepPotential(AbstractPotential):
@@ -55,6 +56,11 @@ class DeepPotential(AbstractPotential):
         """Where `md.simulate` stops: below four fifths of `nearest` a model has learned nothing, and atoms may fall into each
         other."""
         return None if self.nearest is None else 0.8 * self.nearest
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it knows nothing of any data yet: its descriptor is not normalised."""
+        return self.descriptor.is_new
 
     @staticmethod
     def load(path: Any) -> "DeepPotential":
@@ -197,3 +203,23 @@ def parameters(model: Any) -> int:
 
 def _among(species: Any, kinds: tuple[int, ...]) -> Any:
     return sum((species == t for t in kinds[1:]), start=species == kinds[0]) > 0
+
+
+def deep_potential(
+    names: Any, descriptor: AbstractDescriptor | None = None, *, widths: Any = (240, 240, 240), key: int = 0
+) -> DeepPotential:
+    """A new Deep Potential with random nets, for `md.train`.
+
+    **Arguments:** `names` of the species; `descriptor`, by default `md.SeE2A.new(types)`: se_e2_a with a cutoff of 6 angstrom,
+    embedding nets 25-50-100 and places for neighbours found from the data; `widths` of the fitting nets; `key` of the random
+    numbers.
+
+    **Raises** `ValueError` where names are no names, or the descriptor is of another number of types.
+    """
+    found = (names,) if isinstance(names, str) else tuple(names)
+    if not found or not all(isinstance(n, str) for n in found) or len(set(found)) < len(found):
+        raise ValueError(f"deep_potential: names={names!r}; expected the names of species, each once, such as ('O', 'H').")
+    d = SeE2A.new(len(found), key=key) if descriptor is None else descriptor
+    if d.types != len(found):
+        raise ValueError(f"deep_potential: the descriptor is of {d.types} types; species are {', '.join(found)}.")
+    return DeepPotential(d, FittingNet.new(len(found), d.size, widths=widths, key=key), np.zeros(len(found)), found)

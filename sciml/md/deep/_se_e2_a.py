@@ -81,6 +81,10 @@ class SeE2A(AbstractDescriptor):
         A = total / sum(sel)
         return jnp.einsum("ndm,nda->nma", A, A[..., : self.axis]).reshape(len(A), -1)
 
+    @property
+    def is_new(self) -> bool:
+        return self.sel is None or not np.any(self.davg)
+
     def surveyed(self, survey: Any) -> "SeE2A":
         sel = survey.places(self.cutoff) if self.sel is None else self.sel
         davg, dstd = survey.normalisation(self.cutoff, self.start, sum(sel))

@@ -1,0 +1,11 @@
+"""Training of Deep Potentials."""
+
+from ._history import History as History
+from ._loss import AbsoluteError as AbsoluteError
+from ._loss import AbstractLoss as AbstractLoss
+from ._loss import Huber as Huber
+from ._loss import SquaredError as SquaredError
+from ._schedule import Schedule as Schedule
+from ._schedule import deepmd_schedule as deepmd_schedule
+from ._train import Training as Training
+from ._train import train as train

@@ -16,8 +16,8 @@ from .._system import complete
 class FramePairs:
     """All pairs of a frame closer than the reach, each twice.
 
-    **Attributes:** `first` and `second` `(pairs,)`, numbers of atoms, sorted by the first; `shift` `(pairs, 3)`, lattice vectors
-    that the second is displaced by; `distance` `(pairs,)` [angstrom].
+    **Attributes:** `first` and `second` `(pairs,)`, numbers of atoms, sorted by the first; `shift` `(pairs, 3)`, the lattice
+    vectors that displace the second; `distance` `(pairs,)` [angstrom].
     """
 
     first: np.ndarray

@@ -40,8 +40,8 @@ class SquaredError(AbstractLoss):
 
 
 class Huber(AbstractLoss):
-    """rho(x) = x^2 where |x| < delta, else delta (2 |x| - delta): labels that are far off pull no harder than others (Huber 1964,
-    doi:10.1214/aoms/1177703732). Good values of `delta`: a few times the error that is expected, 0.1 eV/angstrom."""
+    """rho(x) = x^2 where |x| < delta, else delta (2 |x| - delta): labels that are far off pull no harder than others (Huber
+    1964, doi:10.1214/aoms/1177703732). Good values of `delta`: a few times the error that is expected, such as 0.1 eV/angstrom."""
 
     delta: float = 0.1
 
@@ -71,20 +71,15 @@ class Squares(NamedTuple):
 
 def loss_and_squares(loss: AbstractLoss, weights: Weights, found: Prediction, frames: Frames) -> tuple[Any, Squares]:
     """The loss of a batch, and the squares of its residuals."""
-    atoms = jnp.sum(frames.present, axis=1)
-    known = frames.known.astype(found.forces.dtype)
+    dtype = found.forces.dtype
+    atoms, known = jnp.sum(frames.present, axis=1).astype(dtype), frames.known.astype(dtype)
     present = frames.present[..., None] * known[:, 1, None, None]
-    energy = (found.energies - frames.energies).astype(found.forces.dtype) / jnp.sqrt(atoms)
-    force = (found.forces - frames.forces.astype(found.forces.dtype)) * present
-    virial = (found.virials - frames.virials.astype(found.forces.dtype)) / jnp.sqrt(atoms)[:, None, None]
+    energy = (found.energies - frames.energies).astype(dtype) / jnp.sqrt(atoms)
+    force = (found.forces - frames.forces.astype(dtype)) * present
+    virial = (found.virials - frames.virials.astype(dtype)) / jnp.sqrt(atoms)[:, None, None]
     counts = jnp.stack([jnp.sum(known[:, 0]), 3 * jnp.sum(present), 9 * jnp.sum(known[:, 2])])
-    totals = (
-        jnp.sum(loss(energy) * known[:, 0]),
-        jnp.sum(loss(force) * present),
-        jnp.sum(loss(virial) * known[:, 2, None, None]),
-    )
+    whole = known[:, 2, None, None]
+    totals = jnp.sum(loss(energy) * known[:, 0]), jnp.sum(loss(force) * present), jnp.sum(loss(virial) * whole)
     value = sum(w * t / jnp.maximum(n, 1) for w, t, n in zip(weights, totals, counts, strict=True))
-    sums = jnp.stack([
-        jnp.sum(energy**2 / atoms * known[:, 0]), jnp.sum(force**2), jnp.sum(virial**2 / atoms[:, None, None] * known[:, 2, None, None]),
-    ])  # fmt: skip
-    return value, Squares(sums, counts)
+    each = energy**2 / atoms * known[:, 0], force**2, virial**2 / atoms[:, None, None] * whole
+    return value, Squares(jnp.stack([jnp.sum(x) for x in each]), counts.astype(dtype))

@@ -55,12 +55,11 @@ class Run:
             bucket, picks = self._next(until)
             n = picks.shape[1]
             rates, weights = zip(*(schedule.at(self.step + k, steps) for k in range(n)), strict=True)
-            pad = lambda a: np.concatenate([a, np.repeat(a[-1:], TOGETHER - n, axis=0)])  # noqa: E731
-            picks = np.stack([pad(p) for p in picks])
-            columns = Weights(*(pad(np.array(c)) for c in zip(*weights, strict=True)))
+            picks = np.stack([_padded(p) for p in picks])
+            columns = Weights(*(_padded(np.array(c)) for c in zip(*weights, strict=True)))
             picks = picks if self.count > 1 else picks[0]
             call = self._compiled("step", compiled_step)
-            self.state, squares = call(self.state, self.frames[bucket], picks, pad(np.array(rates)), columns, n)
+            self.state, squares = call(self.state, self.frames[bucket], picks, _padded(np.array(rates)), columns, n)
             sums += np.stack([np.reshape(a, (self.count, 3)) for a in squares])
             self.step += n
         return sums
@@ -88,6 +87,12 @@ class Run:
             mixed = [rng.permutation(n) for n in counts]
             rows.append([(b, mixed[b][which]) for b, which in first])
         self._queue = [tuple(each) for each in zip(*rows, strict=True)]
+
+    def resume(self, state: State, progress: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self.state, self._steps = state, {}
+        self.setting = _with_nodes(self.setting, progress["nodes"])
+        self.rewind(progress["step"])
 
     def rewind(self, step: int) -> None:
         """To where the order of frames is at `step`."""
@@ -121,10 +126,8 @@ class Run:
 
     def models(self, parameters: Any) -> list[Any]:
         """The models themselves, as NumPy arrays, without series."""
-        rows = [jax.tree.map(lambda a: np.asarray(a[k]), parameters) for k in range(self.count)] if self.count > 1 else [
-            jax.tree.map(np.asarray, parameters)
-        ]  # fmt: skip
-        return [eqx.combine(p, self.frozen) for p in rows]
+        member = lambda k: jax.tree.map(lambda a: np.asarray(a[k] if self.count > 1 else a), parameters)  # noqa: E731
+        return [eqx.combine(member(k), self.frozen) for k in range(self.count)]
 
     def refine(self) -> bool:
         """Takes as many nodes as the nets need now, where series are off by more than `LIMIT`; whether there are more."""
@@ -157,6 +160,10 @@ class Run:
             self._steps[name] = make(self.setting, self.count > 1)
             self.compiled += 1
         return self._steps[name]
+
+
+def _padded(a: np.ndarray) -> np.ndarray:
+    return np.concatenate([a, np.repeat(a[-1:], TOGETHER - len(a), axis=0)])
 
 
 def _with_nodes(setting: Setting, nodes: int) -> Setting:

@@ -11,7 +11,8 @@ from ._loss import Weights
 
 @dataclass(frozen=True)
 class Schedule:
-    """A learning rate that falls exponentially from `rate[0]` to `rate[1]` in all steps, in stairs of `every` steps, and weights
+    """A learning rate that falls exponentially from `rate[0]` to `rate[1]` in all steps, in stairs of `every` steps, and
+    weights
 
         p(t) = p[1] + (p[0] - p[1]) lr(t) / lr(0)
 

@@ -38,8 +38,8 @@ def trainable(model: Any) -> Any:
 
 
 class Setting(eqx.Module):
-    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the number of `nodes` of series, 0 for none, down
-    to `nearest` [angstrom], and the decay of the `average`, 0 for none."""
+    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the number of `nodes` of series, 0 for none,
+    down to `nearest` [angstrom], and the decay of the `average`, 0 for none."""
 
     frozen: Any
     loss: AbstractLoss

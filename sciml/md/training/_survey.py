@@ -50,8 +50,8 @@ class Survey:
         return _roomy(self.most_in_all(cutoff))
 
     def normalisation(self, cutoff: float, start: float, slots: int) -> tuple[np.ndarray, np.ndarray]:
-        """davg and dstd `(types, 4)` of each type of centre, over all `slots` of an atom, empty ones included, as DeePMD-kit has
-        them: the mean of the radial column alone, and one standard deviation for the three others."""
+        """davg and dstd `(types, 4)` of each type of centre, over all `slots` of an atom, empty ones included, as DeePMD-kit
+        has them: the mean of the radial column alone, and one standard deviation for the three others."""
         sums = np.zeros((self.types, 3))  # atoms, radial, its square
         for p, kinds in zip(self.pairs, self.species, strict=True):
             # w/r, and the components of w r / r^2, whose squares add up to its square.

@@ -1,0 +1,59 @@
+"""Energy biases, fitted to what a model leaves over."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._predict import predict
+from ._prepare import Prepared, least_squares_bias, without_bias
+
+SOME = 8  # frames of a bucket that the first shift is taken from
+MANY = 400  # frames that the last one is fitted to
+
+
+def shifted(model: Any, data: Prepared, dataset: Any, most: int = SOME) -> Any:
+    """`model` with biases that fit the energies of some frames."""
+    low = jax.tree.map(lambda a: jnp.asarray(a, np.float32), model)
+    call = jax.jit(lambda m, f: predict_energies(m, f))
+    counts, left = [], []
+    for bucket in data.buckets:
+        bucket = without_bias(bucket, dataset, np.asarray(model.bias))
+        which = np.unique(np.linspace(0, len(bucket.members) - 1, min(most, len(bucket.members))).astype(int))
+        known = np.asarray(bucket.frames.known)[which, 0]
+        for k in which[known]:
+            found = call(low, jax.tree.map(lambda a: jnp.asarray(a)[k : k + 1], bucket.frames))  # noqa: B023
+            left.append(float(bucket.frames.energies[k] - found[0]))
+            counts.append(bucket.counts[k])
+    if not counts:
+        return model
+    return dataclasses.replace(model, bias=np.asarray(model.bias) + least_squares_bias(np.array(counts), np.array(left)))
+
+
+def predict_energies(model: Any, frames: Any) -> Any:
+    return predict(model, frames, jnp.float32).energies
+
+
+def refitted(run: Any, parameters: Any, data: Prepared) -> np.ndarray:
+    """What to add to the biases of each member `(members, types)` [eV]."""
+    total = sum(len(b.members) for b in data.buckets)
+    part = min(1.0, MANY / max(1, total))
+    some = [
+        np.unique(np.linspace(0, len(b.members) - 1, max(1, int(part * len(b.members)))).astype(int)) for b in data.buckets
+    ]
+    some = [which[np.asarray(b.frames.known)[which, 0]] for which, b in zip(some, data.buckets, strict=True)]
+    counts = np.concatenate([b.counts[which] for b, which in zip(data.buckets, some, strict=True)])
+    if not len(counts):
+        return np.zeros((run.count, data.counts.shape[1]))
+    found = run.predictions(data, run.frames, parameters, some)
+    left = [
+        np.asarray(b.frames.energies)[which][None] - p.energies
+        for b, which, p in zip(data.buckets, some, found, strict=True)
+        if len(which)
+    ]  # fmt: skip
+    joined = np.concatenate(left, axis=1)
+    return np.stack([least_squares_bias(counts, row) for row in joined])
