@@ -12,6 +12,10 @@ from ._barostats import Isotropic as Isotropic
 from ._batch import evaluate_batch as evaluate_batch
 from ._blocks import Mean as Mean
 from ._blocks import mean as mean
+from ._committee import Committee as Committee
+from ._committee import Deviation as Deviation
+from ._deviation import Exceeded as Exceeded
+from ._deviation import ModelDeviation as ModelDeviation
 from ._ensembles import NVE as NVE
 from ._ensembles import AbstractEnsemble as AbstractEnsemble
 from ._ensembles import Dynamics as Dynamics
