@@ -1,5 +1,7 @@
 """Molecular dynamics: atoms, their neighbours, potentials, ensembles."""
 
+from ._active import Learned as Learned
+from ._active import active_learning as active_learning
 from ._ase import Labels as Labels
 from ._ase import ase_calculator as ase_calculator
 from ._ase import from_ase as from_ase
@@ -23,6 +25,7 @@ from ._ensembles import Langevin as Langevin
 from ._ensembles import NoseHoover as NoseHoover
 from ._ensembles import Ramp as Ramp
 from ._ensembles import Rescaling as Rescaling
+from ._explore import Exploration as Exploration
 from ._measure import diffusion as diffusion
 from ._measure import heat_capacity as heat_capacity
 from ._measure import mean_square_displacement as mean_square_displacement
@@ -49,6 +52,8 @@ from ._pairs import evaluate as evaluate
 from ._pairs import neighbours_for as neighbours_for
 from ._radial import RadialDistribution as RadialDistribution
 from ._record import Append as Append
+from ._select import Selection as Selection
+from ._select import select as select
 from ._simulate import rollout as rollout
 from ._simulate import simulate as simulate
 from ._statics import FIRE as FIRE

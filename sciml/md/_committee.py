@@ -187,8 +187,7 @@ def _checked(models: Any) -> tuple[AbstractPotential, ...]:
     for k, (model, known) in enumerate(zip(models, names, strict=True)):
         if known != names[0]:
             raise ValueError(
-                f"Committee: the species of potential 0 are {names[0]}, of potential {k} {known}; expected the same in the same "
-                "order."
+                f"Committee: the species of potential 0 are {names[0]}, of potential {k} {known}; expected one order."
             )
         if model.cutoff != models[0].cutoff:
             raise ValueError(

@@ -57,7 +57,8 @@ def test_the_deviation_is_that_of_its_formula():
         np.testing.assert_allclose([one.max, one.min, one.mean], [max(wanted), min(wanted), np.mean(wanted)], rtol=1e-9)
         assert one.atom == np.argmax(wanted)
         np.testing.assert_allclose(one.energy, np.std([a[k].energy for a in ALONE]) / atoms.atoms, rtol=1e-9)
-        np.testing.assert_allclose(one.virial, np.std([a[k].virial for a in ALONE], axis=0) / atoms.atoms, rtol=1e-8, atol=1e-12)
+        virials = np.std([a[k].virial for a in ALONE], axis=0)
+        np.testing.assert_allclose(one.virial, virials / atoms.atoms, rtol=1e-8, atol=1e-12)
         wanted = one.forces / (np.linalg.norm(F.mean(0), axis=1) + 0.5)
         np.testing.assert_allclose(one.relative(0.5).forces, wanted, rtol=1e-9)
     # By the lists of a run that moves on, for a closed and an open system.
@@ -95,7 +96,7 @@ def run(watch, atoms=START, **options):
 
 def test_deviations_are_measured_on_the_fly():
     watch = md.ModelDeviation(MODELS, warn=1e-3)
-    with pytest.warns(UserWarning, match=r"at step 0 the forces of 3 potentials on atom \d \(Si\) differ by .*warn=0.001") as told:
+    with pytest.warns(UserWarning, match=r"step 0 the forces of 3 potentials on atom \d \(Si\) differ by .*warn=0.001") as told:
         whole = run(watch)
     assert whole.converged and len(told) == 1 and watch.reason is None
     table = watch.table
@@ -107,7 +108,8 @@ def test_deviations_are_measured_on_the_fly():
         np.testing.assert_allclose(table[name], [getattr(d, name) for d in again], rtol=1e-8)
     later = md.measure(md.ModelDeviation(COMMITTEE, relative=1.0), whole)
     np.testing.assert_allclose(later.table["max"], [d.relative(1.0).max for d in again], rtol=1e-8)
-    assert watch.plot().get_ylabel() == "deviation of forces [eV/angstrom]" and later.plot().get_ylabel() == "deviation of forces"
+    assert watch.plot().get_ylabel() == "deviation of forces [eV/angstrom]"
+    assert later.plot().get_ylabel() == "deviation of forces"
 
 
 def test_a_run_ends_where_potentials_differ_and_says_where(tmp_path):
@@ -142,7 +144,8 @@ def test_of_several_systems_the_one_that_is_beyond_stops():
     watch = md.ModelDeviation(MODELS, stop=0.05)
     runs = run(watch, [calm, START])
     assert runs[0].converged and runs[1].result.startswith("Stopped after 0 of 100 steps: at step 0 the forces of 3 potentials")
-    assert [e.system for e in watch.exceeded] == [1] and (watch.table["system"] == 1).sum() == 1 and len(watch.table["step"]) == 12
+    assert [e.system for e in watch.exceeded] == [1]
+    np.testing.assert_array_equal(np.bincount(watch.table["system"]), [11, 1])
     watch.plot()
     with pytest.raises(ValueError, match="RadialDistribution measures one system, and 2 are simulated at once"):
         run(md.RadialDistribution(end=2.0), [calm, START])
@@ -162,7 +165,7 @@ class Named(md.AbstractPairPotential):
         (lambda: md.Committee(MODELS[:1]), "expected two potentials or more.*1 came"),
         (lambda: md.Committee(MODELS[0]), "expected two potentials or more.*1 came"),
         (lambda: md.Committee([MODELS[0], print]), "builtin_function_or_method is among them"),
-        (lambda: md.Committee([Named(("Si",)), Named(("C",))]), r"species of potential 0 are \('Si',\), of potential 1 \('C',\)"),
+        (lambda: md.Committee([Named(("Si",)), Named(("C",))]), r"species of potential 0 are \('Si',\), .* 1 \('C',\)"),
         (lambda: md.Committee([Named(("Si",)), Named(("Si",), cutoff=4.0)]), "cutoff of potential 0 is 3, of potential 1 4"),
         (lambda: md.Committee([MODELS[0] + MODELS[1]] * 2), r"a Sum came.*md.Committee\(\[a, b\]\) \+ c"),
         (lambda: COMMITTEE.deviation([None]), "NoneType as number 0 came"),
