@@ -131,13 +131,13 @@ def test_runs_of_a_committee_are_explored_and_what_breaks_down_is_not_fatal():
     assert len(frames) == 10 and all(isinstance(f, md.System) for f in frames)
     assert np.abs(frames[0].velocities - exploring(committee(0.5), 2)[0].velocities).max() > 1e-3
     np.testing.assert_array_equal(frames[-1].positions, exploring(committee(0.5), 1)[-1].positions)
-    some = exploring(committee(2.2), 1)
+    some = exploring(committee(2.26), 1)
     assert 2 <= len(some) < 10
 
     def exploding(_, round):
         starts = [md.thermal(CELL, 600.0, key=k) for k in range(2)]
         options = dict(steps=40, timestep=1.0, every=10, progress=False)
-        return md.simulate(starts, committee(2.2), hot, **options)
+        return md.simulate(starts, committee(2.26), hot, **options)
 
     found = learn(Calculator(), 1, explore=exploding, low=1e-9)
     assert 2 <= found.rounds["frames"][1] < 10 and found.converged

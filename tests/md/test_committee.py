@@ -1,7 +1,11 @@
 """Several potentials: their mean is a potential, their deviation is DP-GEN's, and a run that leaves what they know ends."""
 
+import os
+from pathlib import Path
+
 import ase.io
 import equinox as eqx
+import jax
 import matplotlib
 import numpy as np
 import pytest
@@ -10,6 +14,8 @@ from sciml import md
 from sciml.md import _deviation
 
 matplotlib.use("Agg")
+
+WATER = Path(os.environ.get("SCIML_DATA", Path(__file__).parents[2] / "../shared/data")) / "deepmd" / "water_a.dp"
 
 MODELS = [md.StillingerWeber(strength=s, epsilon=e) for s, e in ((20.0, 2.1), (21.0, 2.2), (23.0, 2.15))]
 COMMITTEE = md.Committee(MODELS)
@@ -66,6 +72,20 @@ def test_the_deviation_is_that_of_its_formula():
         watch = _deviation.Watch(COMMITTEE, ATOMS[k])
         watch(crystal(9).positions, ATOMS[k].cell)
         np.testing.assert_allclose(watch(ATOMS[k].positions, ATOMS[k].cell).forces, found[k].forces, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.skipif(not WATER.exists(), reason=f"{WATER} is not here: set SCIML_DATA")
+def test_deep_potentials_are_computed_together():
+    model = md.DeepPotential.load(WATER)
+    other = jax.tree.map(lambda a: a * (1 + 1e-3 * np.random.default_rng(0).normal(size=np.shape(a))), model)
+    pair = md.Committee([model, other])
+    atoms = md.system(1.5 * np.random.default_rng(1).permutation(np.indices((2, 2, 2)).reshape(3, 8).T), list("OHHOHHHH"))
+    alone = [md.evaluate_batch(m, [atoms])[0] for m in (model, other)]
+    wanted = md.Deviation.of(*(np.stack([getattr(a, name) for a in alone]) for name in ("energy", "forces", "virial")))
+    found = pair.deviation(atoms)
+    assert pair.together is not None and pair.names == ("O", "H") and pair.closest == model.closest and found.max > 1e-3
+    np.testing.assert_allclose(found.forces, wanted.forces, rtol=1e-8)
+    np.testing.assert_allclose(found.energy, wanted.energy, rtol=1e-8)
 
 
 def test_members_say_how_close_and_how_crowded_atoms_may_be():
