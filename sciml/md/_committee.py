@@ -81,10 +81,11 @@ class Committee(AbstractPotential):
 
     **Raises** `ValueError` for others.
 
-    >>> pair = Committee([md.Morse(0.3, 1.4, 2.6, cutoff=6.0), md.Morse(0.3, 1.5, 2.6, cutoff=6.0)])
+    >>> from sciml import md
+    >>> pair = md.Committee([md.Morse(0.3, 1.4, 2.6, cutoff=6.0), md.Morse(0.3, 1.5, 2.6, cutoff=6.0)])
     >>> found = pair.deviation(md.fcc(3.6, 2, "Cu"))
     >>> bool(found.max < 1e-12), round(found.energy, 2)
-    (True, 0.06)
+    (True, 0.09)
     """
 
     together: Any  # one potential whose numbers have a leading axis; None if they differ in more

@@ -153,7 +153,8 @@ class ModelDeviation(AbstractObservable):
             if bound is not None:
                 ax.axhline(bound, color="k", lw=0.8, ls="-" if name == "stop" else "--", label=name)
         unit = "" if reduced or self.level is not None else " [eV/angstrom]"
-        ax.set(xlabel="t" if reduced else "time [fs]", ylabel=f"deviation of forces{unit}", yscale="log")
+        ax.set(xlabel="t" if reduced else "time [fs]", ylabel=f"deviation of forces{unit}")
+        ax.set_ylim(bottom=0)
         ax.legend(fontsize="small")
         return ax
 

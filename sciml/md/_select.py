@@ -39,15 +39,16 @@ def select(
     """Structures whose largest deviation is between two levels (Zhang et al. 2020, doi:10.1016/j.cpc.2020.107206): below `low`
     potentials are accurate, from `high` on they fail, and what they made there is hardly physical.
 
-    Of `candidates` that follow each other, one in which no atom has moved by `apart` [angstrom] since the last that was kept is
+    Of candidates that follow each other, one in which no atom has moved by `apart` [angstrom] since the last that was kept is
     left out. At most `most` of the others are taken, evenly spaced in the order given, from a place drawn with `key`.
 
     **Arguments:** `systems`, in the order of time where they are of a run; `deviations` of them, or their largest alone.
 
     **Returns** a `Selection`. **Raises** `ValueError` where numbers do not fit.
 
+    >>> from sciml import md
     >>> atoms = [md.fcc(3.6 + 0.1 * k, 2, "Cu") for k in range(6)]
-    >>> select(atoms, [0.01, 0.1, 0.2, 0.3, 0.4, 2.0], low=0.05, high=0.5, most=2)
+    >>> md.select(atoms, [0.01, 0.1, 0.2, 0.3, 0.4, 2.0], low=0.05, high=0.5, most=2)
     Selection(indices=array([2, 4]), accurate=1, candidate=4, failed=1)
     """
     check_levels("select", low, high)
