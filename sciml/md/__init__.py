@@ -1,6 +1,8 @@
 """Molecular dynamics: atoms, their neighbours, potentials, ensembles."""
 
 from . import datasets as datasets
+from ._active import Learned as Learned
+from ._active import active_learning as active_learning
 from ._ase import Labels as Labels
 from ._ase import ase_calculator as ase_calculator
 from ._ase import from_ase as from_ase
@@ -14,6 +16,10 @@ from ._barostats import Isotropic as Isotropic
 from ._batch import evaluate_batch as evaluate_batch
 from ._blocks import Mean as Mean
 from ._blocks import mean as mean
+from ._committee import Committee as Committee
+from ._committee import Deviation as Deviation
+from ._deviation import Exceeded as Exceeded
+from ._deviation import ModelDeviation as ModelDeviation
 from ._ensembles import NVE as NVE
 from ._ensembles import AbstractEnsemble as AbstractEnsemble
 from ._ensembles import Dynamics as Dynamics
@@ -21,6 +27,7 @@ from ._ensembles import Langevin as Langevin
 from ._ensembles import NoseHoover as NoseHoover
 from ._ensembles import Ramp as Ramp
 from ._ensembles import Rescaling as Rescaling
+from ._explore import Exploration as Exploration
 from ._force_constants import hessian as hessian
 from ._measure import diffusion as diffusion
 from ._measure import heat_capacity as heat_capacity
@@ -51,6 +58,8 @@ from ._phonons import phonons as phonons
 from ._primitive import primitive as primitive
 from ._radial import RadialDistribution as RadialDistribution
 from ._record import Append as Append
+from ._select import Selection as Selection
+from ._select import select as select
 from ._simulate import rollout as rollout
 from ._simulate import simulate as simulate
 from ._statics import FIRE as FIRE

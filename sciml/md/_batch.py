@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -190,11 +190,13 @@ def _evaluated(
     return evaluate_lists(potential, template, species, positions, cell, lists), lists.overflow
 
 
-def _settled(potential: Any, cutoff: float, batch: Batch, positions: Any, cell: Any) -> Evaluation:
-    """With lists that fit, made larger as often as it takes."""
+def settled(
+    potential: Any, cutoff: float, batch: Batch, positions: Any, cell: Any, function: Callable[..., Any] = _evaluated
+) -> Any:
+    """What `function` finds with lists that fit, made larger as often as it takes."""
     for attempt in range(1, 6):
         lists = batch.blank(positions, cell, cutoff, 0.0)
-        found, overflow = _evaluated(potential, batch.template, batch.species, positions, cell, lists)
+        found, overflow = function(potential, batch.template, batch.species, positions, cell, lists)
         if not np.any(overflow):
             return jax.tree.map(np.asarray, found)
         batch = batch.larger(positions, cell, cutoff, float(2**attempt))
@@ -228,7 +230,7 @@ def evaluate_batch(
         device = on_device(potential)
         for batch in batches(systems, potential, together=together):
             positions, cell = batch.positions.astype(precision), batch.cell.astype(precision)
-            found = _settled(device, float(potential.cutoff), batch, positions, cell)
+            found: Evaluation = settled(device, float(potential.cutoff), batch, positions, cell)
             for k, number in enumerate(batch.members):
                 out[number] = member(found, k, systems[number].atoms, "forces", "atom_energies", "atom_virials")
     return [out[k] for k in range(len(systems))]

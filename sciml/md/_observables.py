@@ -49,15 +49,20 @@ def _axes(ax: Any) -> Any:
 
 
 class AbstractObservable:
-    """Measured frame by frame: `begin` clears it for a system, and it is called with each `Frame`."""
+    """Measured frame by frame: `begin` clears it for a system, and it is called with each `Frame`; True stops the run.
+
+    **Attributes:** `several`, whether it also measures a list of systems at once: `begin` gets them all, and a call the number
+    of the frame's system.
+    """
 
     atoms: System | None = None
+    several: bool = False
 
-    def begin(self, atoms: System) -> None:
+    def begin(self, atoms: Any) -> None:
         """Clears what was measured; `atoms` are those of the frames to come."""
         raise NotImplementedError
 
-    def __call__(self, frame: Frame) -> None:
+    def __call__(self, frame: Frame) -> bool | None:
         raise NotImplementedError
 
     def _system(self) -> System:
@@ -69,13 +74,53 @@ class AbstractObservable:
         return self.atoms
 
 
-def begin(callbacks: Iterable[Any], atoms: System, frames: Iterable[Frame] = ()) -> None:
-    """Clears the observables among the callbacks, and gives them frames that were there before."""
+def begin(callbacks: Iterable[Any], atoms: System, frames: Iterable[Frame] = ()) -> str | None:
+    """Clears the observables among the callbacks, and gives them frames that were there before; why one of them stops at the
+    last, or None."""
+    found = None
     for observable in callbacks:
         if isinstance(observable, AbstractObservable):
             observable.begin(atoms)
+            wish = None
             for frame in frames:
-                observable(frame)
+                wish = observable(frame)
+            found = found or _why(observable, wish)
+    return found
+
+
+def begin_several(callbacks: Iterable[Any], systems: list[System]) -> None:
+    """`begin` for several systems at once. **Raises** `ValueError` for an observable of one system."""
+    for observable in callbacks:
+        if isinstance(observable, AbstractObservable):
+            if not observable.several:
+                raise ValueError(
+                    f"simulate: {type(observable).__name__} measures one system, and {len(systems)} are simulated at once: "
+                    "leave it out and take md.measure(it, trajectory) of each trajectory, or simulate one by one."
+                )
+            observable.begin(systems)
+
+
+def called(callbacks: Iterable[Any], *given: Any) -> str | None:
+    """Calls all callbacks with a frame: why one of them stops the run, in words, or None."""
+    wishes = [_why(callback, callback(*given)) for callback in callbacks]
+    return next(filter(None, wishes), None)
+
+
+def _why(callback: Any, wish: Any) -> str | None:
+    # Only a Boolean counts: many functions return something.
+    if not (isinstance(wish, (bool, np.bool_)) and wish):
+        return None
+    return getattr(callback, "reason", None) or BY_A_CALLBACK
+
+
+BY_A_CALLBACK = "by a callback"
+
+
+def stopped_after(steps: int, planned: int, why: str) -> str:
+    """What a trajectory says of a run that a callback stopped."""
+    if why == BY_A_CALLBACK:
+        return f"Stopped by a callback after {steps} of {planned} steps."
+    return f"Stopped after {steps} of {planned} steps: {why}"
 
 
 def measure(observable: Observable, trajectory: Trajectory) -> Observable:

@@ -22,7 +22,7 @@ from ._ensembles import NVE, AbstractEnsemble, Dynamics, Setting
 from ._guards import check_start, guarded, what_happened
 from ._interrupt import patient
 from ._neighbours import Neighbours
-from ._observables import begin
+from ._observables import begin, called, stopped_after
 from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for
 from ._record import recording
 from ._system import System, complete
@@ -65,7 +65,7 @@ def simulate(
         `CellRescaling(temperature=..., pressure=...)`.
     - `steps`, `timestep` [fs] (in reduced units for a system in those).
     - `every`: steps between frames. `callbacks`: observables (`md.RadialDistribution`, ...), or functions of each `Frame`; one
-        that returns True stops the run there.
+        that returns True stops the run there, and its attribute `reason`, if it has one, says why in `trajectory.result`.
     - `trajectory`: a new file for the frames, H5MD (`.h5`) or extended XYZ (`.xyz`), or `md.Append(file)` to go on in one; by
         default they stay in memory.
     - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
@@ -80,7 +80,8 @@ def simulate(
     (`md.evaluate_batch` says how). The outcome is that of each alone, but for the order of sums: nothing is shared but the
     time at which lists are made anew, and random numbers do not depend on the padding (with JAX's default generator).
     `fixed` is then a list too, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and callbacks get the
-    frame and the number of its system. A system that breaks down stops, the others go on. They have no checkpoint or file.
+    frame and the number of its system; of observables, only those that measure several (`md.ModelDeviation`). A system that
+    breaks down, or for which a callback returns True, stops; the others go on. They have no checkpoint or file.
 
     **Returns** a `Trajectory`, or a list of them. **Raises** `ValueError` where arguments do not fit, atoms lie on each other,
     or a file is in the way; `FloatingPointError` where the dynamics broke down: its attribute `trajectory` (`trajectories`)
@@ -108,13 +109,13 @@ def simulate(
         if saved and not found:
             # Before there is a file of frames that no checkpoint knows.
             saved.save(at, neighbours, record)
-        begin(callbacks, atoms, record.frames() if found else ())
-        return _loop(run, at, neighbours, record, steps, every, callbacks, saved, began, progress, throw)
+        why = begin(callbacks, atoms, record.frames() if found else ())
+        return _loop(run, at, neighbours, record, steps, every, callbacks, why, saved, began, progress, throw)
 
 
 def _loop(
     run: _Run, at: Dynamics, neighbours: Neighbours, record: Any, steps: int, every: int, callbacks: Any,
-    saved: Checkpoint | None, began: float, progress: bool, throw: bool,
+    stopped: str | None, saved: Checkpoint | None, began: float, progress: bool, throw: bool,
 ) -> Trajectory:  # fmt: skip
     from tqdm.auto import tqdm
 
@@ -123,19 +124,17 @@ def _loop(
     chunk = max(10, min(10_000, CHUNK // run.atoms.atoms))
     reallocated = 0
 
-    def recorded() -> bool:
-        """Records a frame; whether a callback wants to stop."""
+    def recorded() -> str | None:
+        """Records a frame; why a callback wants to stop, or None."""
         frame = record.add(run.frame(at, neighbours))
         bar.set_postfix(T=f"{frame.temperature:.4g}", E=f"{frame.total_energy:.6g}", refresh=False)
-        # All callbacks are called. Only a Boolean counts: many functions return something.
-        wishes = [callback(frame) for callback in callbacks]
-        return any(isinstance(wish, (bool, np.bool_)) and bool(wish) for wish in wishes)
+        return called(callbacks, frame)
 
     try:
         with patient() as interrupted:
             if int(at.step) < steps or not record.count:
                 record.begin()
-            stopped = not record.count and recorded()
+            stopped = stopped if record.count else recorded()
             framed = int(at.step)
             while (now := int(at.step)) < steps and not stopped:
                 if interrupted():
@@ -160,7 +159,7 @@ def _loop(
                 if saved and saved.due():
                     saved.save(at, neighbours, record)
             if stopped and int(at.step) < steps:
-                result = f"Stopped by a callback after {int(at.step)} of {steps} steps."
+                result = stopped_after(int(at.step), steps, stopped)
             if saved:
                 saved.save(at, neighbours, record)
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ from ._checks import check
 from ._ensembles import Dynamics, Setting
 from ._guards import guarded
 from ._neighbours import Neighbours
+from ._observables import begin_several, called, stopped_after
 from ._pairs import AbstractPotential
 from ._simulate import CHUNK, _Run, _with_forces
 from ._system import System
@@ -48,11 +49,13 @@ def simulate_all(
         raise ValueError(f"fixed: {len(held)} came for {len(systems)} systems; expected numbers of atoms, or None, for each.")
     skin = 0.1 * potential.cutoff if skin is None else float(skin)
     done: dict[int, Trajectory] = {}
+    bad: set[int] = set()
     with computing_in(check_precision(precision)):
         groups = batches(systems, potential, skin=skin, spare=SPARE)
         for system, numbers in zip(systems, held, strict=True):
             check(system, potential, timestep, numbers)
         keys = _keys(key, len(systems))
+        begin_several(callbacks, systems)
         bar = tqdm(total=steps * len(groups), desc="dynamics", unit="step", disable=not progress, leave=False)
         with bar:
             for batch in groups:
@@ -64,10 +67,10 @@ def simulate_all(
                 group = _Group(batch, runs, on_device(guarded(potential)), skin)
                 group.go(0 if stopped else steps, every, callbacks, bar, stopped)
                 done |= dict(zip(batch.members, group.trajectories(), strict=True))
+                bad |= {batch.members[k] for k in group.broken}
     found = [done[k] for k in range(len(systems))]
-    bad = [k for k, t in enumerate(found) if not t.converged and "Interrupted" not in t.result]
     if throw and bad:
-        told = " ".join(f"System {k}: {found[k].result}" for k in bad[:3]) + (" ..." if len(bad) > 3 else "")
+        told = " ".join(f"System {k}: {found[k].result}" for k in sorted(bad)[:3]) + (" ..." if len(bad) > 3 else "")
         error = FloatingPointError(
             f"{len(bad)} of {len(systems)} systems broke down. {told} (throw=False returns the frames until then.)"
         )
@@ -95,6 +98,7 @@ class _Group:
         run, width, precision = runs[0], len(batch.systems), runs[0].precision
         self.going = np.arange(width) < len(runs)
         self.results, self.frames = [""] * len(runs), [[] for _ in runs]
+        self.broken: list[int] = []
         self.reallocated = 0
         settings = [r.setting for r in runs] + [runs[0].setting] * (width - len(runs))
         masses, free = (batch.padded([getattr(s, n) for s in settings], fill) for n, fill in (("masses", 1), ("free", 0)))
@@ -119,12 +123,12 @@ class _Group:
             self._advance(0, 0)
             found = self._evaluation()
             self.at = _with_forces(self.at, found)
-            self._frame(found, callbacks)
+            self._frame(found, callbacks, steps)
             while now < steps and self.going.any():
                 until = min(steps, (now // every + 1) * every, (now // chunk + 1) * chunk)
                 reached = self._advance(now, until)
                 if self.going.any() and reached > now and (reached % every == 0 or reached == steps):
-                    self._frame(self._evaluation(), callbacks)
+                    self._frame(self._evaluation(), callbacks, steps)
                 bar.update(reached - now)
                 now = reached
         except KeyboardInterrupt:
@@ -165,6 +169,7 @@ class _Group:
             if self.frames[k] and not run.is_sound(at):
                 before = member(self.at, k, run.atoms.atoms, *BY_ATOM)
                 good[k], self.results[k] = False, f"{run.cause(before, at)} {now} steps are kept."
+                self.broken.append(k)
         if not np.array_equal(good, self.going):
             kept = lambda new, old: np.where(good.reshape(-1, *[1] * (new.ndim - 1)), new, old)  # noqa: E731
             found, self.going = jax.tree.map(kept, host, self.at), good
@@ -174,7 +179,7 @@ class _Group:
         batch, at = self.batch, self.at
         return _whole(self.potential, batch.template, batch.species, at.positions, at.cell, self.lists)
 
-    def _frame(self, found: Any, callbacks: Any) -> None:
+    def _frame(self, found: Any, callbacks: Any, steps: int) -> None:
         at, found = jax.tree.map(np.asarray, (self.at, found))
         for k in np.flatnonzero(self.going).tolist():
             run, n = self.runs[k], self.runs[k].atoms.atoms
@@ -182,8 +187,9 @@ class _Group:
                 run.measure(member(at, k, n, *BY_ATOM))
             frame: Frame = run.framed(member(at, k, n, *BY_ATOM), member(found, k, n, "forces"))
             self.frames[k].append(frame)
-            for callback in callbacks:
-                callback(frame, self.batch.members[k])
+            why = called(callbacks, frame, self.batch.members[k])
+            if why and frame.step < steps:
+                self.going[k], self.results[k] = False, stopped_after(frame.step, steps, why)
 
     def trajectories(self) -> list[Trajectory]:
         out = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from ._system import System
@@ -46,6 +47,12 @@ class Frame:
     def pressure(self) -> float:
         """A third of the trace of the pressure tensor [bar]."""
         return np.trace(self.pressure_tensor, axis1=-2, axis2=-1) / 3
+
+
+def system_at(atoms: System, frame: Frame) -> System:
+    """`atoms` where they are in a frame."""
+    now = (np.asarray(frame.positions), np.asarray(frame.cell), np.asarray(frame.velocities))
+    return eqx.tree_at(lambda s: (s.positions, s.cell, s.velocities), atoms, now, is_leaf=lambda x: x is None)
 
 
 class Trajectory:
