@@ -63,7 +63,7 @@ class Looks:
 
     def words(self) -> str:
         """Of the last look, for the progress bar."""
-        row = dict(zip(COLUMNS, self._rows[-1].mean(axis=0), strict=True))
+        row: dict[str, float] = dict(zip(COLUMNS, self._rows[-1].mean(axis=0), strict=True))
         shown = []
         for prefix, label in (("", ""), ("validation_", "val ")):
             if np.isfinite(e := row[prefix + "energy"]):

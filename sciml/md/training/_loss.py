@@ -41,7 +41,8 @@ class SquaredError(AbstractLoss):
 
 class Huber(AbstractLoss):
     """rho(x) = x^2 where |x| < delta, else delta (2 |x| - delta): labels that are far off pull no harder than others (Huber
-    1964, doi:10.1214/aoms/1177703732). Good values of `delta`: a few times the error that is expected, such as 0.1 eV/angstrom."""
+    1964, doi:10.1214/aoms/1177703732). Good values of `delta`: a few times the error that is expected, 0.1
+    eV/angstrom."""
 
     delta: float = 0.1
 

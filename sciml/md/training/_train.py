@@ -109,7 +109,8 @@ def train(
         held = None if validation is None else prepared(models[0], validation, "validation")
         models = [_made_ready(m, data, held, dataset) for m in models]
         nearest = min(s.survey.nearest for s in (data, held) if s is not None)
-        make: dict[str, Any] = dict(batch=batch, loss=loss, optimizer=optimizer, average=ema or 0.0, series=series, nearest=nearest, key=key)
+        make: dict[str, Any] = dict(batch=batch, loss=loss, optimizer=optimizer, average=ema or 0.0)
+        make |= dict(series=series, nearest=nearest, key=key)
         bias = np.asarray(models[0].bias, float)
         data = dataclasses.replace(data, buckets=[without_bias(b, dataset, bias) for b in data.buckets])
         if held is not None:
