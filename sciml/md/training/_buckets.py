@@ -24,8 +24,8 @@ class Frames(eqx.Module):
 
     **Attributes:** `positions` `(frames, rows, 3)` and `cells` `(frames, 3, 3)` [angstrom]; `index` `(frames, rows, slots)`,
     rows of the neighbours, `rows` in empty slots; `shift` `(frames, rows, slots, 3)`, lattice vectors; `present` `(frames,
-    rows)`; `energies` `(frames,)` [eV], without biases, `forces` and `virials`, zero where they are missing; `known` `(frames, 3)`,
-    which of the three there are; `owns`, rows of each type; `rooms`, slots for each type of neighbour.
+    rows)`; `energies` `(frames,)` [eV], without biases, `forces` and `virials`, zero where they are missing; `known`
+    `(frames, 3)`, which of the three there are; `owns`, rows of each type; `rooms`, slots for each type of neighbour.
     """
 
     positions: Any
