@@ -84,6 +84,8 @@ from ._trajectory import Trajectory as Trajectory
 from ._units import METAL as METAL
 from ._units import REDUCED as REDUCED
 from ._units import Units as Units
+from ._validate import Validation as Validation
+from ._validate import validate as validate
 from .data import Dataset as Dataset
 from .deep import DeepPotential as DeepPotential
 from .deep import FittingNet as FittingNet
@@ -110,10 +112,13 @@ from .potentials import tail_correction as tail_correction
 from .potentials import waldman_hagler as waldman_hagler
 from .training import AbsoluteError as AbsoluteError
 from .training import AbstractLoss as AbstractLoss
+from .training import AbstractSchedule as AbstractSchedule
+from .training import Cosine as Cosine
+from .training import Exponential as Exponential
 from .training import History as History
 from .training import Huber as Huber
-from .training import Schedule as Schedule
 from .training import SquaredError as SquaredError
 from .training import Training as Training
+from .training import change_bias as change_bias
 from .training import deepmd_schedule as deepmd_schedule
 from .training import train as train

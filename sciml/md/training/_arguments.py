@@ -9,7 +9,7 @@ import optax
 
 from ..deep._potential import DeepPotential
 from ._loss import AbstractLoss
-from ._schedule import Schedule
+from ._schedule import AbstractSchedule
 
 
 def check_models(model: Any) -> list[DeepPotential]:
@@ -45,8 +45,8 @@ def check_choices(loss: Any, schedule: Any, optimizer: Any, ema: Any, patience: 
     """**Raises** `ValueError` for what is no choice."""
     if not isinstance(loss, AbstractLoss):
         raise ValueError(f"train: loss={loss!r}; expected md.SquaredError(), md.Huber(delta) or md.AbsoluteError().")
-    if not isinstance(schedule, Schedule):
-        raise ValueError(f"train: schedule={schedule!r}; expected md.Schedule(...) or md.deepmd_schedule().")
+    if not isinstance(schedule, AbstractSchedule):
+        raise ValueError(f"train: schedule={schedule!r}; expected md.Cosine(), md.Exponential() or md.deepmd_schedule().")
     if not isinstance(optimizer, optax.GradientTransformation):
         raise ValueError(f"train: optimizer={optimizer!r}; expected an optax transformation without a learning rate.")
     if ema is not None and not 0 < ema < 1:

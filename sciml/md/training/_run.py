@@ -16,7 +16,7 @@ from ._loss import AbstractLoss, Weights
 from ._order import order
 from ._predict import Prediction
 from ._prepare import Prepared
-from ._schedule import Schedule
+from ._schedule import AbstractSchedule
 from ._step import Setting, State, compiled_prediction, compiled_step, trainable
 
 TOGETHER = 64  # steps in one call at most
@@ -48,7 +48,7 @@ class Run:
 
     # Moving on.
 
-    def advance(self, until: int, steps: int, schedule: Schedule) -> Any:
+    def advance(self, until: int, steps: int, schedule: AbstractSchedule) -> Any:
         """Steps up to `until`; the sums of squares `(members, 3)` and the numbers of terms."""
         sums = np.zeros((2, self.count, 3))
         while self.step < until:

@@ -25,7 +25,7 @@ from ._loss import AbstractLoss, SquaredError
 from ._pace import Pace
 from ._prepare import Prepared, check_places, least_squares_bias, prepared, without_bias
 from ._run import Run
-from ._schedule import Schedule
+from ._schedule import AbstractSchedule, Cosine
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def train(
     steps: int | None = None,
     max_time: float | None = None,
     batch: int | None = None,
-    schedule: Schedule = Schedule(),
+    schedule: AbstractSchedule = Cosine(),
     loss: AbstractLoss = SquaredError(),
     optimizer: optax.GradientTransformation = optax.scale_by_adam(),
     ema: float | None = None,
@@ -69,7 +69,7 @@ def train(
 ) -> Any:
     """Trains a Deep Potential on energies, forces and virials.
 
-    The loss is p_e <dE^2> / N + p_f <dF^2> + p_v <dW^2> / N with weights that change with the learning rate (`md.Schedule`);
+    The loss is p_e <dE^2> / N + p_f <dF^2> + p_v <dW^2> / N with weights that change with the learning rate (`schedule`);
     labels that a frame lacks do not count. A new model gets its normalisation, its energy biases and, where `sel` is None, its
     places for neighbours from the data; one that was trained before keeps them but for the biases. At the end the biases are
     fitted to the energies once more. Frames of different sizes are padded to a few shapes.
@@ -80,7 +80,7 @@ def train(
     - `dataset`, `validation`: `md.Dataset`s.
     - `steps`: of one batch each, by default 20,000; or `max_time` [s]: as many as there is time for, the schedule included.
     - `batch`: frames in a step, by default as many as make 32 atoms.
-    - `schedule`: of rate and weights; `loss`: `md.SquaredError()`, `md.Huber(delta)`, `md.AbsoluteError()`; `optimizer`: an
+    - `schedule`: of rate and weights, `md.Cosine()`, `md.Exponential()` or `md.deepmd_schedule()`; `loss`: `md.SquaredError()`, `md.Huber(delta)`, `md.AbsoluteError()`; `optimizer`: an
         optax transformation without a learning rate.
     - `ema`: the decay of a running average of the parameters, such as 0.999, which is then what is measured and returned.
     - `patience`: stops when the validation error has not fallen for so many looks, and returns the best model.
@@ -154,7 +154,7 @@ def _made_ready(model: DeepPotential, data: Prepared, held: Prepared | None, dat
     return shifted(dataclasses.replace(model, nearest=float(nearest), errors=""), data, dataset)
 
 
-def _loop(run: Run, looks: Looks, pace: Pace, schedule: Schedule, saved: Checkpoint | None, progress: bool) -> tuple[str, bool]:
+def _loop(run: Run, looks: Looks, pace: Pace, schedule: AbstractSchedule, saved: Checkpoint | None, progress: bool) -> tuple[str, bool]:
     """Trains; (what went otherwise than asked, whether it broke down)."""
     from tqdm.auto import tqdm
 
@@ -192,7 +192,7 @@ def _loop(run: Run, looks: Looks, pace: Pace, schedule: Schedule, saved: Checkpo
                     run.step = at
                     result = (
                         f"Parameters or errors became NaN or infinite between steps {at} and {until}: the model of step {at} "
-                        "is kept. Take a lower rate, md.Schedule(rate=(1e-3, 1e-5)), or look for wrong labels in the data."
+                        "is kept. Take a lower rate, md.Cosine(rate=(1e-3, 1e-5)), or look for wrong labels in the data."
                     )
                     failed = True
                     break
