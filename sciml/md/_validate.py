@@ -119,7 +119,7 @@ def validate(potential: AbstractPotential, dataset: Any, *, precision: Any = np.
         raise ValueError(f"validate: {what} came; expected frames: md.Dataset.load(path).")
     found = evaluate_batch(potential, dataset.systems, precision=precision)
     atoms = dataset.atoms
-    whole = dataset.periodic.all(axis=1)[:, None, None]
+    whole = np.asarray(dataset.periodic.all(axis=1))[:, None, None]
     return Validation(
         np.array([float(f.energy) for f in found]) / atoms, dataset.energies / atoms,
         np.concatenate([f.forces for f in found]), dataset.forces,

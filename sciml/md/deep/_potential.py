@@ -24,12 +24,28 @@ from ._fitting import FittingNet
 from ._se_e2_a import SeE2A
 
 
+class Remark:
+    """Words that make no difference: models that differ in them alone are compiled once."""
+
+    def __init__(self, words: Any = ""):
+        self._words = str(words)
+
+    def __str__(self) -> str:
+        return self._words
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, Remark)
+
+    def __hash__(self) -> int:
+        return 0
+
+
 class DeepPotential(AbstractPotential):
     """A Deep Potential: a descriptor and a fitting net.
 
     **Attributes:** `descriptor`, `fitting`; `bias` `(types,)` [eV]; `names` of the types; `nearest`, the smallest distance in
-    the data that it was trained on [angstrom], None if that is not known; `errors`, of training, in words; `series_from`, down
-    to which distance embedding nets are Chebyshev series [angstrom], None where they are not.
+    the data that it was trained on [angstrom], None if that is not known; `remark`, the errors of training in words;
+    `series_from`, down to which distance embedding nets are Chebyshev series [angstrom], None where they are not.
     """
 
     descriptor: AbstractDescriptor
@@ -37,15 +53,15 @@ class DeepPotential(AbstractPotential):
     bias: Any
     names: tuple[str, ...] = eqx.field(static=True)
     nearest: float | None = eqx.field(static=True)
-    errors: str = eqx.field(static=True)
+    remark: Remark = eqx.field(static=True)
     series_from: float | None = eqx.field(static=True)
 
     def __init__(
         self, descriptor: AbstractDescriptor, fitting: FittingNet, bias: Any, names: Any, nearest: float | None = None,
-        errors: str = "", series_from: float | None = None,
+        remark: Any = "", series_from: float | None = None,
     ):  # fmt: skip
         self.descriptor, self.fitting, self.bias, self.names = descriptor, fitting, bias, tuple(names)
-        self.nearest, self.errors, self.series_from = nearest, errors, series_from
+        self.nearest, self.remark, self.series_from = nearest, Remark(remark), series_from
 
     @property
     def cutoff(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -191,7 +207,7 @@ class DeepPotential(AbstractPotential):
     def __repr__(self) -> str:
         net = "-".join(map(str, self.fitting.nets[0].widths))
         words = (
-            ", ".join(self.names), f"{self.descriptor!r}", f"fitting {net}", f"{parameters(self)} parameters", self.errors,
+            ", ".join(self.names), f"{self.descriptor!r}", f"fitting {net}", f"{parameters(self)} parameters", str(self.remark),
         )  # fmt: skip
         return f"DeepPotential({'; '.join(filter(None, words))})"
 

@@ -36,24 +36,3 @@ def shifted(model: Any, data: Prepared, dataset: Any, most: int = SOME) -> Any:
 
 def predict_energies(model: Any, frames: Any) -> Any:
     return predict(model, frames, jnp.float32).energies
-
-
-def refitted(run: Any, parameters: Any, data: Prepared) -> np.ndarray:
-    """What to add to the biases of each member `(members, types)` [eV]."""
-    total = sum(len(b.members) for b in data.buckets)
-    part = min(1.0, MANY / max(1, total))
-    some = [
-        np.unique(np.linspace(0, len(b.members) - 1, max(1, int(part * len(b.members)))).astype(int)) for b in data.buckets
-    ]
-    some = [which[np.asarray(b.frames.known)[which, 0]] for which, b in zip(some, data.buckets, strict=True)]
-    counts = np.concatenate([b.counts[which] for b, which in zip(data.buckets, some, strict=True)])
-    if not len(counts):
-        return np.zeros((run.count, data.counts.shape[1]))
-    found = run.predictions(data, run.frames, parameters, some)
-    left = [
-        np.asarray(b.frames.energies)[which][None] - p.energies
-        for b, which, p in zip(data.buckets, some, found, strict=True)
-        if len(which)
-    ]  # fmt: skip
-    joined = np.concatenate(left, axis=1)
-    return np.stack([least_squares_bias(counts, row) for row in joined])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ import numpy as np
 
 from ._history import COLUMNS
 from ._prepare import Prepared
-from ._run import Run
+from ._run import Run, _evenly
 
 SOME = 32  # frames of the validation set that a look takes
 
@@ -28,7 +27,7 @@ class Looks:
         self._sums = np.zeros((2, run.count, 3))
         if held is not None:
             self._frames = [jax.tree.map(jnp.asarray, b.frames) for b in held.buckets]
-            self._some = _spread([len(b.members) for b in held.buckets], SOME)
+            self._some = [_evenly(len(b.members), SOME / len(held.counts)) for b in held.buckets]
 
     def add(self, sums: np.ndarray) -> None:
         self._sums += sums
@@ -39,6 +38,7 @@ class Looks:
 
     def look(self, rate: float, seconds: float) -> None:
         """A row of the history."""
+        self.run.refit(self.run.parameters, SOME)
         trained = _root(self._sums)
         self._sums[:] = 0
         ahead = np.broadcast_to([self.run.step, seconds, rate], (self.run.count, 3))
@@ -89,16 +89,15 @@ class Looks:
         self._lowest, self._sums, self.best = np.array(progress["lowest"]), np.array(progress["sums"]), best
 
 
-def squares(run: Run, parameters: Any, held: Prepared, frames: Any, some: Any, shift: Any = 0.0) -> np.ndarray:
-    """Sums of squared errors and the numbers of terms `(2, members, 3)`; `shift` `(types,)` is added to the biases."""
+def squares(run: Run, parameters: Any, held: Prepared, frames: Any, some: Any) -> np.ndarray:
+    """Sums of squared errors and the numbers of terms `(2, members, 3)`."""
     sums = np.zeros((2, run.count, 3))
     for bucket, which, found in zip(held.buckets, some, run.predictions(held, frames, parameters, some), strict=True):
         if not len(which):
             continue
         f, known = bucket.frames, np.asarray(bucket.frames.known)[which]
         atoms = np.asarray(f.present)[which].sum(axis=1)
-        energies = np.asarray(f.energies)[which] - bucket.counts[which] @ np.broadcast_to(shift, bucket.counts.shape[1])
-        energy = (found.energies - energies) / atoms
+        energy = (found.energies - f.energies[which]) / atoms
         force = (found.forces - f.forces[which]) * np.asarray(f.present)[which][..., None]
         virial = (found.virials - f.virials[which]) / atoms[:, None, None]
         for k, (error, count) in enumerate(((energy, 1), (force, 3 * atoms), (virial, 9))):
@@ -108,11 +107,11 @@ def squares(run: Run, parameters: Any, held: Prepared, frames: Any, some: Any, s
     return sums
 
 
-def errors_in_words(run: Run, parameters: Any, held: Prepared, shift: np.ndarray, member: int) -> str:
-    """Of the whole validation set, once biases are shifted."""
+def errors_in_words(run: Run, parameters: Any, held: Prepared, member: int) -> str:
+    """Of the whole validation set."""
     frames = [jax.tree.map(jnp.asarray, b.frames) for b in held.buckets]
     every = [np.arange(len(b.members)) for b in held.buckets]
-    error = _root(squares(run, parameters, held, frames, every, shift))[member]
+    error = _root(squares(run, parameters, held, frames, every))[member]
     return _words("validation errors", error[0], error[1])
 
 
@@ -124,12 +123,6 @@ def _words(what: str, energy: float, force: float) -> str:
 
 def _root(sums: np.ndarray) -> np.ndarray:
     return np.sqrt(np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), np.nan))
-
-
-def _spread(counts: list[int], most: int) -> list[np.ndarray]:
-    """At most about `most` of all, evenly."""
-    part = min(1.0, most / max(1, sum(counts)))
-    return [np.unique(np.linspace(0, n - 1, max(1, math.ceil(part * n))).astype(int)) for n in counts]
 
 
 def _chosen(better: np.ndarray, now: Any, best: Any, members: int) -> Any:

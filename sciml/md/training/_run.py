@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..deep._compress import exact_net, series_deviation
 from ._loss import AbstractLoss, Weights
 from ._order import order
 from ._predict import Prediction
-from ._prepare import Prepared
+from ._prepare import Prepared, least_squares_bias
 from ._schedule import AbstractSchedule
 from ._step import Setting, State, compiled_prediction, compiled_step, trainable
 
@@ -38,7 +39,8 @@ class Run:
         stack = lambda *each: jnp.stack(each) if self.count > 1 else jnp.asarray(each[0])  # noqa: E731
         parameters = jax.tree.map(stack, *(p for p, _ in halves))
         init = jax.vmap(optimizer.init) if self.count > 1 else optimizer.init
-        self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None)
+        shift = jnp.zeros((self.count, data.counts.shape[1])[self.count == 1 :], float)
+        self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None, shift)
         self.setting = Setting(self.frozen, loss, optimizer, NODES[1] if series else 0, nearest, average)
         self.frames = [jax.tree.map(jnp.asarray, b.frames) for b in data.buckets]
         self.batch = [batch or max(1, -(-32 // b.atoms)) for b in data.buckets]
@@ -113,11 +115,31 @@ class Run:
             size, parts = min(FRAMES, max(1, len(bucket.cells))), []
             for k in range(0, len(which), size):
                 rows = np.resize(which[k : k + size], size)
-                part = call(parameters, bucket, rows)
+                part = call(parameters, self.state.shift, bucket, rows)
                 parts.append([np.reshape(a, (self.count, size, *a.shape[(self.count > 1) + 1 :])) for a in part])
             joined = [np.concatenate([p[f] for p in parts], axis=1)[:, : len(which)] for f in range(3)] if parts else [None] * 3
             found.append(Prediction(*joined))
         return found
+
+    def refit(self, parameters: Any, most: int) -> None:
+        """Fits the energy biases to what `parameters` leave over, on at most about `most` of the frames."""
+        some = [_evenly(len(b.members), most / len(self.data.counts)) for b in self.data.buckets]
+        some = [which[np.asarray(b.frames.known)[which, 0]] for which, b in zip(some, self.data.buckets, strict=True)]
+        chosen = [(b, which) for b, which in zip(self.data.buckets, some, strict=True)]
+        counts = np.concatenate([b.counts[which] for b, which in chosen])
+        if not len(counts):
+            return
+        found = self.predictions(self.data, self.frames, parameters, some)
+        left = [
+            np.asarray(b.frames.energies)[which] - p.energies for (b, which), p in zip(chosen, found, strict=True) if len(which)
+        ]
+        more = np.stack([least_squares_bias(counts, row) for row in np.concatenate(left, axis=1)])
+        self.state = self.state._replace(shift=self.state.shift + more.reshape(self.state.shift.shape))
+
+    @property
+    def shifts(self) -> np.ndarray:
+        """Of the biases of each member `(members, types)` [eV]."""
+        return np.asarray(self.state.shift).reshape(self.count, -1)
 
     @property
     def parameters(self) -> Any:
@@ -160,6 +182,11 @@ class Run:
             self._steps[name] = make(self.setting, self.count > 1)
             self.compiled += 1
         return self._steps[name]
+
+
+def _evenly(count: int, part: float) -> np.ndarray:
+    """About a `part` of `count` numbers, one at least."""
+    return np.unique(np.linspace(0, count - 1, min(count, max(1, math.ceil(part * count)))).astype(int))
 
 
 def _padded(a: np.ndarray) -> np.ndarray:

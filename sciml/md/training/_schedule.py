@@ -37,7 +37,7 @@ class AbstractSchedule(eqx.Module):
     def __check_init__(self) -> None:
         name = type(self).__name__
         if not (np.shape(self.rate) == (2,) and self.rate[0] >= self.rate[1] > 0):
-            raise ValueError(f"{name}: rate={self.rate!r}; expected a positive rate at the start and one at the end, not higher.")
+            raise ValueError(f"{name}: rate={self.rate!r}; expected a positive rate at the start and one at the end.")
         for label in ("energy", "force", "virial"):
             pair = getattr(self, label)
             if np.shape(pair) != (2,) or not min(pair) >= 0:

@@ -14,17 +14,19 @@ from ..deep._chebyshev import chebyshev
 from ..deep._compress import exact_net
 from ._buckets import Frames
 from ._loss import AbstractLoss, Squares, Weights, loss_and_squares
-from ._predict import Prediction, predict
+from ._predict import Prediction, biased, predict
 
 FROZEN = ("davg", "dstd", "bias")
 
 
 class State(NamedTuple):
-    """What changes: `parameters`, the moments of the `optimizer`, the `average` of parameters or None."""
+    """What changes: `parameters`, the moments of the `optimizer`, the `average` of parameters or None, and the `shift` of the
+    energy biases `(types,)` [eV], which is fitted, not trained."""
 
     parameters: Any
     optimizer: Any
     average: Any
+    shift: Any
 
 
 def trainable(model: Any) -> Any:
@@ -67,7 +69,7 @@ def advance(setting: Setting, state: State, frames: Frames, picks: Any, rates: A
         batch = jax.tree.map(lambda a: a[picks[k]], frames)
 
         def objective(parameters: Any) -> tuple[Any, Squares]:
-            found = predict(setting.model(parameters), batch, dtype)
+            found = biased(predict(setting.model(parameters), batch, dtype), batch, state.shift)
             return loss_and_squares(setting.loss, Weights(*(low(w[k]) for w in weights)), found, batch)
 
         grads, squares = jax.grad(objective, has_aux=True)(state.parameters)
@@ -76,7 +78,7 @@ def advance(setting: Setting, state: State, frames: Frames, picks: Any, rates: A
         average = state.average
         if average is not None:
             average = jax.tree.map(lambda a, p: setting.average * a + (1 - setting.average) * p, average, parameters)
-        return State(parameters, moments, average), jax.tree.map(jnp.add, total, squares)
+        return State(parameters, moments, average, state.shift), jax.tree.map(jnp.add, total, squares)
 
     nothing = Squares(jnp.zeros(3, dtype), jnp.zeros(3, dtype))
     return jax.lax.fori_loop(0, count, one, (state, nothing))
@@ -89,8 +91,8 @@ def compiled_step(setting: Setting, several: bool) -> Any:
 
 
 def compiled_prediction(setting: Setting, several: bool) -> Any:
-    def some(parameters: Any, frames: Frames, which: Any) -> Prediction:
+    def some(parameters: Any, shift: Any, frames: Frames, which: Any) -> Prediction:
         batch = jax.tree.map(lambda a: a[which], frames)
-        return predict(setting.model(parameters), batch, jax.tree.leaves(parameters)[0].dtype)
+        return biased(predict(setting.model(parameters), batch, jax.tree.leaves(parameters)[0].dtype), batch, shift)
 
-    return jax.jit(jax.vmap(some, in_axes=(0, None, None)) if several else some)
+    return jax.jit(jax.vmap(some, in_axes=(0, 0, None, None)) if several else some)

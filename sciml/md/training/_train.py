@@ -17,7 +17,7 @@ from .._checks import whole_number
 from .._interrupt import patient
 from ..deep._potential import DeepPotential
 from ._arguments import check_choices, check_data, check_models
-from ._bias import refitted, shifted
+from ._bias import MANY, shifted
 from ._checkpoint import Checkpoint, digest
 from ._history import History
 from ._looks import Looks, errors_in_words
@@ -80,8 +80,8 @@ def train(
     - `dataset`, `validation`: `md.Dataset`s.
     - `steps`: of one batch each, by default 20,000; or `max_time` [s]: as many as there is time for, the schedule included.
     - `batch`: frames in a step, by default as many as make 32 atoms.
-    - `schedule`: of rate and weights, `md.Cosine()`, `md.Exponential()` or `md.deepmd_schedule()`; `loss`: `md.SquaredError()`, `md.Huber(delta)`, `md.AbsoluteError()`; `optimizer`: an
-        optax transformation without a learning rate.
+    - `schedule`: of rate and weights, `md.Cosine()`, `md.Exponential()` or `md.deepmd_schedule()`; `loss`:
+        `md.SquaredError()`, `md.Huber(delta)` or `md.AbsoluteError()`; `optimizer`: an optax transformation without a rate.
     - `ema`: the decay of a running average of the parameters, such as 0.999, which is then what is measured and returned.
     - `patience`: stops when the validation error has not fallen for so many looks, and returns the best model.
     - `every`: steps between looks at the errors, by default a fiftieth of all.
@@ -125,7 +125,7 @@ def train(
             )  # fmt: skip
         looks = Looks(run, held, patience)
         result, failed = _loop(run, looks, pace, schedule, saved, progress)
-        found = _finished(run, looks, data, dataset, held, models)
+        found = _finished(run, looks, held, models)
     words = result or f"{run.step} steps in {time.monotonic() - began:.0f} s."
     stats = {
         "steps": run.step, "seconds": time.monotonic() - began, "precision": str(dtype), "nodes": run.setting.nodes,
@@ -151,10 +151,12 @@ def _made_ready(model: DeepPotential, data: Prepared, held: Prepared | None, dat
     if held is not None:
         check_places(model, held.survey, "validation")
     # Nets with random weights are off by a constant, which would take thousands of steps to learn.
-    return shifted(dataclasses.replace(model, nearest=float(nearest), errors=""), data, dataset)
+    return shifted(dataclasses.replace(model, nearest=float(nearest), remark=""), data, dataset)
 
 
-def _loop(run: Run, looks: Looks, pace: Pace, schedule: AbstractSchedule, saved: Checkpoint | None, progress: bool) -> tuple[str, bool]:
+def _loop(
+    run: Run, looks: Looks, pace: Pace, schedule: AbstractSchedule, saved: Checkpoint | None, progress: bool
+) -> tuple[str, bool]:
     """Trains; (what went otherwise than asked, whether it broke down)."""
     from tqdm.auto import tqdm
 
@@ -215,13 +217,14 @@ def _loop(run: Run, looks: Looks, pace: Pace, schedule: AbstractSchedule, saved:
     return result, failed
 
 
-def _finished(run: Run, looks: Looks, data: Prepared, dataset: Any, held: Any, models: Any) -> list[DeepPotential]:
+def _finished(run: Run, looks: Looks, held: Any, models: Any) -> list[DeepPotential]:
     """The models, biases refitted, with their errors."""
     parameters = run.parameters if looks.best is None else looks.best
     nets = [jax.tree.map(lambda a: np.asarray(a, float), m) for m in run.models(parameters)]
     nets = [dataclasses.replace(m, bias=old.bias) for m, old in zip(nets, models, strict=True)]
+    run.refit(parameters, MANY)
     found = []
-    for k, (net, shift) in enumerate(zip(nets, refitted(run, parameters, data), strict=True)):
-        words = errors_in_words(run, parameters, held, shift, k) if held is not None else looks.last_in_words(k)
-        found.append(dataclasses.replace(net, bias=np.asarray(net.bias) + shift, errors=words))
+    for k, (net, shift) in enumerate(zip(nets, run.shifts, strict=True)):
+        words = errors_in_words(run, parameters, held, k) if held is not None else looks.last_in_words(k)
+        found.append(dataclasses.replace(net, bias=np.asarray(net.bias) + shift, remark=words))
     return found
