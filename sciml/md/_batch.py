@@ -23,7 +23,7 @@ from scipy.spatial import KDTree
 from .._precision import check_precision, computing_in
 from ._neighbours import WORD, Neighbours, Sizes, _build, _entries, _laid_out, extent, shaped
 from ._pairs import AbstractPotential, Evaluation, Sum, evaluate, kinds_of
-from ._potential import needs_transposed
+from ._potential import needs_transposed, over
 from ._system import System, complete
 
 TOGETHER = 1 << 14  # atoms, padding included, in one batch
@@ -179,7 +179,7 @@ def evaluate_lists(
     def one(s: Any, r: Any, h: Any, n: Neighbours) -> Evaluation:
         return evaluate(potential, dataclasses.replace(template, positions=r, species=s, cell=h), n, **options)
 
-    return jax.vmap(one)(species, positions, cell, lists)
+    return over(potential, one, species, positions, cell, lists)
 
 
 @eqx.filter_jit

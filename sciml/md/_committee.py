@@ -16,6 +16,7 @@ from .._precision import float64, is_traced
 from ._batch import TOGETHER, batches, evaluate_lists, on_device, settled
 from ._neighbours import Neighbours
 from ._pairs import AbstractGlobalPotential, AbstractPotential, Pairs, Sum
+from ._potential import over
 from ._system import System
 
 
@@ -111,6 +112,10 @@ class Committee(AbstractPotential):
         return getattr(self._member(0), "names", None)
 
     @property
+    def large(self) -> bool:
+        return getattr(self._member(0), "large", False)
+
+    @property
     def kinds(self) -> int | None:
         # Where members have none, there is none here either.
         return self._member(0).kinds  # type: ignore[attr-defined]
@@ -130,7 +135,7 @@ class Committee(AbstractPotential):
         if self.apart:
             return jax.tree.map(lambda *a: jnp.stack(a), *(function(member) for member in self.apart))
         arrays, rest = eqx.partition(self.together, eqx.is_array_like)
-        return jax.vmap(lambda a: function(eqx.combine(a, rest)))(arrays)
+        return over(self.together, lambda a: function(eqx.combine(a, rest)), arrays)
 
     def atom_energies(self, pairs: Pairs) -> Any:
         return jnp.mean(self.of_each(lambda m: m.atom_energies(pairs)), axis=0)

@@ -122,6 +122,19 @@ def needs_transposed(potential: AbstractPotential) -> bool:
     return not all(isinstance(part, (AbstractPairPotential, AbstractGlobalPotential)) for part in parts)
 
 
+def over(potential: Any, function: Any, *batches: Any) -> Any:
+    """`function` of each of a batch. Potentials that are `large` (a net's temporaries are) take one after the other: that costs
+    them nothing, saves memory, and keeps a condition from becoming a choice between two results that are both computed."""
+    if _is_large(potential):
+        return jax.lax.map(lambda each: function(*each), batches)
+    return jax.vmap(function)(*batches)
+
+
+def _is_large(potential: Any) -> bool:
+    inside = (*getattr(potential, "parts", ()), getattr(potential, "inner", None))
+    return getattr(potential, "large", False) or any(_is_large(p) for p in inside if p is not None)
+
+
 def is_global(potential: AbstractPotential) -> bool:
     """Whether it needs no list of neighbours at all."""
     parts = potential.parts if isinstance(potential, Sum) else (potential,)

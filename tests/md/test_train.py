@@ -14,6 +14,7 @@ import pytest
 import sciml
 from sciml import md
 from sciml.md.training._loss import Weights, loss_and_squares
+from sciml.md.training._pace import Pace
 from sciml.md.training._predict import predict
 from sciml.md.training._prepare import least_squares_bias, prepared, without_bias
 from sciml.md.training._run import Run
@@ -45,6 +46,7 @@ SETTINGS = dict(precision=np.float64, progress=False)
 
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_the_potential():
     rng = np.random.default_rng(0)
     frames = [rattled(md.diamond(5.43, n, "Si"), 0.1, rng, 0.02) for n in ((1, 1, 1), (2, 1, 1), (1, 1, 1))]
@@ -103,7 +105,8 @@ def test_training_makes_errors_small(trained):
     history = trained.history
     assert trained.success and trained.stats["steps"] == 400 == history.step[-1] and len(history) == 50
     first, last = history.validation_force[0], history.validation_force[-1]
-    assert last < 0.25 * first and history.validation_virial[-1] < 0.5 * history.validation_virial[0]
+    # Virials too: they are labels of their own, in the loss from the start.
+    assert last < 0.25 * first and history.validation_virial[-1] < 0.25 * history.validation_virial[0]
     # The remark is what the whole validation set says of the final model, in the precision of files.
     found = md.validate(trained.potential, HELD)
     assert found.force_error == pytest.approx(last, rel=1e-5)
@@ -215,9 +218,17 @@ def test_a_training_that_breaks_down_keeps_the_last_good_model():
     assert all(np.all(np.isfinite(a)) for a in jax.tree.leaves(kept.potential)) and not kept.success
 
 
-def test_a_time_instead_of_steps():
-    found = md.train(small(), DATASET, max_time=3.0, progress=False)
-    assert found.stats["seconds"] < 60 and found.history.rate[-1] < 0.2 * found.history.rate.max()
+def test_a_time_instead_of_steps(monkeypatch):
+    # A clock that runs 10 s while compiling, and then a tenth of a second each step.
+    clock = [100.0]
+    monkeypatch.setattr("sciml.md.training._pace.time.monotonic", lambda: clock[0])
+    pace, step = Pace.of(None, 60.0, None, clock[0]), 0
+    clock[0] += 10.0
+    while not pace.over(step):
+        n = min(pace.stride(step), pace.next_look(step) - step)
+        step, clock[0] = step + n, clock[0] + 0.1 * n
+        pace.moved(step)
+    assert 480 <= step <= 500 and step == pace.steps
 
 
 def test_schedules():
@@ -246,12 +257,12 @@ def test_biases_from_one_composition_are_of_minimum_norm():
     "arguments, message",
     [
         (dict(model="x"), "expected a DeepPotential"),
-        (dict(model=[small(), small(widths=(4, 4))]), "of the same species, sizes and cutoffs"),
+        (dict(model=[small(), small(widths=(4, 4))]), "have the same species, sizes and cutoffs"),
         (dict(dataset=3), "the training set is a int; expected a Dataset"),
         (dict(dataset=DATASET[:0]), "the training set is empty"),
         (dict(validation=HELD[:0]), "the validation set is empty"),
         (dict(model=small(("O", "H"))), "the training set has Si; the model knows O, H"),
-        (dict(model=small(sel=(5,))), "sel is too small: in the training set an atom has 16 neighbours Si within 4.2"),
+        (dict(model=small(sel=(5,))), "sel is too small: in the training set an atom has 18 neighbours Si within 4.2"),
         (dict(steps=5, max_time=1.0), "give steps or max_time, not both"),
         (dict(max_time=-1.0), "max_time=-1.0; expected seconds"),
         (dict(steps=2.5), "steps=2.5; expected a whole number"),

@@ -33,6 +33,9 @@ class Remark:
     def __str__(self) -> str:
         return self._words
 
+    def __repr__(self) -> str:
+        return "Remark"
+
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Remark)
 
@@ -62,6 +65,11 @@ class DeepPotential(AbstractPotential):
     ):  # fmt: skip
         self.descriptor, self.fitting, self.bias, self.names = descriptor, fitting, bias, tuple(names)
         self.nearest, self.remark, self.series_from = nearest, Remark(remark), series_from
+
+    @property
+    def large(self) -> bool:
+        """Its temporaries are: systems of a batch are computed one after the other."""
+        return True
 
     @property
     def cutoff(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -95,7 +103,7 @@ class DeepPotential(AbstractPotential):
 
         return write_tree(path, model_tree(self))
 
-    def compressed(self, *, nearest: float | None = None, tolerance: float = 1e-9) -> "DeepPotential":
+    def compressed(self, *, nearest: float | None = None, tolerance: float = 1e-7) -> "DeepPotential":
         """This model with its embedding nets as Chebyshev series, several times faster; the nets themselves are kept, for
         files and for distances below `nearest` [angstrom], by default `closest`.
 

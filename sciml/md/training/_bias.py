@@ -13,7 +13,7 @@ from ._predict import predict
 from ._prepare import Prepared, least_squares_bias, without_bias
 
 SOME = 8  # frames of a bucket that the first shift is taken from
-MANY = 400  # frames that the last one is fitted to
+MANY = 200  # frames that the last one is fitted to
 
 
 def shifted(model: Any, data: Prepared, dataset: Any, most: int = SOME) -> Any:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..deep._chebyshev import NODES, chebyshev
+from ..deep._chebyshev import chebyshev
 from ..deep._compress import exact_net, series_deviation
 from ._loss import AbstractLoss, Weights
 from ._order import order
@@ -22,7 +22,8 @@ from ._step import Setting, State, compiled_prediction, compiled_step, trainable
 
 TOGETHER = 64  # steps in one call at most
 FRAMES = 8  # that are predicted at a time
-LIMIT = 1e-5  # of values and slopes of nets, by which a series may be off in training
+NODES = (64, 128, 192, 256, 384, 512)
+LIMIT = 1e-4  # of values and slopes of nets, by which a series may be off in training
 
 
 class Run:
@@ -41,7 +42,7 @@ class Run:
         init = jax.vmap(optimizer.init) if self.count > 1 else optimizer.init
         shift = jnp.zeros((self.count, data.counts.shape[1])[self.count == 1 :], float)
         self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None, shift)
-        self.setting = Setting(self.frozen, loss, optimizer, NODES[1] if series else 0, nearest, average)
+        self.setting = Setting(self.frozen, loss, optimizer, NODES[0] if series else 0, nearest, average)
         self.frames = [jax.tree.map(jnp.asarray, b.frames) for b in data.buckets]
         self.batch = [batch or max(1, -(-32 // b.atoms)) for b in data.buckets]
         self.step, self._epoch = 0, -1

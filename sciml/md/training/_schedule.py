@@ -54,7 +54,7 @@ class Cosine(AbstractSchedule):
     rate: tuple[float, float] = (5e-3, 5e-5)
     energy: tuple[float, float] = (0.02, 1.0)
     force: tuple[float, float] = (1000.0, 100.0)
-    virial: tuple[float, float] = (0.02, 1.0)
+    virial: tuple[float, float] = (10.0, 10.0)
     warm: float = 0.02
 
     def fall(self, step: int, steps: int) -> float:
@@ -71,7 +71,7 @@ class Exponential(AbstractSchedule):
     rate: tuple[float, float] = (1e-3, 1e-5)
     energy: tuple[float, float] = (0.02, 1.0)
     force: tuple[float, float] = (1000.0, 100.0)
-    virial: tuple[float, float] = (0.02, 1.0)
+    virial: tuple[float, float] = (10.0, 10.0)
     every: int = 1
 
     def fall(self, step: int, steps: int) -> float:

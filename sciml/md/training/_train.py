@@ -121,7 +121,7 @@ def train(
         if checkpoint is not None:
             choices = repr((schedule, loss, batch, ema, series, key, steps, max_time, every, str(dtype)))
             saved = Checkpoint(
-                Path(checkpoint), {"model": digest(models), "data": digest((data, held)), "settings": digest((), choices)}
+                Path(checkpoint), {"model": digest(models), "data": digest([b.frames for s in (data, held) if s is not None for b in s.buckets]), "settings": digest((), choices)}
             )  # fmt: skip
         looks = Looks(run, held, patience)
         result, failed = _loop(run, looks, pace, schedule, saved, progress)
