@@ -78,7 +78,7 @@ def random_model(one_sided, types, seed=0):
         cutoff=4.0, start=1.0, sel=(20, 90, 30)[:types], axis=2, one_sided=one_sided,
     )  # fmt: skip
     fitting = md.FittingNet(tuple(net([12, 5, 5], True) for _ in range(types)))
-    return md.DeepPotential(descriptor=descriptor, fitting=fitting, bias=-1000.0 * np.arange(types), names=("A", "B", "C")[:types])
+    return md.DeepPotential(descriptor=descriptor, fitting=fitting, bias=-1000.0 * np.arange(types), names=tuple("ABC")[:types])
 
 
 def by_definition(model, r, kinds):
@@ -169,7 +169,7 @@ def test_a_saved_model_is_the_same(tmp_path, one_sided):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m["descriptor"].update(type="dpa1"), "dpa1"),
+        (lambda m: m["descriptor"].update(type="dpa3"), "dpa3"),
         (lambda m: m["descriptor"].update(exclude_types=[[0, 1]]), "exclude_types"),
         (lambda m: m["descriptor"].update(spin={"use_spin": [True]}), "spin"),
         (lambda m: m["descriptor"].update(compress={"min_nbor_dist": 0.9}), "compressed"),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 
 
 class Limit(NamedTuple):
@@ -36,6 +37,11 @@ class AbstractDescriptor(eqx.Module):
         raise NotImplementedError
 
     @property
+    def mixed(self) -> bool:
+        """Whether it tells types apart by itself, so that one fitting net serves atoms of all types."""
+        return False
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         """How many neighbours there is room for."""
         raise NotImplementedError
@@ -56,14 +62,23 @@ class AbstractDescriptor(eqx.Module):
 
 
 def environment(vectors: Any, start: float, cutoff: float) -> Any:
-    """DeePMD-kit's row R = w (1/r, x/r^2, y/r^2, z/r^2) of each vector `(..., 4)`, zero beyond the cutoff:
-
-        u = clip((r - rs) / (rc - rs), 0, 1),    w = 1 + u^3 (-6 u^2 + 15 u - 10)
-    """
+    """DeePMD-kit's row R = w (1/r, x/r^2, y/r^2, z/r^2) of each vector `(..., 4)`, zero beyond the cutoff."""
     r = jnp.sqrt(dot(vectors, vectors))[..., None]
-    u = jnp.clip((r - start) / (cutoff - start), 0, 1)
-    w = 1 + u**3 * (-6 * u**2 + 15 * u - 10)
+    w = switch(r, start, cutoff)
     return jnp.concatenate([w / r, w / r**2 * vectors], axis=-1)
+
+
+def switch(r: Any, start: float, cutoff: float) -> Any:
+    """w = 1 + u^3 (-6 u^2 + 15 u - 10),    u = clip((r - start) / (cutoff - start), 0, 1)"""
+    u = jnp.clip((r - start) / (cutoff - start), 0, 1)
+    return 1 + u**3 * (-6 * u**2 + 15 * u - 10)
+
+
+def radial_ends(davg: Any, dstd: Any, start: float, cutoff: float, nearest: float) -> np.ndarray:
+    """The least and the largest of (w / r - davg) / dstd at distances down to `nearest`, `(2, ...)`."""
+    raw = np.array([0.0, float(environment(jnp.asarray([nearest, 0.0, 0.0]), start, cutoff)[0])])
+    davg, dstd = np.asarray(davg), np.asarray(dstd)
+    return (raw.reshape(-1, *(1,) * davg.ndim) - davg) / dstd
 
 
 def dot(a: Any, b: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._arguments import check_radii, check_sel, check_widths, placed
 from ._chebyshev import Chebyshev
-from ._descriptor import AbstractDescriptor, Limit, environment
+from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends
 from ._nets import network
 
 
@@ -88,8 +88,7 @@ class SeE2A(AbstractDescriptor):
         return dataclasses.replace(self, sel=sel, davg=wide(davg), dstd=wide(dstd))
 
     def with_embeddings(self, change: Any, nearest: float) -> "SeE2A":
-        raw = np.array([0.0, float(environment(jnp.asarray([nearest, 0.0, 0.0]), self.start, self.cutoff)[0])])
-        ends = (raw[:, None, None] - np.asarray(self.davg)[..., 0]) / np.asarray(self.dstd)[..., 0]  # [end, own, kind]
+        ends = radial_ends(self.davg[..., 0], self.dstd[..., 0], self.start, self.cutoff, nearest)  # [end, own, kind]
         if self.one_sided:
             spans = [(ends[0, :, t].min(), ends[1, :, t].max()) for t in range(self.types)]
         else:
