@@ -2,6 +2,7 @@
 
 from ._fitting import FittingNet as FittingNet
 from ._hybrid import Hybrid as Hybrid
+from ._joined import JoinedPotential as JoinedPotential
 from ._potential import DeepPotential as DeepPotential
 from ._se_atten import SeAtten as SeAtten
 from ._se_e2_a import SeE2A as SeE2A

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,27 @@ def load_deep_potential(path: Any) -> DeepPotential:
 
     **Raises** `NotImplementedError` that names what the file asks for and is not here, `ValueError` for files of another kind.
     """
+    return in_file(path, read_model)
+
+
+def in_file(path: Any, read: Any) -> Any:
+    """`read(path, model, nearest)` of what the file holds."""
     tree = read_tree(path)
     model = tree.get("model")
-    if not isinstance(model, dict) or "descriptor" not in model:
+    if not isinstance(model, dict) or not ("descriptor" in model or "models" in model):
         raise ValueError(f"{path} holds no model of DeePMD-kit: it has no descriptor.")
     nearest = (tree.get("@variables") or {}).get("min_nbor_dist")
     try:
-        return replace(read_model(path, model), nearest=None if nearest is None else float(np.reshape(nearest, ())))
+        return read(path, model, None if nearest is None else float(np.reshape(nearest, ())))
     except KeyError as error:
         raise ValueError(f"{path} is incomplete: it has no {error}, which DeePMD-kit writes.") from None
 
 
-def read_model(path: Any, model: dict[str, Any]) -> DeepPotential:
-    supported(path, "model type", model.get("type", "standard"), ("standard",))
+def read_model(path: Any, model: dict[str, Any], nearest: float | None = None) -> DeepPotential:
+    kind = model.get("type", "standard")
+    if kind == "zbl":
+        raise NotImplementedError(f"{path}: the model type is 'zbl', with a pair potential: md.JoinedPotential.load reads it.")
+    supported(path, "model type", kind, ("standard",))
     fitting = model["fitting"]
     supported(path, "fitting net", fitting["type"], ("ener",))
     descriptor = read_descriptor(path, model["descriptor"])
@@ -47,5 +54,5 @@ def read_model(path: Any, model: dict[str, Any]) -> DeepPotential:
     for found in (fitting["@variables"].get("bias_atom_e"), model["@variables"].get("out_bias")):
         bias = bias if found is None else bias + np.asarray(found, float).reshape(len(names))
     return DeepPotential(  # pyright: ignore[reportCallIssue]
-        descriptor=descriptor, fitting=FittingNet(nets), bias=bias, names=names
+        descriptor=descriptor, fitting=FittingNet(nets), bias=bias, names=names, nearest=nearest
     )
