@@ -4,7 +4,6 @@ holds for each of them."""
 import dataclasses
 from pathlib import Path
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,12 +34,12 @@ def evaluated(model, coord, kinds, box=None):
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.dp")), ids=lambda path: path.stem)
 def test_deepmd_kits_numbers(tmp_path, path):
-    """Forces there are differences of energies, good to 1e-10."""
+    """Forces there are differences of energies, good to 2e-10."""
     pytest.importorskip("h5py")
     model, wanted = load(path), np.load(CASES / "wanted.npz")
     found = evaluated(model, wanted["coord"], wanted["kinds"], wanted["box"])
     np.testing.assert_allclose(found.atom_energies, wanted[f"{path.stem}_each"], atol=1e-12)
-    np.testing.assert_allclose(found.forces, wanted[f"{path.stem}_forces"], atol=2e-10)
+    np.testing.assert_allclose(found.forces, wanted[f"{path.stem}_forces"], atol=3e-10)
     # What we write is what we read, and has the keys that DeePMD-kit writes, of which it rejects others.
     again = load(model.save(tmp_path / path.name))
     assert repr(again) == repr(model) and jax.tree.structure(again) == jax.tree.structure(model)
@@ -79,17 +78,26 @@ def test_invariance_and_smoothness(make):
     order = rng.permutation(6)
     with sciml.float64():
         n = md.allocate(md.system(SIX, ["O"] * 6, masses=1.0), 6.0, skin=0.0)
-        each = jax.jit(lambda r, k: model.atom_energies(pairs_of(r, jnp.eye(3), k, n, model.cutoff))[n.row])
-        slope = jax.jit(jax.grad(lambda x: jnp.sum(each(jnp.asarray(SIX).at[5].set(jnp.array([-2.7, 0.3, 0.1]) - x), kinds))))
-        plain = np.asarray(each(SIX, kinds))
-        np.testing.assert_allclose(each(SIX @ turn, kinds), plain, atol=1e-12)
-        np.testing.assert_allclose(each(SIX[order], kinds[order]), plain[order], atol=1e-12)
-        # Another atom leaves the cutoffs of others one by one: slopes have no jump, and are those of the energy.
-        x = np.linspace(0, 3, 241)
-        along = np.array([slope(jnp.array([d, 0.0, 0.0]))[0] for d in x])
-        values = np.array([np.sum(each(np.concatenate([SIX[:5], [[-2.7 - d, 0.3, 0.1]]]), kinds)) for d in x])
+
+        @jax.jit
+        def energies_and_forces(r, k):
+            pairs = pairs_of(r, jnp.eye(3), k, n, model.cutoff)
+            each, slopes = model.energies_and_slopes(pairs)
+            return each[n.row], jax.vjp(lambda r: pairs_of(r, jnp.eye(3), k, n, model.cutoff).vectors, r)[1](-slopes)[0]
+
+        plain, forces = map(np.asarray, energies_and_forces(SIX, kinds))
+        turned, others = energies_and_forces(SIX @ turn, kinds), energies_and_forces(SIX[order], kinds[order])
+        np.testing.assert_allclose(turned[0], plain, atol=1e-12)
+        np.testing.assert_allclose(turned[1], forces @ turn, atol=1e-13)
+        np.testing.assert_allclose(others[0], plain[order], atol=1e-12)
+        np.testing.assert_allclose(others[1], forces[order], atol=1e-13)
+        # An atom leaves the cutoffs of others one by one: its force does not jump, and is that of the energy.
+        x = np.linspace(0, 3, 121)
+        places = [np.concatenate([SIX[:5], [[-1.7 - d, 0.3, 0.1]]]) for d in x]
+        found = [energies_and_forces(r, kinds) for r in places]
+        values, along = np.array([np.sum(e) for e, _ in found]), np.array([f[5, 0] for _, f in found])
     whole = np.concatenate([[0], np.cumsum((along[1:] + along[:-1]) / 2 * (x[1] - x[0]))])
-    assert np.max(np.abs(np.diff(along))) < 0.2 * np.ptp(along) < 1 and np.ptp(values) > 1e-4
+    assert np.max(np.abs(np.diff(along))) < 0.2 * np.ptp(along) and np.ptp(values) > 1e-4
     np.testing.assert_allclose(whole, values - values[0], atol=1e-2 * np.ptp(values))
 
 
@@ -111,9 +119,8 @@ def test_series(name):
     series = model.compressed(nearest=0.7, tolerance=1e-10)
     assert "Chebyshev" in repr(series)
     with sciml.float64():
-        n = md.allocate(md.system(SIX, ["O"] * 6, masses=1.0), 3.0, skin=0.0)
-        pairs = pairs_of(jnp.asarray(SIX), jnp.eye(3), jnp.array([0, 1, 1, 0, 1, 1]), n, 3.0)
-        np.testing.assert_allclose(series.atom_energies(pairs), model.atom_energies(pairs), atol=1e-8)
+        parts = [jnp.asarray(SIX[None, 1:3]), jnp.asarray(SIX[None, 3:])]
+        np.testing.assert_allclose(series.in_precision(np.float64).descriptor(1, parts), model.descriptor(1, parts), atol=1e-9)
 
 
 class Survey:
@@ -131,10 +138,12 @@ class Survey:
 
 def test_places_and_normalisation_from_the_data():
     found = [type_.new(2, widths=(4,)).surveyed(Survey()) for type_ in (md.SeE2R, md.SeE3)]
-    assert [d.sel for d in found] == [(7, 9)] * 2
+    assert [d.sel for d in found] == [(7, 9)] * 2 and not any(d.is_new for d in found)
     assert np.array_equal(found[0].davg, [[0.1, 0.1], [0.2, 0.2]]) and np.array_equal(found[0].dstd, [[0.3, 0.3], [0.4, 0.4]])
     assert np.array_equal(found[1].dstd[:, 1], [[0.1] * 3, [0.2] * 3])
-    both = md.Hybrid((md.SeE2R.new(2), md.SeAtten.new(2, layers=0))).surveyed(Survey())
+    blank = md.Hybrid((md.SeE2R.new(2), md.SeAtten.new(2, layers=0)))
+    both = blank.surveyed(Survey())
+    assert blank.is_new and not both.is_new
     assert [k.places for k in both.limits] == [7, 9, 14] and both.descriptors[1].dstd.shape == (2, 4)
     with pytest.raises(ValueError, match="no places for neighbours yet"):
         _ = md.SeAtten.new(2).limits
@@ -181,17 +190,15 @@ def test_what_is_not_here_is_named(tmp_path, name, change, said):
 
 
 def test_what_deepmd_kit_does_not_have(tmp_path):
+    pytest.importorskip("h5py")
     d = DESCRIPTORS["se_atten"]()
-    model = md.DeepPotential(
-        descriptor=d, fitting=md.FittingNet.new(2, d.size, widths=(6,)), bias=np.zeros(2), names=NAMES
-    )
+    fitting = md.FittingNet.new(2, d.size, widths=(6,))
+    model = md.DeepPotential(descriptor=d, fitting=fitting, bias=np.zeros(2), names=NAMES)
     with pytest.raises(NotImplementedError, match="shared=True"):
         model.save(tmp_path / "a.dp")
     joined = md.JoinedPotential.new(potential(DESCRIPTORS["se_e3"]()), md.ZBL(NAMES), start=0.5, end=0.9)
     with pytest.raises(NotImplementedError, match="SeAtten"):
         joined.save(tmp_path / "a.dp")
     # Of nets that are the same for all types it has copies.
-    shared = dataclasses.replace(potential(DESCRIPTORS["se_e3"]()), fitting=model.fitting)
-    one = dataclasses.replace(shared, fitting=md.FittingNet(model.fitting.nets[:1]))
-    assert len(model_tree(one)["model"]["fitting"]["nets"]["networks"]) == 2
-    assert eqx.tree_equal(model.fitting.nets[0], model.fitting.nets[0])
+    shared = dataclasses.replace(joined.far, fitting=md.FittingNet.new(2, joined.far.descriptor.size, shared=True))
+    assert len(model_tree(shared)["model"]["fitting"]["nets"]["networks"]) == 2

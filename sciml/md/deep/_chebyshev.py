@@ -64,7 +64,7 @@ class Chebyshev(eqx.Module):
             return self._quick(s, R)
         x = self._scaled(s)
         inside = jnp.all(jnp.abs(x) <= 1 + FAINT)
-        return jax.lax.cond(inside, self._quick, self.exact.contract, s, R)
+        return jax.lax.cond(inside, lambda s, R: self._quick(s, R), lambda s, R: self.exact.contract(s, R), s, R)
 
     def _quick(self, s: Any, R: Any) -> Any:
         moments = _moments(self._scaled(s), R, self.coefficients.shape[0])

@@ -54,5 +54,5 @@ def _deviation(series: Chebyshev) -> Any:
     x = jnp.cos(jnp.linspace(0, jnp.pi, 2 * series.nodes + 1))
     s = ((series.high - series.low) * x + series.high + series.low) / 2
     both = lambda f: jax.vmap(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),)))(s)  # noqa: E731
-    pairs = zip(both(series.series), both(lambda x: series.exact(x[None])), strict=True)
+    pairs = zip(both(series.series), both(lambda x: series.exact(x[None, None])[0]), strict=True)
     return jnp.max(jnp.stack([jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(b)) for a, b in pairs]))

@@ -46,6 +46,11 @@ class AbstractDescriptor(eqx.Module):
         """How many neighbours there is room for."""
         raise NotImplementedError
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it has no normalisation and no places yet."""
+        raise NotImplementedError
+
     def __call__(self, own: int, parts: list[Any]) -> Any:
         """D `(rows, size)` of atoms of the type `own`, a Python number; `parts[t]` `(rows, slots, 3)` are the vectors to their
         neighbours of type t [angstrom], in any order. Those beyond the cutoff are empty places."""
@@ -74,13 +79,18 @@ def switch(r: Any, start: float, cutoff: float) -> Any:
     return 1 + u**3 * (-6 * u**2 + 15 * u - 10)
 
 
-def radial_ends(davg: Any, dstd: Any, start: float, cutoff: float, nearest: float) -> np.ndarray:
-    """The least and the largest of (w / r - davg) / dstd at distances down to `nearest`, `(2, ...)`."""
-    raw = np.array([0.0, float(environment(jnp.asarray([nearest, 0.0, 0.0]), start, cutoff)[0])])
-    davg, dstd = np.asarray(davg), np.asarray(dstd)
-    return (raw.reshape(-1, *(1,) * davg.ndim) - davg) / dstd
-
-
 def dot(a: Any, b: Any) -> Any:
     # Written out: XLA's sum over so short an axis costs more than the nets' largest product.
     return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))
+
+
+def radial(r: Any, start: float, cutoff: float) -> Any:
+    """The first component of R at the distance r, in NumPy."""
+    u = np.clip((r - start) / (cutoff - start), 0, 1)
+    return (1 + u**3 * (-6 * u**2 + 15 * u - 10)) / r
+
+
+def radial_ends(davg: Any, dstd: Any, start: float, cutoff: float, nearest: float) -> np.ndarray:
+    """The least and the largest of (w / r - davg) / dstd at distances down to `nearest`, `(2, ...)`."""
+    davg, dstd = np.asarray(davg), np.asarray(dstd)
+    return np.stack([-davg, radial(nearest, start, cutoff) - davg]) / dstd

@@ -59,6 +59,10 @@ class Hybrid(AbstractDescriptor):
     def __call__(self, own: int, parts: list[Any]) -> Any:
         return jnp.concatenate([d(own, parts) for d in self.descriptors], axis=1)
 
+    @property
+    def is_new(self) -> bool:
+        return any(d.is_new for d in self.descriptors)
+
     def surveyed(self, survey: Any) -> "Hybrid":
         return Hybrid(d.surveyed(survey) for d in self.descriptors)
 

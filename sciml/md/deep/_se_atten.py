@@ -143,6 +143,10 @@ class SeAtten(AbstractDescriptor):
     def _seen(self, neighbour: Any, centre: Any) -> Any:
         return neighbour if self.one_sided else jnp.concatenate([neighbour, centre], axis=-1)
 
+    @property
+    def is_new(self) -> bool:
+        return self.sel is None or not np.any(np.asarray(self.dstd) != 1)
+
     def surveyed(self, survey: Any) -> "SeAtten":
         sel = survey.places_in_all(self.cutoff) if self.sel is None else self.sel
         return dataclasses.replace(self, sel=sel, dstd=survey.normalisation(self.cutoff, self.start, sel)[1])

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._arguments import check_radii, check_sel, check_widths, placed
 from ._chebyshev import Chebyshev
-from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends
+from ._descriptor import AbstractDescriptor, Limit, environment, radial
 from ._nets import network
 
 
@@ -81,6 +81,10 @@ class SeE2A(AbstractDescriptor):
         A = total / sum(sel)
         return jnp.einsum("ndm,nda->nma", A, A[..., : self.axis]).reshape(len(A), -1)
 
+    @property
+    def is_new(self) -> bool:
+        return self.sel is None or not np.any(self.davg)
+
     def surveyed(self, survey: Any) -> "SeE2A":
         sel = survey.places(self.cutoff) if self.sel is None else self.sel
         davg, dstd = survey.normalisation(self.cutoff, self.start, sum(sel))
@@ -88,7 +92,8 @@ class SeE2A(AbstractDescriptor):
         return dataclasses.replace(self, sel=sel, davg=wide(davg), dstd=wide(dstd))
 
     def with_embeddings(self, change: Any, nearest: float) -> "SeE2A":
-        ends = radial_ends(self.davg[..., 0], self.dstd[..., 0], self.start, self.cutoff, nearest)  # [end, own, kind]
+        raw = np.array([0.0, radial(nearest, self.start, self.cutoff)])
+        ends = (raw[:, None, None] - np.asarray(self.davg)[..., 0]) / np.asarray(self.dstd)[..., 0]  # [end, own, kind]
         if self.one_sided:
             spans = [(ends[0, :, t].min(), ends[1, :, t].max()) for t in range(self.types)]
         else:

@@ -74,6 +74,10 @@ class SeE2R(AbstractDescriptor):
                 total = total + absent * net((-davg / dstd)[None])
         return total / (5 * sum(sel))
 
+    @property
+    def is_new(self) -> bool:
+        return self.sel is None or not np.any(self.davg)
+
     def surveyed(self, survey: Any) -> "SeE2R":
         sel = survey.places(self.cutoff) if self.sel is None else self.sel
         davg, dstd = survey.normalisation(self.cutoff, self.start, sum(sel))

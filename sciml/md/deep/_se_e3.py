@@ -69,6 +69,10 @@ class SeE3(AbstractDescriptor):
                 total = total + net.contract(c, c[..., None])[:, 0] / (sel[a] * sel[b])
         return total
 
+    @property
+    def is_new(self) -> bool:
+        return self.sel is None or not np.any(np.asarray(self.dstd) != 1)
+
     def surveyed(self, survey: Any) -> "SeE3":
         sel = survey.places(self.cutoff) if self.sel is None else self.sel
         _, dstd = survey.normalisation(self.cutoff, self.start, sum(sel))
