@@ -89,9 +89,15 @@ from ._validate import validate as validate
 from .data import Dataset as Dataset
 from .deep import DeepPotential as DeepPotential
 from .deep import FittingNet as FittingNet
+from .deep import Hybrid as Hybrid
+from .deep import JoinedPotential as JoinedPotential
+from .deep import SeAtten as SeAtten
 from .deep import SeE2A as SeE2A
+from .deep import SeE2R as SeE2R
+from .deep import SeE3 as SeE3
 from .deep import deep_potential as deep_potential
 from .potentials import EAM as EAM
+from .potentials import ZBL as ZBL
 from .potentials import Buckingham as Buckingham
 from .potentials import Excluding as Excluding
 from .potentials import HarmonicAngles as HarmonicAngles

@@ -169,7 +169,7 @@ def test_a_saved_model_is_the_same(tmp_path, one_sided):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m["descriptor"].update(type="dpa1"), "dpa1"),
+        (lambda m: m["descriptor"].update(type="dpa3"), "dpa3"),
         (lambda m: m["descriptor"].update(exclude_types=[[0, 1]]), "exclude_types"),
         (lambda m: m["descriptor"].update(spin={"use_spin": [True]}), "spin"),
         (lambda m: m["descriptor"].update(compress={"min_nbor_dist": 0.9}), "compressed"),

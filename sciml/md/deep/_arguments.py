@@ -31,7 +31,7 @@ def check_sel(what: str, sel: Any, types: int) -> tuple[int, ...] | None:
     return tuple(int(k) for k in found)
 
 
-def placed(sel: tuple[int, ...] | None) -> tuple[int, ...]:
+def placed(sel: Any) -> Any:
     """**Raises** `ValueError` where there are no places yet."""
     if sel is None:
         raise ValueError("This model has no places for neighbours yet, sel is None: md.train finds them from the data.")

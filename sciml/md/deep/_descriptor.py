@@ -37,6 +37,11 @@ class AbstractDescriptor(eqx.Module):
         raise NotImplementedError
 
     @property
+    def mixed(self) -> bool:
+        """Whether it tells types apart by itself, so that one fitting net serves atoms of all types."""
+        return False
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         """How many neighbours there is room for."""
         raise NotImplementedError
@@ -62,13 +67,9 @@ class AbstractDescriptor(eqx.Module):
 
 
 def environment(vectors: Any, start: float, cutoff: float) -> Any:
-    """DeePMD-kit's row R = w (1/r, x/r^2, y/r^2, z/r^2) of each vector `(..., 4)`, zero beyond the cutoff:
-
-        u = clip((r - rs) / (rc - rs), 0, 1),    w = 1 + u^3 (-6 u^2 + 15 u - 10)
-    """
+    """DeePMD-kit's row R = w (1/r, x/r^2, y/r^2, z/r^2) of each vector `(..., 4)`, zero beyond the cutoff."""
     r = jnp.sqrt(dot(vectors, vectors))[..., None]
-    u = jnp.clip((r - start) / (cutoff - start), 0, 1)
-    w = 1 + u**3 * (-6 * u**2 + 15 * u - 10)
+    w = switch(r, start, cutoff)
     return jnp.concatenate([w / r, w / r**2 * vectors], axis=-1)
 
 
@@ -78,6 +79,18 @@ def radial(r: Any, start: float, cutoff: float) -> Any:
     return (1 + u**3 * (-6 * u**2 + 15 * u - 10)) / r
 
 
+def switch(r: Any, start: float, cutoff: float) -> Any:
+    """w = 1 + u^3 (-6 u^2 + 15 u - 10),    u = clip((r - start) / (cutoff - start), 0, 1)"""
+    u = jnp.clip((r - start) / (cutoff - start), 0, 1)
+    return 1 + u**3 * (-6 * u**2 + 15 * u - 10)
+
+
 def dot(a: Any, b: Any) -> Any:
     # Written out: XLA's sum over so short an axis costs more than the nets' largest product.
     return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))
+
+
+def radial_ends(davg: Any, dstd: Any, start: float, cutoff: float, nearest: float) -> np.ndarray:
+    """The least and the largest of (w / r - davg) / dstd at distances down to `nearest`, `(2, ...)`."""
+    davg, dstd = np.asarray(davg), np.asarray(dstd)
+    return np.stack([-davg, radial(nearest, start, cutoff) - davg]) / dstd

@@ -246,4 +246,5 @@ def deep_potential(
     d = SeE2A.new(len(found), key=key) if descriptor is None else descriptor
     if d.types != len(found):
         raise ValueError(f"deep_potential: the descriptor is of {d.types} types; species are {', '.join(found)}.")
-    return DeepPotential(d, FittingNet.new(len(found), d.size, widths=widths, key=key), np.zeros(len(found)), found)
+    fitting = FittingNet.new(len(found), d.size, widths=widths, shared=d.mixed, key=key)
+    return DeepPotential(d, fitting, np.zeros(len(found)), found)

@@ -19,3 +19,4 @@ from ._tabulated import Tabulated as Tabulated
 from ._tabulated import load_table as load_table
 from ._tail import TailCorrection as TailCorrection
 from ._tail import tail_correction as tail_correction
+from ._zbl import ZBL as ZBL

@@ -120,9 +120,9 @@ def train(
         saved = None
         if checkpoint is not None:
             choices = repr((schedule, loss, batch, ema, series, key, steps, max_time, every, str(dtype)))
-            saved = Checkpoint(
-                Path(checkpoint), {"model": digest(models), "data": digest([b.frames for s in (data, held) if s is not None for b in s.buckets]), "settings": digest((), choices)}
-            )  # fmt: skip
+            frames = [b.frames for part in (data, held) if part is not None for b in part.buckets]
+            digests = {"model": digest(models), "data": digest(frames), "settings": digest((), choices)}
+            saved = Checkpoint(Path(checkpoint), digests)
         looks = Looks(run, held, patience)
         result, failed = _loop(run, looks, pace, schedule, saved, progress)
         found = _finished(run, looks, held, models)
