@@ -103,10 +103,10 @@ def trained():
 
 def test_training_makes_errors_small(trained):
     history = trained.history
-    assert trained.success and trained.stats["steps"] == 400 == history.step[-1] and len(history) == 50
+    assert trained.success and trained.stats["steps"] == 400 == history.step[-1] and len(history) == 25
     first, last = history.validation_force[0], history.validation_force[-1]
     # Virials too: they are labels of their own, in the loss from the start.
-    assert last < 0.25 * first and history.validation_virial[-1] < 0.25 * history.validation_virial[0]
+    assert last < 0.25 * first and history.validation_virial[-1] < 0.5 * history.validation_virial[0]
     # The remark is what the whole validation set says of the final model, in the precision of files.
     found = md.validate(trained.potential, HELD)
     assert found.force_error == pytest.approx(last, rel=1e-5)
@@ -191,7 +191,8 @@ def test_fine_tuning_keeps_the_normalisation(trained):
     np.testing.assert_allclose(moved.bias - trained.potential.bias, 3.0, atol=1e-6)
     found = md.train(trained.potential, shifted, steps=20, schedule=md.Exponential(rate=(1e-4, 1e-5)), **SETTINGS)
     assert np.array_equal(found.potential.descriptor.davg, trained.potential.descriptor.davg)
-    np.testing.assert_allclose(found.potential.bias - trained.potential.bias, 3.0, atol=0.05)
+    after = md.validate(found.potential, shifted)
+    assert abs(np.mean(after.energies - after.wanted_energies)) < 1e-8
     assert found.history.force[0] < 1.3 * trained.history.force[-1]
 
 

@@ -12,7 +12,7 @@ from ._history import COLUMNS
 from ._prepare import Prepared
 from ._run import Run, _evenly
 
-SOME = 32  # frames of the validation set that a look takes
+SOME = 4, 32  # frames that a look takes, at least and at most
 
 
 class Looks:
@@ -27,7 +27,6 @@ class Looks:
         self._sums = np.zeros((2, run.count, 3))
         if held is not None:
             self._frames = [jax.tree.map(jnp.asarray, b.frames) for b in held.buckets]
-            self._some = [_evenly(len(b.members), SOME / len(held.counts)) for b in held.buckets]
 
     def add(self, sums: np.ndarray) -> None:
         self._sums += sums
@@ -36,15 +35,17 @@ class Looks:
         finite = [bool(jnp.all(jnp.isfinite(a))) for a in jax.tree.leaves(self.run.state.parameters)]
         return all(finite) and bool(np.all(np.isfinite(self._sums)))
 
-    def look(self, rate: float, seconds: float) -> None:
-        """A row of the history."""
-        self.run.refit(self.run.parameters, SOME)
+    def look(self, rate: float, seconds: float, steps: int) -> None:
+        """A row of the history, after `steps` steps; looking takes a small part of their time."""
+        some = int(np.clip(steps * max(self.run.batch) // 4, *SOME))
+        self.run.refit(self.run.parameters, some)
         trained = _root(self._sums)
         self._sums[:] = 0
         ahead = np.broadcast_to([self.run.step, seconds, rate], (self.run.count, 3))
         held = np.full((self.run.count, 3), np.nan)
         if self.held is not None:
-            held = _root(squares(self.run, self.run.parameters, self.held, self._frames, self._some))
+            which = [_evenly(len(b.members), some / len(self.held.counts)) for b in self.held.buckets]
+            held = _root(squares(self.run, self.run.parameters, self.held, self._frames, which))
         self._rows.append(np.concatenate([ahead, trained, held], axis=1))
         if self.patience is not None:
             force = held[:, 1]

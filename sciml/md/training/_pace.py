@@ -10,7 +10,7 @@ import numpy as np
 from .._checks import whole_number
 
 DEFAULT = 20_000
-LOOKS = 50
+LOOKS = 25
 FIRST = 20  # steps whose pace is measured where a time is given
 
 

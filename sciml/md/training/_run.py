@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from ._schedule import AbstractSchedule
 from ._step import Setting, State, compiled_prediction, compiled_step, trainable
 
 TOGETHER = 64  # steps in one call at most
-FRAMES = 8  # that are predicted at a time
+FRAMES = 4  # that are predicted at a time
 NODES = (64, 128, 192, 256, 384, 512)
 LIMIT = 1e-4  # of values and slopes of nets, by which a series may be off in training
 
@@ -47,7 +48,7 @@ class Run:
         self.batch = [batch or max(1, -(-32 // b.atoms)) for b in data.buckets]
         self.step, self._epoch = 0, -1
         self._steps, self._queue = {}, []
-        self.compiled = 0
+        self.compiled, self._timed = 0, np.zeros(2)
 
     # Moving on.
 
@@ -61,11 +62,19 @@ class Run:
             picks = np.stack([_padded(p) for p in picks])
             columns = Weights(*(_padded(np.array(c)) for c in zip(*weights, strict=True)))
             picks = picks if self.count > 1 else picks[0]
+            known, began = "step" in self._steps, time.monotonic()
             call = self._compiled("step", compiled_step)
             self.state, squares = call(self.state, self.frames[bucket], picks, _padded(np.array(rates)), columns, n)
             sums += np.stack([np.reshape(a, (self.count, 3)) for a in squares])
             self.step += n
+            if known and len(self.frames) == 1:
+                self._timed += [n, time.monotonic() - began]
         return sums
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Without compiling and looking; NaN where that is not known."""
+        return self._timed[1] / self._timed[0] if self._timed[0] else np.nan
 
     def _next(self, until: int) -> tuple[int, np.ndarray]:
         """The bucket of the next steps and their frames `(members, steps, batch)`."""

@@ -33,7 +33,7 @@ class Training:
     """What came of `md.train`.
 
     **Attributes:** `potential`, the trained model, its energy bias refitted; `history`, a table of errors; `result`, a
-    sentence; `success`, whether it went to its end; `stats`: steps, seconds, precision, nodes of series.
+    sentence; `success`, whether it went to its end; `stats`: steps, seconds, precision, nodes of series, ...
     """
 
     potential: DeepPotential
@@ -84,7 +84,7 @@ def train(
         `md.SquaredError()`, `md.Huber(delta)` or `md.AbsoluteError()`; `optimizer`: an optax transformation without a rate.
     - `ema`: the decay of a running average of the parameters, such as 0.999, which is then what is measured and returned.
     - `patience`: stops when the validation error has not fallen for so many looks, and returns the best model.
-    - `every`: steps between looks at the errors, by default a fiftieth of all.
+    - `every`: steps between looks at the errors, by default a twenty-fifth of all.
     - `series`: embedding nets run as Chebyshev series, with as many nodes as the nets need at every look.
     - `precision`: of the nets, `numpy.float32` or `numpy.float64`.
     - `checkpoint`: a `.npz` file, written every 30 seconds and at the end; the same call goes on from it, bit for bit.
@@ -120,7 +120,7 @@ def train(
         saved = None
         if checkpoint is not None:
             choices = repr((schedule, loss, batch, ema, series, key, steps, max_time, every, str(dtype)))
-            frames = [b.frames for part in (data, held) if part is not None for b in part.buckets]
+            frames = [[getattr(d, f.name) for f in dataclasses.fields(d)] for d in (dataset, validation) if d is not None]
             digests = {"model": digest(models), "data": digest(frames), "settings": digest((), choices)}
             saved = Checkpoint(Path(checkpoint), digests)
         looks = Looks(run, held, patience)
@@ -129,7 +129,7 @@ def train(
     words = result or f"{run.step} steps in {time.monotonic() - began:.0f} s."
     stats = {
         "steps": run.step, "seconds": time.monotonic() - began, "precision": str(dtype), "nodes": run.setting.nodes,
-        "batch": run.batch, "frames": len(dataset), "compiled": run.compiled,
+        "batch": run.batch, "frames": len(dataset), "compiled": run.compiled, "seconds_per_step": run.seconds_per_step,
     }  # fmt: skip
     made = [Training(p, History(looks.table(k)), words, not result, stats) for k, p in enumerate(found)]
     outcome = made if isinstance(model, (list, tuple)) else made[0]
@@ -199,7 +199,7 @@ def _loop(
                     failed = True
                     break
                 if run.step == until:
-                    looks.look(schedule.at(run.step, pace.steps)[0], pace.elapsed)
+                    looks.look(schedule.at(run.step, pace.steps)[0], pace.elapsed, run.step - at)
                     bar.total = pace.steps
                     bar.set_postfix_str(looks.words())
                     run.refine()

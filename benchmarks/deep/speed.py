@@ -1,0 +1,158 @@
+"""Deep Potential of DeePMD-kit's water example: a training step and an evaluation, beside DeePMD-kit, in one run.
+
+    DEEPMD_ENV=ENV python benchmarks/deep/speed.py training     a step of one frame of 192 atoms, float64 and float32
+    DEEPMD_ENV=ENV python benchmarks/deep/speed.py inference MODEL.dp
+                                                                energy, forces and virial of 192 atoms: exact nets, Chebyshev
+                                                                series, DeePMD-kit as it is and compressed
+
+MODEL is one that was trained for long (benchmarks/deep/train.py hour): how many terms a series has depends on its nets. Each
+part is added to benchmarks/results/deep_speed.json. Nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "md")]
+
+import deep_speed  # noqa: E402
+from rows import header  # noqa: E402
+from water import DATA, dp, python, settings, write_settings  # noqa: E402
+
+RESULT = HERE.parent / "results" / "deep_speed.json"
+STEPS = 200
+
+EVALUATE = """
+import json, sys, time
+import numpy as np
+from deepmd.infer import DeepPot
+model = DeepPot(sys.argv[1])
+x = np.load(sys.argv[2])
+call = lambda: model.eval(x["r"].reshape(1, -1), x["cell"].reshape(1, 9), x["kinds"].tolist())
+found, took = call(), []
+for k in range(46):
+    began = time.perf_counter(); call(); took.append(1e3 * (time.perf_counter() - began))
+np.savez(sys.argv[3], energy=found[0], forces=found[1][0], virial=found[2][0])
+print(json.dumps({"ms": float(np.median(took[5:])), "fastest_ms": min(took[5:])}))
+"""
+
+
+def ours_training(precision: str) -> dict[str, Any]:
+    from sciml import md
+
+    data, _ = md.datasets.water()
+    model = md.deep_potential(("O", "H"), md.SeE2A.new(2, sel=(46, 92)))
+    found = {}
+    for name, series in (("series", True), ("exact nets", False)):
+        steps = STEPS if series else STEPS // 4
+        t = md.train(model, data, steps=steps, precision=np.dtype(precision), series=series, progress=False)
+        found[name] = {"ms": 1e3 * t.stats["seconds_per_step"], "seconds": t.stats["seconds"], "nodes": t.stats["nodes"]}
+    return found
+
+
+def deepmd_training(precision: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        write_settings(Path(folder), settings(120, precision, every=20))
+        began = time.perf_counter()
+        out = dp(Path(folder), "train", "input.json", "--skip-neighbor-stat")
+        seconds = time.perf_counter() - began
+    (each,) = re.findall(r"average training time: ([\d.]+) s/batch", out)
+    return {"ms": 1e3 * float(each), "seconds": seconds}
+
+
+def training() -> None:
+    rows: dict[str, Any] = {}
+    for precision in ("float64", "float32"):
+        rows[f"DeePMD-kit, {precision}"] = deepmd_training(precision)
+        rows[f"sciml, {precision}"] = alone("ours_training", precision)
+    base = rows["DeePMD-kit, float64"]["ms"]
+    faster = {p: base / rows[f"sciml, {p}"]["series"]["ms"] for p in ("float64", "float32")}
+    same = rows["DeePMD-kit, float32"]["ms"] / rows["sciml, float32"]["series"]["ms"]
+    record("training", {"rows": rows, "faster_than_deepmd_float64": faster, "float32_faster_than_deepmd_float32": same})
+
+
+def ours_inference(path: str, precision: str, series: str, out: str) -> dict[str, Any]:
+    import sciml
+    from sciml import md
+
+    dtype = np.dtype(precision)
+    with sciml.float64():
+        model = _full(md.DeepPotential.load(path))
+        model = model.compressed() if series == "series" else model
+        given, anew, compiled, _ = deep_speed.prepared(model, 1, dtype)
+        energy, forces, virial = map(np.asarray, given())
+        np.savez(out, energy=energy, forces=forces, virial=virial)
+        found = {"list_given": deep_speed.timed(given), "list_made": deep_speed.timed(anew), "compile_s": compiled}
+    nodes = [getattr(net, "nodes", 0) for net in model.descriptor.embeddings]
+    return found | {"nodes": nodes}
+
+
+def _full(model: Any) -> Any:
+    """With the places of the water example."""
+    return dataclasses.replace(model, descriptor=dataclasses.replace(model.descriptor, sel=(46, 92)))
+
+
+def inference(path: str) -> None:
+    from sciml import md
+
+    rows: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        r, cell, kinds = deep_speed.water()
+        np.savez(folder / "frame.npz", r=r, cell=cell, kinds=kinds)
+        full = _full(md.DeepPotential.load(path)).save(folder / "model.dp")
+        dp(folder, "convert-backend", "model.dp", "model.pb")
+        write_settings(folder, settings(1))
+        dp(folder, "compress", "-i", "model.pb", "-o", "compressed.pb", "-t", "input.json")
+        for kind in ("model", "compressed"):
+            rows[f"DeePMD-kit, {kind}"] = json.loads(
+                python(folder, EVALUATE, f"{kind}.pb", "frame.npz", f"{kind}.npz").splitlines()[-1]
+            )
+        for precision in ("float64", "float32"):
+            for series in ("exact", "series"):
+                out = folder / f"{series}_{precision}.npz"
+                rows[f"sciml, {precision}, {series}"] = alone("ours_inference", full, precision, series, out)
+        found = {p.stem: dict(np.load(p)) for p in folder.glob("*.npz") if p.stem != "frame"}
+    base, small = rows["DeePMD-kit, model"]["ms"], rows["DeePMD-kit, compressed"]["ms"]
+    ratios = {
+        name: {"DeePMD-kit": base / row["list_given"]["ms"], "DeePMD-kit compressed": small / row["list_given"]["ms"]}
+        for name, row in rows.items()
+        if name.startswith("sciml")
+    }
+    apart = {name: deep_speed._apart(x, found["model"]) for name, x in found.items() if name != "model"}
+    record("inference", {"rows": rows, "times_faster_than": ratios, "deviations_from_deepmd_float64": apart})
+
+
+def alone(function: str, *arguments: Any) -> dict[str, Any]:
+    """In a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "call", function, *map(str, arguments)], capture_output=True, text=True
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def record(name: str, values: dict[str, Any]) -> None:
+    found = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    found[name] = header() | {"data": DATA.name} | values
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    print(json.dumps({name: values}, indent=1))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "call":
+        print(json.dumps(globals()[sys.argv[2]](*sys.argv[3:])))
+    else:
+        {"training": training, "inference": inference}[sys.argv[1]](*sys.argv[2:])
