@@ -87,6 +87,7 @@ from ._units import Units as Units
 from ._validate import Validation as Validation
 from ._validate import validate as validate
 from .data import Dataset as Dataset
+from .deep import AbstractDescriptor as AbstractDescriptor
 from .deep import DeepPotential as DeepPotential
 from .deep import FittingNet as FittingNet
 from .deep import Hybrid as Hybrid

@@ -74,9 +74,9 @@ class Validation:
             if not len(b):
                 ax.set_axis_off()
                 continue
-            some = slice(None, None, max(1, len(b) // MANY))
+            some, few = slice(None, None, max(1, len(b) // MANY)), len(b) < 1000
             ax.plot([b.min(), b.max()], [b.min(), b.max()], color="0.6", lw=1, zorder=0)
-            ax.plot(b[some], a[some], ".", ms=3, alpha=0.6 if len(b) < 1000 else 0.2, mew=0)
+            ax.plot(b[some], a[some], ".", ms=7 if few else 3, alpha=0.7 if few else 0.2, mew=0)
             ax.set(xlabel=f"{name}, label [{unit}]", ylabel=f"{name}, potential [{unit}]", aspect="equal")
             ax.set_title(f"RMS error {scale * _rms(a - b):.3g} {small}", fontsize="medium")
         return axes

@@ -302,3 +302,25 @@ def test_arguments(arguments, message):
 def test_choices(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "descriptor",
+    [
+        md.SeE2R.new(1, cutoff=4.2, start=2.0, widths=(6, 12)),
+        md.SeE3.new(1, cutoff=3.2, start=2.0, widths=(2, 4)),
+        md.SeAtten.new(1, cutoff=4.2, start=2.0, widths=(6, 12), axis=4, layers=1),
+        md.Hybrid((md.SeE2A.new(1, cutoff=4.2, start=2.0, widths=(4, 8), axis=4), md.SeE2R.new(1, cutoff=3.2, start=2.0))),
+    ],
+    ids=lambda d: type(d).__name__,
+)
+def test_every_descriptor_is_trained(descriptor, tmp_path):
+    found = md.train(md.deep_potential(("Si",), descriptor, widths=(8, 8)), DATASET, validation=HELD, steps=60, **SETTINGS)
+    force = found.history.validation_force
+    assert force[-1] < 0.9 * force[0]
+    # What was found in training is what the potential says, and what is in its file.
+    error = md.validate(found.potential, HELD).force_error
+    assert f"{1e3 * error:.3g} meV/angstrom" in repr(found.potential)
+    again = md.DeepPotential.load(found.potential.save(tmp_path / "a.dp"))
+    assert md.validate(again, HELD).force_error == pytest.approx(error, rel=1e-10)

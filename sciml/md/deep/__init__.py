@@ -1,5 +1,6 @@
 """Deep Potential: descriptors, nets, and what trains them."""
 
+from ._descriptor import AbstractDescriptor as AbstractDescriptor
 from ._fitting import FittingNet as FittingNet
 from ._hybrid import Hybrid as Hybrid
 from ._joined import JoinedPotential as JoinedPotential
