@@ -12,6 +12,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from .._pairs import Pairs
 
@@ -19,30 +21,53 @@ from .._pairs import Pairs
 BLOCK = 64
 
 
-def by_blocks(function: Callable[..., Any], pairs: Pairs, types: int) -> Any:
-    """`function(type, vectors, mask, species)` of blocks of rows of one type, as arrays by rows.
+def by_blocks(function: Callable[..., Any], model: Any, pairs: Pairs, types: int) -> Any:
+    """`function(model, type, vectors, mask, species)` of blocks of rows of one type, as arrays by rows.
 
-    Every type begins a new block; the rows that are missing in its last have empty slots, and what they give is dropped.
+    Every type begins a new block; the rows that are missing in its last have empty slots, and what they give is dropped. Where
+    JAX has several devices, each takes a part of the blocks.
     """
-    rows = len(pairs.centres)
-    size = min(BLOCK * 4 // pairs.vectors.dtype.itemsize, rows)
+    rows, devices = len(pairs.centres), jax.devices()
+    size = BLOCK * 4 // pairs.vectors.dtype.itemsize // (1 if len(devices) == 1 else 2)
+    size = min(size, rows)
     order = jnp.argsort(pairs.centres, stable=True).astype(jnp.int32)
     starts = jnp.searchsorted(pairs.centres[order], jnp.arange(types + 1)).astype(jnp.int32)
     first = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(-(-jnp.diff(starts) // size))])  # blocks before a type
     count = -(-rows // size) + types - 1
 
-    def one(b: Any) -> Any:
-        own = jnp.sum(b >= first[1:])
-        known = jnp.minimum(own, types - 1)
-        ranks = starts[known] + (b - first[known]) * size + jnp.arange(size)
-        which = jnp.where(ranks < starts[known + 1], order[jnp.minimum(ranks, rows - 1)], rows)
-        take = lambda a, fill: a.at[which].get(mode="fill", fill_value=fill)  # noqa: E731
-        return function(own, take(pairs.vectors, 1.0), take(pairs.mask, False), take(pairs.species, 0))
+    def part(numbers: Any, given: Any) -> Any:
+        model, arrays, (order, starts, first) = given
 
-    found = jax.lax.map(one, jnp.arange(count))
+        def one(b: Any) -> Any:
+            own = jnp.sum(b >= first[1:])
+            known = jnp.minimum(own, types - 1)
+            ranks = starts[known] + (b - first[known]) * size + jnp.arange(size)
+            which = jnp.where(ranks < starts[known + 1], order[jnp.minimum(ranks, rows - 1)], rows)
+            take = lambda a, fill: a.at[which].get(mode="fill", fill_value=fill)  # noqa: E731
+            return function(model, own, *(take(a, fill) for a, fill in zip(arrays, (1.0, False, 0), strict=True)))
+
+        return jax.lax.map(one, numbers)
+
+    given = model, (pairs.vectors, pairs.mask, pairs.species), (order, starts, first)
+    found = _on_all(part, jnp.arange(count), given, devices)
     rank = jnp.zeros(rows, jnp.int32).at[order].set(jnp.arange(rows, dtype=jnp.int32))
     place = first[pairs.centres] * size + rank - starts[pairs.centres]
+    if len(devices) > 1:  # blocks are dealt out in turn
+        block = place // size
+        place = (block % len(devices) * -(-count // len(devices)) + block // len(devices)) * size + place % size
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[place], found)
+
+
+def _on_all(part: Callable[..., Any], numbers: Any, given: Any, devices: list[Any]) -> Any:
+    """`part(numbers, given)`, the numbers dealt out to all devices: block k is on device k modulo their number."""
+    if len(devices) == 1:
+        return part(numbers, given)
+    each = -(-len(numbers) // len(devices))
+    # Numbers beyond the last block are of no type.
+    dealt = jnp.arange(each * len(devices)).reshape(each, -1).T.ravel()
+    mesh = Mesh(np.array(devices), ("blocks",))
+    spread = jax.shard_map(part, mesh=mesh, in_specs=(P("blocks"), P()), out_specs=P("blocks"), check_vma=False)
+    return spread(dealt, given)
 
 
 class Groups(eqx.Module):

@@ -120,12 +120,13 @@ class DeepPotential(AbstractPotential):
         Nets run in the precision of `pairs.vectors`; biases, which are large, are added in their own.
         """
         model = self.in_precision(pairs.vectors.dtype)
-        block = jax.checkpoint(lambda *rows: model._energies(*rows))
-        return self._biased(by_blocks(block, pairs, len(self.names)), pairs)
+        block = jax.checkpoint(lambda model, *rows: model._energies(*rows))
+        return self._biased(by_blocks(block, model, pairs, len(self.names)), pairs)
 
     def energies_and_slopes(self, pairs: Pairs) -> tuple[Any, Any]:
         """As `atom_energies`, with the derivative of their sum with respect to `pairs.vectors`."""
-        each, slopes = by_blocks(self.in_precision(pairs.vectors.dtype)._slopes, pairs, len(self.names))
+        model = self.in_precision(pairs.vectors.dtype)
+        each, slopes = by_blocks(lambda model, *rows: model._slopes(*rows), model, pairs, len(self.names))
         return self._biased(each, pairs), slopes
 
     def in_precision(self, dtype: Any) -> "DeepPotential":
