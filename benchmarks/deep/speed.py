@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -123,7 +124,9 @@ def inference(path: str) -> None:
             for series in ("exact", "series"):
                 out = folder / f"{series}_{precision}.npz"
                 rows[f"sciml, {precision}, {series}"] = alone("ours_inference", full, precision, series, out)
-        found = {p.stem: dict(np.load(p)) for p in folder.glob("*.npz") if p.stem != "frame"}
+                two = alone("ours_inference", full, precision, series, folder / "again", devices=2)
+                rows[f"sciml, {precision}, {series}, a device for each of two cores"] = two
+        found = {p.stem: dict(np.load(p)) for p in folder.glob("*.npz") if p.stem not in ("frame", "again")}
     base, small = rows["DeePMD-kit, model"]["ms"], rows["DeePMD-kit, compressed"]["ms"]
     ratios = {
         name: {"DeePMD-kit": base / row["list_given"]["ms"], "DeePMD-kit compressed": small / row["list_given"]["ms"]}
@@ -134,11 +137,11 @@ def inference(path: str) -> None:
     record("inference", {"rows": rows, "times_faster_than": ratios, "deviations_from_deepmd_float64": apart})
 
 
-def alone(function: str, *arguments: Any) -> dict[str, Any]:
-    """In a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, "call", function, *map(str, arguments)], capture_output=True, text=True
-    )  # fmt: skip
+def alone(function: str, *arguments: Any, devices: int = 1) -> dict[str, Any]:
+    """In a process of its own, with so many devices of JAX."""
+    command = [sys.executable, __file__, "call", function, *map(str, arguments)]
+    around = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)}
+    done = subprocess.run(command, capture_output=True, text=True, env=around)
     if done.returncode:
         raise RuntimeError(done.stderr[-2000:])
     return json.loads(done.stdout.splitlines()[-1])

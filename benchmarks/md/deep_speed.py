@@ -6,6 +6,7 @@
 
 Each adds its part to benchmarks/results/md_deep_speed.json. Needs SCIML_DATA, and DEEPMD_ENV, the folder of a virtual
 environment with deepmd-kit. Weights are random, of DeePMD-kit's initial distribution: time does not depend on them.
+"Two devices": with JAX_NUM_CPU_DEVICES=2, each core is a device of JAX, and takes half of the blocks of atoms.
 """
 
 import dataclasses
@@ -153,6 +154,8 @@ def speed():
             rows[f"DeePMD-kit, {kind}"] = _alone([env / "bin/python", __file__, "deepmd", folder / f"{kind}.pb"], folder, clean)
         for kind in ("float64", "float32"):
             rows[f"sciml, {kind}"] = _alone([sys.executable, __file__, "ours", folder / "float64.dp", kind], folder, os.environ)
+            two = os.environ | {"JAX_NUM_CPU_DEVICES": "2"}
+            rows[f"sciml, {kind}, two devices"] = _alone([sys.executable, __file__, "ours", folder / "float64.dp", kind], folder, two)
             one = ["taskset", "-c", "0", sys.executable, __file__, "ours", folder / "float64.dp", kind]
             rows[f"sciml, {kind}, one core"] = _alone(one, folder, os.environ)
             rows[f"water_a, {kind}"] = _alone([sys.executable, __file__, "ours", known, kind], folder, os.environ)

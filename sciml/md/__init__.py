@@ -58,9 +58,9 @@ from ._phonons import phonons as phonons
 from ._primitive import primitive as primitive
 from ._radial import RadialDistribution as RadialDistribution
 from ._record import Append as Append
+from ._rollout import rollout as rollout
 from ._select import Selection as Selection
 from ._select import select as select
-from ._simulate import rollout as rollout
 from ._simulate import simulate as simulate
 from ._statics import FIRE as FIRE
 from ._statics import LBFGS as LBFGS

@@ -23,7 +23,7 @@ from ._guards import check_start, guarded, what_happened
 from ._interrupt import patient
 from ._neighbours import Neighbours
 from ._observables import begin, called, stopped_after
-from ._pairs import AbstractPotential, Evaluation, energy, evaluate, kinds_of, neighbours_for
+from ._pairs import AbstractPotential, Evaluation, evaluate, kinds_of, neighbours_for
 from ._record import recording
 from ._system import System, complete
 from ._trajectory import Frame, Trajectory
@@ -185,7 +185,7 @@ def _loop(
     return trajectory
 
 
-def _setting(atoms: System, ensemble: AbstractEnsemble, timestep: Any, fixed: Any, dtype: Any) -> Setting:
+def setting_of(atoms: System, ensemble: AbstractEnsemble, timestep: Any, fixed: Any, dtype: Any) -> Setting:
     ensemble.check(atoms, fixed)
     free = np.ones((atoms.atoms, 1))
     free[[] if fixed is None else np.asarray(fixed, int)] = 0
@@ -207,7 +207,7 @@ class _Run:
         self.precision = np.dtype(precision)
         self.skin = skin
         self.key = jax.random.key(key) if isinstance(key, int) else key
-        self.setting = _setting(atoms, ensemble, timestep, fixed, self.precision)
+        self.setting = setting_of(atoms, ensemble, timestep, fixed, self.precision)
         self.fixed = np.asarray(self.setting.free)[:, 0] == 0
         kinds_of(potential, atoms.names)
         self.template = eqx.tree_at(
@@ -423,55 +423,3 @@ def _advanced(
 ) -> tuple[Dynamics, Neighbours]:  # fmt: skip
     ensemble, potential = eqx.combine(rest, traced)
     return _advance(template, ensemble, forces_in, potential, setting, key, at, neighbours, until)
-
-
-def rollout(
-    atoms: System, potential: AbstractPotential, ensemble: AbstractEnsemble, neighbours: Neighbours, *, steps: int,
-    timestep: float, every: int | None = None, fixed: Sequence[int] | None = None, key: Any = 0,
-) -> tuple[Dynamics, Dynamics, Any]:  # fmt: skip
-    """Steps as a pure function, to be differentiated with respect to the potential's parameters, positions, velocities, cell.
-
-    The list of `neighbours` is made anew where it is stale, of the same sizes. The memory of a gradient grows like the number
-    of frames and the steps between two of them. `fixed` are the numbers of atoms that are held; `timestep` [fs].
-
-    **Returns** (the state at the end, the states after `every` steps, stacked, whether a list did not fit or was stale: then
-    the numbers are not to be used). **Raises** `ValueError` where arguments do not fit.
-    """
-    every = steps if every is None else every
-    if steps % every:
-        raise ValueError(f"rollout: steps={steps} is no multiple of every={every}.")
-    kinds = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
-    r = jnp.asarray(atoms.positions)
-    setting = _setting(atoms, ensemble, timestep, fixed, r.dtype)
-    key = jax.random.key(key) if isinstance(key, int) else key
-
-    def forces(at: Dynamics, n: Neighbours, virial: Any) -> Dynamics:
-        def strained(r: Any, strain: Any) -> Any:
-            deformed = at.cell if strain is None else at.cell + at.cell @ strain
-            return energy(potential, r if strain is None else r + r @ strain, deformed, kinds, n)
-
-        none = None if virial is False else jnp.zeros_like(at.cell)
-        value, (slope, work) = jax.value_and_grad(strained, argnums=(0, 1))(at.positions, none)
-        found = -slope, value, at.virial if work is None else -work
-        return eqx.tree_at(lambda a: (a.forces, a.energy, a.virial), at, found)
-
-    def one(carry: Any, _: Any) -> Any:
-        at, n, bad = carry
-        one, two = jax.random.split(jax.random.fold_in(key, at.step))
-        moved = ensemble.before(at, setting, one)
-        now = jax.lax.stop_gradient((moved.positions, moved.cell))
-        n = jax.lax.cond(n.is_stale(*now), lambda: n.update(*now), lambda: n)
-        new = ensemble.after(forces(moved, n, ensemble.virial_at(at.step)), setting, two)
-        return (eqx.tree_at(lambda a: a.step, new, at.step + 1), n, bad | n.overflow), None
-
-    @jax.checkpoint
-    def frame(carry: Any, _: Any) -> Any:
-        carry = jax.lax.scan(one, carry, None, length=every)[0]
-        return carry, carry[0]
-
-    v = jnp.zeros_like(r) if atoms.velocities is None else jnp.asarray(atoms.velocities) * setting.free
-    zero, cell = jnp.zeros((), r.dtype), jnp.asarray(atoms.cell)
-    at = Dynamics(r, v, r, cell, zero, jnp.zeros_like(cell), ensemble.init(setting), zero, jnp.zeros((), int))
-    carry = forces(at, neighbours, ensemble.virial_at(at.step)), neighbours, neighbours.overflow
-    (end, _, bad), frames = jax.lax.scan(frame, carry, None, length=steps // every)
-    return end, frames, bad
