@@ -155,9 +155,9 @@ def speed():
         for kind in ("float64", "float32"):
             rows[f"sciml, {kind}"] = _alone([sys.executable, __file__, "ours", folder / "float64.dp", kind], folder, os.environ)
             two = os.environ | {"JAX_NUM_CPU_DEVICES": "2"}
-            rows[f"sciml, {kind}, two devices"] = _alone([sys.executable, __file__, "ours", folder / "float64.dp", kind], folder, two)
-            one = ["taskset", "-c", "0", sys.executable, __file__, "ours", folder / "float64.dp", kind]
-            rows[f"sciml, {kind}, one core"] = _alone(one, folder, os.environ)
+            call = [sys.executable, __file__, "ours", folder / "float64.dp", kind]
+            rows[f"sciml, {kind}, two devices"] = _alone(call, folder, two)
+            rows[f"sciml, {kind}, one core"] = _alone(["taskset", "-c", "0", *call], folder, os.environ)
             rows[f"water_a, {kind}"] = _alone([sys.executable, __file__, "ours", known, kind], folder, os.environ)
     found = {name: row.pop("found") for name, row in rows.items()}
     base = rows["DeePMD-kit, float64"]["ms"]

@@ -143,7 +143,8 @@ class _Group:
         while True:
             run = self.runs[0]
             found, lists, reached = _advanced(
-                self.potential, on_device(run.ensemble), run.forces_in, self.batch.template, self.batch.species, self.setting, *self.keys,
+                self.potential, on_device(run.ensemble), run.forces_in, self.batch.template, self.batch.species, self.setting,
+                *self.keys,
                 self.going, self.at, self.lists, np.asarray(now), np.asarray(until),
             )  # fmt: skip
             self._judge(found, now)
