@@ -206,3 +206,46 @@ def test_a_run_stops_below_the_distances_of_the_training_data():
     run = md.simulate(atoms, model, steps=200, timestep=0.2, every=10, progress=False, throw=False)
     assert not run.converged and "atoms 0 (A) and 1 (B) are 0." in run.result and "knows nothing below 0.8" in run.result
     assert 0.8 <= np.linalg.norm(run.atoms.positions[1] - run.atoms.positions[0]) < 1.2
+
+
+@pytest.mark.slow
+def test_dynamics_in_both_precisions_and_together():
+    model = random_model(True, 2)
+    rng = np.random.default_rng(3)
+    systems = []
+    for n in (2, 3):
+        r = 2.2 * np.stack(np.meshgrid(*(np.arange(float(n)),) * 3), axis=-1).reshape(-1, 3)
+        names = [model.names[k] for k in rng.integers(2, size=len(r))]
+        atoms = md.system(r + rng.uniform(-0.1, 0.1, r.shape), ["A", "B", *names[2:]], cell=2.2 * n + 2.0, masses=20.0)
+        systems.append(md.thermal(atoms, 300.0, key=n))
+    options = dict(steps=20, timestep=0.2, every=10, progress=False)
+    alone = [md.simulate(s, model, **options) for s in systems]
+    together = md.simulate(systems, model, **options)
+    for one, same in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.total_energy, same.total_energy, atol=1e-9)
+        np.testing.assert_allclose(one.atoms.positions, same.atoms.positions, atol=1e-9)
+    # Energies of thousands of eV: the bias is kept apart, or 32 bits would round them to a millielectronvolt.
+    low = md.simulate(systems[0], model, precision=np.float64, forces_in=np.float32, **options)
+    np.testing.assert_allclose(low.potential_energy, alone[0].potential_energy, atol=2e-4)
+    np.testing.assert_allclose(low.atoms.positions, alone[0].atoms.positions, atol=1e-5)
+    lower = md.simulate(systems[0], model, precision=np.float32, **options)
+    np.testing.assert_allclose(lower.atoms.positions, alone[0].atoms.positions, atol=1e-4)
+
+
+def test_series_and_the_nets_below_them():
+    model = random_model(True, 2)
+    with sciml.float64():
+        r, kinds, n, pairs = some_atoms(model)
+        small = model.compressed(nearest=1.2, tolerance=1e-9)
+        assert "Chebyshev series of" in repr(small) and small.series_from == 1.2
+        call = jax.jit(lambda model, pairs: model.energies_and_slopes(pairs))
+        for exact, found in zip(call(model, pairs), call(small, pairs), strict=True):
+            np.testing.assert_allclose(exact, found, atol=1e-7)
+        # Two atoms closer than the series reach: the nets themselves, for all in their block.
+        close = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.at[:, 0].set(jnp.asarray([0.4, 0.5, 0.1])))
+        for exact, found in zip(call(model, close), call(small, close), strict=True):
+            np.testing.assert_allclose(exact, found, rtol=1e-12)
+    for wrong, message in ((dict(), "does not know the smallest distance"), (dict(nearest=9.0), "below the cutoff, 4"),
+                           (dict(nearest=0.01, tolerance=1e-14), "changes so fast")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            model.compressed(**wrong)
