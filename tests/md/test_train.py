@@ -169,6 +169,12 @@ def test_several_at_once_are_each_alone():
     alone = md.train(small(key=0), DATASET, validation=HELD, steps=40, ema=0.9, **SETTINGS)
     np.testing.assert_allclose(together[0].history.validation_force, alone.history.validation_force, rtol=1e-8)
     assert abs(together[1].history.validation_force[-1] / alone.history.validation_force[-1] - 1) > 1e-3
+    for one in together:
+        found = md.validate(one.potential, DATASET)
+        assert abs(np.mean(found.energies - found.wanted_energies)) < 1e-8
+    moved = dataclasses.replace(together[0].potential.descriptor, davg=together[0].potential.descriptor.davg + 0.1)
+    with pytest.raises(ValueError, match="models 0 and 1 have been normalised with different data"):
+        md.train([together[0].potential, dataclasses.replace(together[0].potential, descriptor=moved)], DATASET, **SETTINGS)
     committee = md.Committee([t.potential for t in together])
     assert committee.deviation(HELD.systems[0]).max > 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 
@@ -21,8 +22,6 @@ def check_models(model: Any) -> list[DeepPotential]:
             f"train: expected a DeepPotential, or a list of them; {', '.join(wrong) or 'nothing'} came. "
             'md.deep_potential(("O", "H")) makes one.'
         )
-    import jax
-
     shapes = [(jax.tree.structure(m), [np.shape(a) for a in jax.tree.leaves(m)]) for m in models]
     if any(s != shapes[0] for s in shapes[1:]):
         raise ValueError("train: models that are trained at once have the same species, sizes and cutoffs; these differ.")

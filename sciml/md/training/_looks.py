@@ -10,7 +10,7 @@ import numpy as np
 
 from ._history import COLUMNS
 from ._prepare import Prepared
-from ._run import Run, _evenly
+from ._run import Run, evenly
 
 SOME = 4, 32  # frames that a look takes, at least and at most
 
@@ -44,7 +44,7 @@ class Looks:
         ahead = np.broadcast_to([self.run.step, seconds, rate], (self.run.count, 3))
         held = np.full((self.run.count, 3), np.nan)
         if self.held is not None:
-            which = [_evenly(len(b.members), some / len(self.held.counts)) for b in self.held.buckets]
+            which = [evenly(len(b.members), some / len(self.held.counts)) for b in self.held.buckets]
             held = _root(squares(self.run, self.run.parameters, self.held, self._frames, which))
         self._rows.append(np.concatenate([ahead, trained, held], axis=1))
         if self.patience is not None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from ._buckets import Bucket, buckets
 from ._lists import FramePairs, frame_pairs
+from ._step import trainable
 from ._survey import Survey
 
 
@@ -60,6 +62,18 @@ def check_places(model: Any, survey: Survey, what: str) -> None:
             raise ValueError(
                 f"train: sel is too small: in the {what} set an atom has {needed} neighbours {who} within {limit.cutoff:g} "
                 f"angstrom, the model has places for {limit.places}. Make it with sel=None, and places are found from the data."
+            )
+
+
+def check_alike(models: Sequence[Any]) -> None:
+    """**Raises** `ValueError` where models that are trained at once have been normalised with different data."""
+    fixed = [eqx.tree_at(lambda m: m.bias, eqx.filter(m, trainable(m), inverse=True), None) for m in models]
+    first = jax.tree.leaves(fixed[0])
+    for k, other in enumerate(fixed[1:], 1):
+        if not all(np.array_equal(a, b) for a, b in zip(first, jax.tree.leaves(other), strict=True)):
+            raise ValueError(
+                f"train: models 0 and {k} have been normalised with different data, so that they cannot be trained at once; "
+                "train one after the other."
             )
 
 

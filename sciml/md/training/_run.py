@@ -41,7 +41,9 @@ class Run:
         stack = lambda *each: jnp.stack(each) if self.count > 1 else jnp.asarray(each[0])  # noqa: E731
         parameters = jax.tree.map(stack, *(p for p, _ in halves))
         init = jax.vmap(optimizer.init) if self.count > 1 else optimizer.init
-        shift = jnp.zeros((self.count, data.counts.shape[1])[self.count == 1 :], float)
+        # Energies are without the biases of the first model.
+        shifts = np.stack([np.asarray(m.bias, float) - np.asarray(models[0].bias, float) for m in models])
+        shift = jnp.asarray(shifts if self.count > 1 else shifts[0])
         self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None, shift)
         self.setting = Setting(self.frozen, loss, optimizer, NODES[0] if series else 0, nearest, average)
         self.frames = [jax.tree.map(jnp.asarray, b.frames) for b in data.buckets]
@@ -133,7 +135,7 @@ class Run:
 
     def refit(self, parameters: Any, most: int) -> None:
         """Fits the energy biases to what `parameters` leave over, on at most about `most` of the frames."""
-        some = [_evenly(len(b.members), most / len(self.data.counts)) for b in self.data.buckets]
+        some = [evenly(len(b.members), most / len(self.data.counts)) for b in self.data.buckets]
         some = [which[np.asarray(b.frames.known)[which, 0]] for which, b in zip(some, self.data.buckets, strict=True)]
         chosen = [(b, which) for b, which in zip(self.data.buckets, some, strict=True)]
         counts = np.concatenate([b.counts[which] for b, which in chosen])
@@ -194,7 +196,7 @@ class Run:
         return self._steps[name]
 
 
-def _evenly(count: int, part: float) -> np.ndarray:
+def evenly(count: int, part: float) -> np.ndarray:
     """About a `part` of `count` numbers, one at least."""
     return np.unique(np.linspace(0, count - 1, min(count, max(1, math.ceil(part * count)))).astype(int))
 

@@ -23,7 +23,7 @@ from ._history import History
 from ._looks import Looks, errors_in_words
 from ._loss import AbstractLoss, SquaredError
 from ._pace import Pace
-from ._prepare import Prepared, check_places, least_squares_bias, prepared, without_bias
+from ._prepare import Prepared, check_alike, check_places, least_squares_bias, prepared, without_bias
 from ._run import Run
 from ._schedule import AbstractSchedule, Cosine
 
@@ -108,6 +108,7 @@ def train(
         data = prepared(models[0], dataset, "training")
         held = None if validation is None else prepared(models[0], validation, "validation")
         models = [_made_ready(m, data, held, dataset) for m in models]
+        check_alike(models)
         nearest = min(s.survey.nearest for s in (data, held) if s is not None)
         make: dict[str, Any] = dict(batch=batch, loss=loss, optimizer=optimizer, average=ema or 0.0)
         make |= dict(series=series, nearest=nearest, key=key)
@@ -221,10 +222,9 @@ def _finished(run: Run, looks: Looks, held: Any, models: Any) -> list[DeepPotent
     """The models, biases refitted, with their errors."""
     parameters = run.parameters if looks.best is None else looks.best
     nets = [jax.tree.map(lambda a: np.asarray(a, float), m) for m in run.models(parameters)]
-    nets = [dataclasses.replace(m, bias=old.bias) for m, old in zip(nets, models, strict=True)]
     run.refit(parameters, MANY)
     found = []
     for k, (net, shift) in enumerate(zip(nets, run.shifts, strict=True)):
         words = errors_in_words(run, parameters, held, k) if held is not None else looks.last_in_words(k)
-        found.append(dataclasses.replace(net, bias=np.asarray(net.bias) + shift, remark=words))
+        found.append(dataclasses.replace(net, bias=np.asarray(models[0].bias) + shift, remark=words))
     return found
