@@ -53,7 +53,7 @@ def melts_at(run: md.Trajectory) -> float:
 
 def main(quick: bool) -> None:
     crystal = md.diamond(5.431, 2, "Si")  # 64 atoms
-    rounds, count, steps, most, explored = (1, 2, 300, 16, 150) if quick else (6, 3, 3000, 30, 1500)
+    rounds, count, steps, most, explored = (1, 2, 300, 16, 150) if quick else (6, 3, 6000, 30, 1500)
     widths, fitting, final = ((6, 12), (24,), (2, 3000)) if quick else ((10, 20, 40), (60, 60), (3, 20_000))
 
     truth = heated(TRUTH, *final)
