@@ -12,6 +12,7 @@ import numpy as np
 from .._precision import float64
 from ._arguments import expect_periodic, expect_potential, expect_system
 from ._compiled import compiled
+from ._neighbours import SPARE
 from ._pairs import AbstractPotential, Evaluation, evaluate, neighbours_for
 from ._system import System
 
@@ -28,6 +29,7 @@ class Evaluator:
         self.atoms, self.potential = atoms, potential
         self._skin = skin
         self._neighbours: Any = None
+        self._allocated = 0
         self._plain = eqx.tree_at(
             lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
         )
@@ -37,9 +39,19 @@ class Evaluator:
         h = np.asarray(self.atoms.cell if cell is None else cell, float)
         now = eqx.tree_at(lambda s: (s.positions, s.cell), self._plain, (r, h))
         with float64():
-            if self._neighbours is None or bool(self._neighbours.is_stale(r, h)):
-                self._neighbours = neighbours_for(now, self.potential, skin=self._skin)
+            if self._neighbours is None:
+                self._allocate(now)
+            elif bool(self._neighbours.is_stale(r, h)):
+                # Of the same sizes, or every jump of the atoms would compile anew.
+                self._neighbours = self._neighbours.update(r, h)
+                if bool(self._neighbours.overflow):
+                    self._allocate(now)
             return jax.tree.map(np.asarray, _evaluate(self.potential, now, self._neighbours))
+
+    def _allocate(self, now: System) -> None:
+        more = SPARE + 0.15 * self._allocated
+        self._neighbours = neighbours_for(now, self.potential, skin=self._skin, spare=more)
+        self._allocated += 1
 
 
 _evaluate = compiled(evaluate)

@@ -1,5 +1,6 @@
 """ASE: files that it reads, and labels by its calculators."""
 
+import equinox as eqx
 import numpy as np
 import pytest
 from ase import Atoms
@@ -8,6 +9,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 
 from sciml import md
+from sciml.md import _statics
 
 
 def crystal():
@@ -68,6 +70,19 @@ def test_labels_by_a_calculator_of_ase_are_ours():
         np.testing.assert_allclose(a, b, atol=1e-9)
     np.testing.assert_allclose(mine.virials, theirs.virials, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(mine.stresses[0], -mine.virials[0] / systems[0].volume)
+
+
+def test_structures_that_have_nothing_to_do_with_each_other_share_a_list(monkeypatch):
+    made, real = [], _statics.neighbours_for
+    monkeypatch.setattr(_statics, "neighbours_for", lambda *a, **b: made.append(real(*a, **b)) or made[-1])
+    copper, morse, rng = md.fcc(3.6, 2, "Cu"), md.Morse(0.34, 1.36, 2.87, cutoff=4.2, shift=True), np.random.default_rng(0)
+    moved = [copper.positions + 0.02 * k * rng.normal(size=(32, 3)) for k in range(12)]
+    frames = [eqx.tree_at(lambda s: s.positions, copper, r) for r in moved]
+    found = md.label(frames, md.ase_calculator(morse))
+    # A list of other sizes would be compiled anew.
+    assert len(made) <= 2
+    for force, wanted in zip(found.forces, md.evaluate_batch(morse, frames), strict=True):
+        np.testing.assert_allclose(force, wanted.forces, atol=1e-10)
 
 
 def test_the_sign_of_virials():
