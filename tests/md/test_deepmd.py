@@ -213,10 +213,10 @@ def test_dynamics_in_both_precisions_and_together():
     model = random_model(True, 2)
     rng = np.random.default_rng(3)
     systems = []
-    for n in (2, 3):
-        r = 2.2 * np.stack(np.meshgrid(*(np.arange(float(n)),) * 3), axis=-1).reshape(-1, 3)
+    for n in (1, 2):
+        r = 2.2 * np.stack(np.meshgrid(*(np.arange(2.0),) * 3), axis=-1).reshape(-1, 3)
         names = [model.names[k] for k in rng.integers(2, size=len(r))]
-        atoms = md.system(r + rng.uniform(-0.1, 0.1, r.shape), ["A", "B", *names[2:]], cell=2.2 * n + 2.0, masses=20.0)
+        atoms = md.system(r + rng.uniform(-0.1, 0.1, r.shape), ["A", "B", *names[2:]], cell=6.0 + 0.3 * n, masses=20.0)
         systems.append(md.thermal(atoms, 300.0, key=n))
     options = dict(steps=20, timestep=0.2, every=10, progress=False)
     alone = [md.simulate(s, model, **options) for s in systems]
@@ -228,8 +228,6 @@ def test_dynamics_in_both_precisions_and_together():
     low = md.simulate(systems[0], model, precision=np.float64, forces_in=np.float32, **options)
     np.testing.assert_allclose(low.potential_energy, alone[0].potential_energy, atol=2e-4)
     np.testing.assert_allclose(low.atoms.positions, alone[0].atoms.positions, atol=1e-5)
-    lower = md.simulate(systems[0], model, precision=np.float32, **options)
-    np.testing.assert_allclose(lower.atoms.positions, alone[0].atoms.positions, atol=1e-4)
 
 
 def test_series_and_the_nets_below_them():

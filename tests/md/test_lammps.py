@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import sciml
 from sciml import md
+from sciml.md.training._lists import frame_pairs
 
 REFERENCE = json.loads((Path(__file__).parent / "lammps.json").read_text())
 EAM = Path(os.environ.get("SCIML_DATA", Path(__file__).parents[2] / "../shared/data")) / "eam"
@@ -149,6 +150,9 @@ def test_forces_and_virials_are_derivatives_of_the_energy(name, evaluated):
         number, F, seed = chosen
         rng = np.random.default_rng(seed)
         atoms = deformed(atoms_of(name, number), F)
+        # Where a pair passes the cutoff of a potential that is truncated there, the energy leaps.
+        near = frame_pairs(np.asarray(atoms.positions), atoms.cell, atoms.periodic, potential.cutoff + 0.01).distance
+        assume(np.all(np.abs(near - potential.cutoff) > 1e-4))
         found = evaluated(potential, atoms)
         direction, strain = rng.normal(size=(ATOMS, 3)), rng.normal(size=(3, 3))
         h = 2e-6  # below the distance of a table's points, at which second derivatives leap

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pytest
-from sciml.md.potentials._deep_nets import Layer, Network
 
 from sciml import md
 from sciml.md._statics import Evaluator
+from sciml.md.deep._nets import Layer, Network
 
 matplotlib.use("Agg")
 
@@ -35,11 +35,12 @@ def deep(seed=0):
         ]
         return Network((*layers, Layer(rng.normal(size=(sizes[-1], 1)), None, None, "linear", False))[: len(layers) + last])
 
-    return md.DeepPotential(
-        embeddings=tuple(net([1, 4, 4], False) for _ in range(2)), fittings=tuple(net([8, 5, 5], True) for _ in range(2)),
-        davg=np.zeros((2, 2, 4)), dstd=np.full((2, 2, 4), 0.3), bias=np.zeros(2), cutoff=3.6, start=1.0, sel=(20, 20), axis=2,
-        one_sided=True, names=("Si", "Ge"),
+    descriptor = md.SeE2A(
+        embeddings=tuple(net([1, 4, 4], False) for _ in range(2)), davg=np.zeros((2, 2, 4)), dstd=np.full((2, 2, 4), 0.3),
+        cutoff=3.6, start=1.0, sel=(20, 20), axis=2, one_sided=True,
     )  # fmt: skip
+    fitting = md.FittingNet(tuple(net([8, 5, 5], True) for _ in range(2)))
+    return md.DeepPotential(descriptor, fitting, np.zeros(2), ("Si", "Ge"))
 
 
 def skewed(names=("Si", "Ge")):

@@ -60,11 +60,11 @@ def test_predictions_are_those_of_the_potential():
         made = prepared(model, data, "training")
         model = dataclasses.replace(model, descriptor=model.descriptor.surveyed(made.survey))
         found = md.evaluate_batch(model, data.systems)
-        for nodes, tolerance in ((0, 1e-11), (128, 1e-9)):
+        for nodes, tolerance, some in ((0, 1e-11, made.buckets[:1]), (128, 1e-9, made.buckets[1:])):
             setting = Setting(model, None, None, nodes, made.survey.nearest, 0.0)
             whole = setting.model(jax.tree.map(lambda a: None, model))
             call = jax.jit(lambda frames: predict(whole, frames, np.float64))  # noqa: B023
-            for bucket in made.buckets:
+            for bucket in some:
                 p = call(jax.tree.map(jnp.asarray, bucket.frames))
                 for k, number in enumerate(bucket.members):
                     np.testing.assert_allclose(p.energies[k], found[number].energy, atol=tolerance * 10)
@@ -186,7 +186,7 @@ def test_labels_that_are_missing():
     energies = DATASET.energies.copy()
     energies[20:] = np.nan
     data = dataclasses.replace(DATASET, forces=forces, energies=energies, virials=np.full_like(DATASET.virials, np.nan))
-    found = md.train(small(), data, validation=HELD, steps=100, loss=md.AbsoluteError(), **SETTINGS)
+    found = md.train(small(), data, validation=HELD, steps=300, loss=md.AbsoluteError(), **SETTINGS)
     assert np.all(np.isnan(found.history.virial)) and np.all(np.isfinite(found.history.validation_virial))
     assert found.history.validation_force[-1] < 0.8 * found.history.validation_force[0]
 
