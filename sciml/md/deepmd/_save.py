@@ -22,8 +22,21 @@ def file_tree(model: dict[str, Any], nearest: float | None) -> dict[str, Any]:
 
     return {
         "software": "sciml", "version": __version__, "time": time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime()),
-        "backend": "sciml", "model_def_script": {},
+        "backend": "sciml", "model_def_script": _script(model),
         "@variables": {} if nearest is None else {"min_nbor_dist": np.array(nearest)}, "model": model,
+    }  # fmt: skip
+
+
+def _script(model: dict[str, Any]) -> dict[str, Any]:
+    """The input of `dp train` that such a model would have, which `dp compress` asks for; empty but for se_e2_a."""
+    descriptor, fitting = model.get("descriptor", {}), model.get("fitting", {})
+    if descriptor.get("type") != "se_e2_a":
+        return {}
+    same = "neuron", "resnet_dt", "activation_function", "precision"
+    own = "type", "sel", "rcut", "rcut_smth", "axis_neuron", "type_one_side", *same
+    return {
+        "type_map": model["type_map"], "descriptor": {k: descriptor[k] for k in own},
+        "fitting_net": {k: fitting[k] for k in same},
     }  # fmt: skip
 
 
