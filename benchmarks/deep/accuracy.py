@@ -87,12 +87,12 @@ def identities() -> Iterator[Row]:
             found = evaluated(model, atoms)
             d, strain = rng.normal(size=r.shape), rng.normal(size=(3, 3))
             F = lambda x: np.eye(3) + x * strain  # noqa: B023, E731
-            slope = fourth_order(lambda xs: [float(e.energy) for e in many([at(atoms, r + x * d) for x in xs])], 1e-3)  # noqa: B023
+            slope = fourth_order(lambda xs: [float(e.energy) for e in many([at(atoms, r + x * d) for x in xs])], 2.5e-4)  # noqa: B023
             work = fourth_order(
                 lambda xs: [float(e.energy) for e in many([at(atoms, r @ F(x), cell @ F(x)) for x in xs])],  # noqa: B023
-                1e-3,
+                2.5e-4,
             )
-            bend = fourth_order(lambda xs: [-e.forces.ravel() for e in many([at(atoms, r + x * d) for x in xs])], 1e-3)  # noqa: B023
+            bend = fourth_order(lambda xs: [-e.forces.ravel() for e in many([at(atoms, r + x * d) for x in xs])], 2.5e-4)  # noqa: B023
             hessian = md.hessian(atoms, model)
             off = {
                 "forces": abs(slope + float(np.sum(found.forces * d))) / float(np.sum(np.abs(found.forces * d))),
