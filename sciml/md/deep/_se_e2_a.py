@@ -11,7 +11,7 @@ import numpy as np
 
 from ._arguments import check_radii, check_sel, check_widths, placed
 from ._chebyshev import Chebyshev
-from ._descriptor import AbstractDescriptor, Limit, environment, radial
+from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends
 from ._nets import network
 
 
@@ -92,8 +92,8 @@ class SeE2A(AbstractDescriptor):
         return dataclasses.replace(self, sel=sel, davg=wide(davg), dstd=wide(dstd))
 
     def with_embeddings(self, change: Any, nearest: float) -> "SeE2A":
-        raw = np.array([0.0, radial(nearest, self.start, self.cutoff)])
-        ends = (raw[:, None, None] - np.asarray(self.davg)[..., 0]) / np.asarray(self.dstd)[..., 0]  # [end, own, kind]
+        davg, dstd = np.asarray(self.davg)[..., 0], np.asarray(self.dstd)[..., 0]
+        ends = radial_ends(davg, dstd, self.start, self.cutoff, nearest)  # [end, own, kind]
         if self.one_sided:
             spans = [(ends[0, :, t].min(), ends[1, :, t].max()) for t in range(self.types)]
         else:

@@ -108,12 +108,12 @@ def squares(run: Run, parameters: Any, held: Prepared, frames: Any, some: Any) -
     return sums
 
 
-def errors_in_words(run: Run, parameters: Any, held: Prepared, member: int) -> str:
-    """Of the whole validation set."""
+def errors_in_words(run: Run, parameters: Any, held: Prepared) -> list[str]:
+    """Of the whole validation set, for each member."""
     frames = [jax.tree.map(jnp.asarray, b.frames) for b in held.buckets]
     every = [np.arange(len(b.members)) for b in held.buckets]
-    error = _root(squares(run, parameters, held, frames, every))[member]
-    return _words("validation errors", error[0], error[1])
+    found = _root(squares(run, parameters, held, frames, every))
+    return [_words("validation errors", error[0], error[1]) for error in found]
 
 
 def _words(what: str, energy: float, force: float) -> str:

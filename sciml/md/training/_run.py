@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -105,7 +106,7 @@ class Run:
     def resume(self, state: State, progress: dict[str, Any]) -> None:
         """From a checkpoint."""
         self.state, self._steps = state, {}
-        self.setting = _with_nodes(self.setting, progress["nodes"])
+        self.setting = dataclasses.replace(self.setting, nodes=progress["nodes"])
         self.rewind(progress["step"])
 
     def rewind(self, step: int) -> None:
@@ -170,12 +171,12 @@ class Run:
         needed = max(self._needed(m) for m in self.models(self.state.parameters))
         if needed <= self.setting.nodes:
             return False
-        self.setting = _with_nodes(self.setting, needed)
+        self.setting = dataclasses.replace(self.setting, nodes=needed)
         self._steps = {}
         return True
 
     def _needed(self, model: Any) -> int:
-        """Nodes that all nets of `model` are met with; 0, no series, where no number will do."""
+        """Nodes that all nets of `model` are met with; the most there are where that is not enough."""
         found = [self.setting.nodes]
 
         def look(net: Any, low: float, high: float) -> Any:
@@ -203,7 +204,3 @@ def evenly(count: int, part: float) -> np.ndarray:
 
 def _padded(a: np.ndarray) -> np.ndarray:
     return np.concatenate([a, np.repeat(a[-1:], TOGETHER - len(a), axis=0)])
-
-
-def _with_nodes(setting: Setting, nodes: int) -> Setting:
-    return Setting(setting.frozen, setting.loss, setting.optimizer, nodes, setting.nearest, setting.average)

@@ -223,8 +223,7 @@ def _finished(run: Run, looks: Looks, held: Any, models: Any) -> list[DeepPotent
     parameters = run.parameters if looks.best is None else looks.best
     nets = [jax.tree.map(lambda a: np.asarray(a, float), m) for m in run.models(parameters)]
     run.refit(parameters, MANY)
-    found = []
-    for k, (net, shift) in enumerate(zip(nets, run.shifts, strict=True)):
-        words = errors_in_words(run, parameters, held, k) if held is not None else looks.last_in_words(k)
-        found.append(dataclasses.replace(net, bias=np.asarray(models[0].bias) + shift, remark=words))
-    return found
+    last = [looks.last_in_words(k) for k in range(run.count)]
+    words = last if held is None else errors_in_words(run, parameters, held)
+    bias = np.asarray(models[0].bias)
+    return [dataclasses.replace(n, bias=bias + s, remark=w) for n, s, w in zip(nets, run.shifts, words, strict=True)]
