@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 INNER = 8
-NODES = (32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512)
+NODES = (*range(32, 257, 16), 320, 384, 448, 512)
 
 
 class Chebyshev(eqx.Module):
@@ -52,14 +52,14 @@ class Chebyshev(eqx.Module):
 
     def series(self, s: Any) -> Any:
         """G `(..., width)` at numbers `s` inside the interval."""
-        x = self._scaled(s)
-        outer, inner = _basis(x, self.coefficients.shape[0])
-        return jnp.einsum("...a,...b,abm->...m", outer, inner, self.coefficients)
+        outer, inner = _basis(self._scaled(s).reshape(-1, 1), self.coefficients.shape[0])
+        return jnp.einsum("na,nb,abm->nm", outer[..., 0], inner[..., 0], self.coefficients).reshape(*s.shape, -1)
 
     def contract(self, s: Any, R: Any) -> Any:
         """sum_k G(s_k) R_k, `s` `(rows, slots)` and `R` `(rows, slots, columns)` -> `(rows, columns, width)`."""
-        moments = _moments(self._scaled(s), R, self.coefficients.shape[0])
-        return jnp.einsum("nabd,abm->ndm", moments, self.coefficients)
+        count = self.coefficients.shape[0]
+        moments = _moments(self._scaled(s), jnp.swapaxes(R, 1, 2), count)
+        return jnp.einsum("nabd,abm->ndm", moments.reshape(len(s), count, INNER, -1), self.coefficients)
 
     def _scaled(self, s: Any) -> Any:
         return (2 * s - self.high - self.low) / (self.high - self.low)
@@ -86,9 +86,9 @@ def _interpolation(nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _basis(x: Any, outer: int) -> tuple[Any, Any]:
-    """T_8a `(..., outer)` and T_b `(..., 8)`."""
+    """T_8a and T_b of `x` `(rows, slots)`, `(rows, outer, slots)` and `(rows, 8, slots)`."""
     inner = _recurrence(x, INNER + 1)
-    return jnp.stack(_recurrence(inner[INNER], outer), axis=-1), jnp.stack(inner[:INNER], axis=-1)
+    return jnp.stack(_recurrence(inner[INNER], outer), axis=1), jnp.stack(inner[:INNER], axis=1)
 
 
 def _recurrence(x: Any, count: int) -> list[Any]:
@@ -107,13 +107,13 @@ def _slopes(x: Any, outer: int) -> tuple[Any, Any]:
     V = [jnp.zeros_like(x), INNER * U[INNER]]
     while len(V) < outer:
         V.append(2 * y * V[-1] - V[-2])
-    return jnp.stack([n * v for n, v in enumerate(V)], axis=-1), jnp.stack([n * u for n, u in enumerate(U[:INNER])], axis=-1)
+    return jnp.stack([n * v for n, v in enumerate(V)], axis=1), jnp.stack([n * u for n, u in enumerate(U[:INNER])], axis=1)
 
 
 @jax.custom_jvp
 def _moments_jvp(x: Any, R: Any, like: Any) -> Any:
     outer, inner = _basis(x, len(like))
-    return _sums(outer, inner[..., :, None] * R[..., None, :])
+    return _sums(outer, inner, R)
 
 
 @_moments_jvp.defjvp
@@ -121,18 +121,26 @@ def _(primals: Any, tangents: Any) -> Any:
     (x, R, like), (dx, dR, _) = primals, tangents
     outer, inner = _basis(x, len(like))
     outer_slope, inner_slope = _slopes(x, len(like))
-    dx = dx[..., None]
-    once = inner_slope[..., :, None] * (dx * R)[..., None, :] + inner[..., :, None] * dR[..., None, :]
-    change = _sums(outer_slope, inner[..., :, None] * (dx * R)[..., None, :]) + _sums(outer, once)
-    return _sums(outer, inner[..., :, None] * R[..., None, :]), change
+    along = jnp.stack([dx * R[:, d] for d in range(R.shape[1])], axis=1)
+    change = _sums(outer_slope, inner, along) + _rest_sums(outer, _rest(inner_slope, along) + _rest(inner, dR))
+    return _sums(outer, inner, R), change
 
 
 def _moments(x: Any, R: Any, outer: int) -> Any:
-    """sum_k T_8a(x_k) T_b(x_k) R_kd `(rows, a, b, d)`."""
+    """sum_k T_8a(x_k) T_b(x_k) R_dk `(rows, a, 8 d)` of `x` `(rows, slots)` and `R` `(rows, columns, slots)`.
+
+    Slots come last: recurrences are then long loops over memory in its order, three times faster than with the terms last.
+    """
     return _moments_jvp(x, R, jnp.zeros(outer, x.dtype))
 
 
-def _sums(outer: Any, rest: Any) -> Any:
-    n, k = outer.shape[:2]
-    flat = jnp.einsum("nka,nkc->nac", outer, rest.reshape(n, k, -1))
-    return flat.reshape(n, -1, *rest.shape[2:])
+def _sums(outer: Any, inner: Any, R: Any) -> Any:
+    return _rest_sums(outer, _rest(inner, R))
+
+
+def _rest(inner: Any, R: Any) -> Any:
+    return jnp.concatenate([inner[:, b : b + 1] * R for b in range(INNER)], axis=1)
+
+
+def _rest_sums(outer: Any, rest: Any) -> Any:
+    return jnp.einsum("nak,nck->nac", outer, rest)
