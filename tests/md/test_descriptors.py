@@ -112,7 +112,7 @@ def test_places():
     assert f"sel is [3], [{counts.max()}] are needed" in model.crowded(pairs)
 
 
-@pytest.mark.parametrize("name", ["se_e2_r", "se_e3", "hybrid", "se_atten without attention"])
+@pytest.mark.parametrize("name", ["se_e2_r", "hybrid", "se_atten without attention"])
 def test_series(name):
     """Nets of one number as Chebyshev series."""
     model = potential(DESCRIPTORS[name]())

@@ -9,6 +9,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from ._arguments import placed
+
 
 class Limit(NamedTuple):
     """At most `places` neighbours of the types `kinds` together within `cutoff` [angstrom]."""
@@ -64,6 +66,30 @@ class AbstractDescriptor(eqx.Module):
         """With `change(net, low, high)` for each net of the length of one vector, which sees numbers between the two at
         distances down to `nearest` [angstrom]; itself where it has no such nets."""
         raise NotImplementedError
+
+
+class AbstractTyped(AbstractDescriptor):
+    """A descriptor with places for neighbours of each type, and nets of one number.
+
+    **Attributes:** `embeddings`, the nets; `dstd` `(types, ...)`; `sel`, places for each type of neighbour, None before they
+    are found from data.
+    """
+
+    embeddings: eqx.AbstractVar[tuple[Any, ...]]
+    dstd: eqx.AbstractVar[Any]
+    sel: eqx.AbstractVar[tuple[int, ...] | None]
+
+    @property
+    def types(self) -> int:
+        return self.dstd.shape[0]
+
+    @property
+    def size(self) -> int:
+        return self.embeddings[0].width
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        return tuple(Limit(self.cutoff, (t,), places) for t, places in enumerate(placed(self.sel)))
 
 
 def environment(vectors: Any, start: float, cutoff: float) -> Any:

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._arguments import check_radii, check_sel, check_widths, placed
-from ._chebyshev import Chebyshev
-from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends
+from ._descriptor import AbstractTyped, environment, radial_ends
 from ._nets import network
+from ._words import described
 
 
-class SeE2A(AbstractDescriptor):
+class SeE2A(AbstractTyped):
     """A descriptor of lengths and directions, DeePMD-kit's se_e2_a:
 
         R~_ij = (R_ij - davg) / dstd,    A_i = sum_j G(R~_ij0) R~_ij / N_c,    D_i = A_i A_i[:axis]^T
@@ -56,16 +56,8 @@ class SeE2A(AbstractDescriptor):
         )  # fmt: skip
 
     @property
-    def types(self) -> int:
-        return self.davg.shape[0]
-
-    @property
     def size(self) -> int:
         return self.axis * self.embeddings[0].width
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        return tuple(Limit(self.cutoff, (t,), places) for t, places in enumerate(placed(self.sel)))
 
     def __call__(self, own: int, parts: list[Any]) -> Any:
         total: Any = 0.0
@@ -102,14 +94,8 @@ class SeE2A(AbstractDescriptor):
         return dataclasses.replace(self, embeddings=tuple(nets))
 
     def __repr__(self) -> str:
-        net = self.embeddings[0]
-        words = [
-            f"cutoff {self.cutoff:g} angstrom", f"sel {'from the data' if self.sel is None else list(self.sel)}",
-            f"embedding {'-'.join(str(layer.w.shape[1]) for layer in net.layers)}"
-            + ("" if self.one_sided else " of each pair of types"),
-        ]  # fmt: skip
-        nodes = [n.nodes for n in self.embeddings if isinstance(n, Chebyshev)]
-        return f"se_e2_a, {', '.join(words)}{f' in Chebyshev series of {max(nodes)} nodes' if nodes else ''}"
+        more = () if self.one_sided else ("a net for each pair of types",)
+        return described("se_e2_a", self, self.embeddings, *more)
 
     def _embedding(self, own: int, kind: int) -> Any:
         return self.embeddings[kind if self.one_sided else own + self.types * kind]

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._arguments import check_radii, check_sel, check_widths, placed
-from ._descriptor import AbstractDescriptor, Limit, dot, radial_ends, switch
+from ._descriptor import AbstractTyped, dot, radial_ends, switch
 from ._nets import network
 from ._words import described
 
 
-class SeE2R(AbstractDescriptor):
+class SeE2R(AbstractTyped):
     """A descriptor of lengths, DeePMD-kit's se_e2_r:
 
         s_ij = (w / r - davg) / dstd,    D_i = sum_j G(s_ij) / (5 N_c)
@@ -48,18 +48,6 @@ class SeE2R(AbstractDescriptor):
             embeddings=nets, davg=blank, dstd=blank + 1, cutoff=float(cutoff), start=float(start),
             sel=check_sel("SeE2R", sel, types),
         )  # fmt: skip
-
-    @property
-    def types(self) -> int:
-        return self.davg.shape[0]
-
-    @property
-    def size(self) -> int:
-        return self.embeddings[0].width
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        return tuple(Limit(self.cutoff, (t,), places) for t, places in enumerate(placed(self.sel)))
 
     def __call__(self, own: int, parts: list[Any]) -> Any:
         total: Any = 0.0

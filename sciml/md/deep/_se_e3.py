@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._arguments import check_radii, check_sel, check_widths, placed
-from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends
+from ._descriptor import AbstractTyped, environment
 from ._nets import network
 from ._words import described
 
 
-class SeE3(AbstractDescriptor):
+class SeE3(AbstractTyped):
     """A descriptor of the angles between neighbours, DeePMD-kit's se_e3 (se_at; Zhang et al. 2018, arXiv 1805.09003):
 
         c_jk = R~_ij . R~_ik,    D_i = sum_{a <= b} sum_{j of type a, k of type b} c_jk G_ab(c_jk) / (sel_a sel_b)
@@ -47,18 +47,6 @@ class SeE3(AbstractDescriptor):
             sel=check_sel("SeE3", sel, types),
         )  # fmt: skip
 
-    @property
-    def types(self) -> int:
-        return self.dstd.shape[0]
-
-    @property
-    def size(self) -> int:
-        return self.embeddings[0].width
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        return tuple(Limit(self.cutoff, (t,), places) for t, places in enumerate(placed(self.sel)))
-
     def __call__(self, own: int, parts: list[Any]) -> Any:
         sel = placed(self.sel)
         R = [environment(v, self.start, self.cutoff)[..., 1:] / self.dstd[own, t] for t, v in enumerate(parts)]
@@ -79,11 +67,8 @@ class SeE3(AbstractDescriptor):
         return dataclasses.replace(self, sel=sel, dstd=np.repeat(dstd[:, None, 1:], self.types, axis=1))
 
     def with_embeddings(self, change: Any, nearest: float) -> "SeE3":
-        dstd = np.asarray(self.dstd).min(axis=2)  # (own, kind)
-        reach = radial_ends(0 * dstd, dstd, self.start, self.cutoff, nearest)[1]
-        most = [float(np.max(reach[:, a] * reach[:, b])) for a, b in pairs_of_types(self.types)]
-        nets = [change(net, -m, m) for net, m in zip(self.embeddings, most, strict=True)]
-        return dataclasses.replace(self, embeddings=tuple(nets))
+        """Its nets are small and see many numbers: a series of as many terms as the net has products is no faster."""
+        return self
 
     def __repr__(self) -> str:
         return described("se_e3", self, self.embeddings)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ._predict import predict
 from ._prepare import Prepared, least_squares_bias, without_bias
+from ._run import evenly
 
 SOME = 8  # frames of a bucket that the first shift is taken from
 MANY = 200  # frames that the last one is fitted to
@@ -23,7 +24,7 @@ def shifted(model: Any, data: Prepared, dataset: Any, most: int = SOME) -> Any:
     counts, left = [], []
     for bucket in data.buckets:
         bucket = without_bias(bucket, dataset, np.asarray(model.bias))
-        which = np.unique(np.linspace(0, len(bucket.members) - 1, min(most, len(bucket.members))).astype(int))
+        which = evenly(len(bucket.members), most / len(bucket.members))
         known = np.asarray(bucket.frames.known)[which, 0]
         for k in which[known]:
             found = call(low, jax.tree.map(lambda a: jnp.asarray(a)[k : k + 1], bucket.frames))  # noqa: B023
