@@ -181,8 +181,8 @@ def series() -> Iterator[Row]:
         "energy": max(abs(float(a.energy - b.energy)) / len(a.forces) for a, b in zip(exact, found, strict=True)),
         "forces": max(float(np.abs(a.forces - b.forces).max()) for a, b in zip(exact, found, strict=True)),
     }
-    nodes = [net.nodes for net in small.descriptor.embeddings]
-    text = f"{off['energy']:.0e} eV/atom, {off['forces']:.0e} eV/A with {nodes} terms"
+    terms = [net.terms for net in small.descriptor.embeddings]
+    text = f"{off['energy']:.0e} eV/atom, {off['forces']:.0e} eV/A with {terms} terms"
     yield Row("series against exact nets", "1e-7, 1e-6", text, off["energy"] < 1e-7 and off["forces"] < 1e-6, None, off)
     low = md.evaluate_batch(small, frames, precision=np.float32)
     apart = np.concatenate([a.forces - b.forces for a, b in zip(exact, low, strict=True)])

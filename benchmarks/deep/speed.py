@@ -70,7 +70,7 @@ def ours_training(precision: str) -> dict[str, Any]:
     for name, series in (("series", True), ("exact nets", False)):
         steps = STEPS if series else STEPS // 4
         t = md.train(model, data, steps=steps, precision=np.dtype(precision), series=series, progress=False)
-        found[name] = {"ms": 1e3 * t.stats["seconds_per_step"], "seconds": t.stats["seconds"], "nodes": t.stats["nodes"]}
+        found[name] = {"ms": 1e3 * t.stats["seconds_per_step"], "seconds": t.stats["seconds"], "terms": t.stats["terms"]}
     return found
 
 
@@ -107,8 +107,8 @@ def ours_inference(path: str, precision: str, series: str, out: str) -> dict[str
         energy, forces, virial = map(np.asarray, given())
         np.savez(out, energy=energy, forces=forces, virial=virial)
         found = {"list_given": deep_speed.timed(given), "list_made": deep_speed.timed(anew), "compile_s": compiled}
-    nodes = [getattr(net, "nodes", 0) for net in model.descriptor.embeddings]
-    return found | {"nodes": nodes}
+    terms = [getattr(net, "terms", 0) for net in model.descriptor.embeddings]
+    return found | {"terms": terms}
 
 
 def _full(model: Any) -> Any:

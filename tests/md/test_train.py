@@ -46,6 +46,12 @@ SETTINGS = dict(precision=np.float64, progress=False)
 
 
 
+def equal_panels(model, nearest):
+    found = []
+    model.descriptor.with_embeddings(lambda net, low, high: found.append(np.linspace(low, high, 9)) or net, nearest)
+    return tuple(found)
+
+
 @pytest.mark.slow
 def test_predictions_are_those_of_the_potential():
     rng = np.random.default_rng(0)
@@ -60,8 +66,9 @@ def test_predictions_are_those_of_the_potential():
         made = prepared(model, data, "training")
         model = dataclasses.replace(model, descriptor=model.descriptor.surveyed(made.survey))
         found = md.evaluate_batch(model, data.systems)
-        for nodes, tolerance, some in ((0, 1e-11, made.buckets[:1]), (128, 1e-9, made.buckets[1:])):
-            setting = Setting(model, None, None, nodes, made.survey.nearest, 0.0)
+        nearest = made.survey.nearest
+        for panels, tolerance, some in (((), 1e-11, made.buckets[:1]), (equal_panels(model, nearest), 1e-9, made.buckets[1:])):
+            setting = Setting(model, None, None, panels, nearest, 0.0)
             whole = setting.model(jax.tree.map(lambda a: None, model))
             call = jax.jit(lambda frames: predict(whole, frames, np.float64))  # noqa: B023
             for bucket in some:
@@ -80,7 +87,8 @@ def test_gradients_of_the_loss():
         (bucket,) = made.buckets
         frames = jax.tree.map(jnp.asarray, without_bias(bucket, DATASET[:2], np.array([-4.0])).frames)
         parameters, frozen = eqx.partition(jax.tree.map(jnp.asarray, model), trainable(model))
-        setting = Setting(frozen, md.Huber(0.5), None, 64, made.survey.nearest, 0.0)
+        nearest = made.survey.nearest
+        setting = Setting(frozen, md.Huber(0.5), None, equal_panels(model, nearest), nearest, 0.0)
 
         @jax.jit
         def loss(parameters):

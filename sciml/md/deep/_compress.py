@@ -1,17 +1,17 @@
-"""Embedding nets as Chebyshev series, with as many nodes as they need."""
+"""Embedding nets as Chebyshev series, on as many panels as they need."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64
-from ._chebyshev import NODES, Chebyshev, chebyshev
+from ._chebyshev import Chebyshev, chebyshev
+from ._panels import panels
 
 
 def compressed(model: Any, nearest: float | None, tolerance: float) -> Any:
@@ -42,25 +42,12 @@ def exact(model: Any) -> Any:
 
 
 def enough(net: Any, low: float, high: float, tolerance: float) -> Chebyshev:
-    """The series with the fewest nodes that meets `tolerance`. **Raises** `ValueError` where none does."""
+    """The series with the fewest panels that meets `tolerance`. **Raises** `ValueError` where none does."""
     net = jax.tree.map(lambda a: jnp.asarray(a, float), net)
-    off = np.inf
-    for nodes in NODES:
-        found = chebyshev(net, low, high, nodes)
-        off = float(series_deviation(found))
-        if off <= tolerance:
-            return found
-    raise ValueError(
-        f"compressed: a net changes so fast that a series of {NODES[-1]} terms is off by {off:.1e} of its largest value or "
-        f"slope; tolerance is {tolerance:.1e}. Ask for less, or use the model as it is."
-    )
-
-
-@eqx.filter_jit
-def series_deviation(series: Chebyshev) -> Any:
-    """The largest error of values and of slopes, relative to their largest, halfway between nodes and at the ends."""
-    x = jnp.cos(jnp.linspace(0, jnp.pi, 2 * series.nodes + 1))
-    s = ((series.high - series.low) * x + series.high + series.low) / 2
-    both = lambda f: jax.vmap(lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),)))(s)  # noqa: E731
-    pairs = zip(both(series.series), both(lambda x: series.exact(x[None, None])[0]), strict=True)
-    return jnp.max(jnp.stack([jnp.max(jnp.abs(a - b)) / jnp.max(jnp.abs(b)) for a, b in pairs]))
+    edges, off = panels(net, low, high, tolerance)
+    if off > tolerance:
+        raise ValueError(
+            f"compressed: a net changes so fast that series on {len(edges) - 1} panels are off by {off:.1e} of its largest "
+            f"value or slope; tolerance is {tolerance:.1e}. Ask for less, or use the model as it is."
+        )
+    return chebyshev(net, edges)

@@ -103,14 +103,14 @@ class DeepPotential(AbstractPotential):
 
         return write_tree(path, model_tree(self))
 
-    def compressed(self, *, nearest: float | None = None, tolerance: float = 1e-5) -> "DeepPotential":
+    def compressed(self, *, nearest: float | None = None, tolerance: float = 3e-7) -> "DeepPotential":
         """This model with its embedding nets as Chebyshev series, several times faster; the nets themselves are kept, for
         files and for distances below `nearest` [angstrom], by default `closest`.
 
-        The number of nodes is the smallest for which values and slopes of the nets are met to `tolerance`, relative to their
-        largest: some 1e-7 eV/angstrom in the forces of a model of water, 1e-10 with a tolerance of 1e-7.
+        There are as many panels as it takes to meet values and slopes of the nets to `tolerance`, relative to their
+        largest: some 1e-7 eV/angstrom in the forces of a model of water.
 
-        **Raises** `ValueError` where `nearest` is not known, or no number of nodes will do.
+        **Raises** `ValueError` where `nearest` is not known, or no number of panels will do.
         """
         return compressed(self, nearest, tolerance)
 

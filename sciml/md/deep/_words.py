@@ -15,5 +15,5 @@ def described(name: str, descriptor: Any, nets: tuple[Any, ...], *more: str) -> 
         f"sel {'from the data' if sel is None else list(sel) if isinstance(sel, tuple) else sel}",
         f"embedding {'-'.join(str(layer.w.shape[1]) for layer in nets[0].layers)}", *more,
     ]  # fmt: skip
-    nodes = [n.nodes for n in nets if isinstance(n, Chebyshev)]
-    return ", ".join(words) + (f" in Chebyshev series of {max(nodes)} nodes" if nodes else "")
+    terms = [n.terms for n in nets if isinstance(n, Chebyshev)]
+    return ", ".join(words) + (f" in Chebyshev series of {max(terms)} terms" if terms else "")

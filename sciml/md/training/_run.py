@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..deep._chebyshev import chebyshev
-from ..deep._compress import exact_net, series_deviation
+from ..deep._chebyshev import TERMS
+from ..deep._compress import exact_net
+from ..deep._panels import deviations, panels
 from ._loss import AbstractLoss, Weights
 from ._order import order
 from ._predict import Prediction
@@ -24,8 +25,8 @@ from ._step import Setting, State, compiled_prediction, compiled_step, trainable
 
 TOGETHER = 64  # steps in one call at most
 FRAMES = 4  # that are predicted at a time
-NODES = (64, 128, 192, 256, 384, 512)
 LIMIT = 1e-4  # of values and slopes of nets, by which a series may be off in training
+CHOSEN = 1e-5  # what new panels are chosen for, so that they last
 
 
 class Run:
@@ -46,7 +47,8 @@ class Run:
         shifts = np.stack([np.asarray(m.bias, float) - np.asarray(models[0].bias, float) for m in models])
         shift = jnp.asarray(shifts if self.count > 1 else shifts[0])
         self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None, shift)
-        self.setting = Setting(self.frozen, loss, optimizer, NODES[0] if series else 0, nearest, average)
+        self.setting = Setting(self.frozen, loss, optimizer, (), nearest, average)
+        self.series = series
         self.frames = [jax.tree.map(jnp.asarray, b.frames) for b in data.buckets]
         self.batch = [batch or max(1, -(-32 // b.atoms)) for b in data.buckets]
         self.step, self._epoch = 0, -1
@@ -106,7 +108,7 @@ class Run:
     def resume(self, state: State, progress: dict[str, Any]) -> None:
         """From a checkpoint."""
         self.state, self._steps = state, {}
-        self.setting = dataclasses.replace(self.setting, nodes=progress["nodes"])
+        self.setting = dataclasses.replace(self.setting, panels=tuple(map(np.array, progress["panels"])))
         self.rewind(progress["step"])
 
     def rewind(self, step: int) -> None:
@@ -165,36 +167,55 @@ class Run:
         return [eqx.combine(member(k), self.frozen) for k in range(self.count)]
 
     def refine(self) -> bool:
-        """Takes as many nodes as the nets need now, where series are off by more than `LIMIT`; whether there are more."""
-        if not self.setting.nodes:
+        """Chooses new panels where the series of a net are off by more than `LIMIT`; whether it did."""
+        if not self.series:
             return False
-        needed = max(self._needed(m) for m in self.models(self.state.parameters))
-        if needed <= self.setting.nodes:
+        known, chosen = self.setting.panels, []
+        nets = [self._intervals(m) for m in self.models(self.state.parameters)]
+        for k, each in enumerate(zip(*nets, strict=True)):
+            if not (known and all(deviations(net, known[k]).max() <= LIMIT for net, _, _ in each)):
+                chosen.append((k, _shared([panels(*one, CHOSEN)[0] for one in each])))
+        if not chosen:
             return False
-        self.setting = dataclasses.replace(self.setting, nodes=needed)
+        edges = list(known) or [np.zeros(2)] * len(nets[0])
+        for k, found in chosen:
+            edges[k] = found
+        self.setting = dataclasses.replace(self.setting, panels=tuple(edges))
         self._steps = {}
         return True
 
-    def _needed(self, model: Any) -> int:
-        """Nodes that all nets of `model` are met with; the most there are where that is not enough."""
-        found = [self.setting.nodes]
+    @property
+    def terms(self) -> int:
+        """Of the longest series; 0 where there are none."""
+        return max((TERMS * (len(edges) - 1) for edges in self.setting.panels), default=0)
+
+    def _intervals(self, model: Any) -> list[tuple[Any, float, float]]:
+        """Nets that series can stand for, and where."""
+        found: list[tuple[Any, float, float]] = []
 
         def look(net: Any, low: float, high: float) -> Any:
-            net = jax.tree.map(lambda a: jnp.asarray(a, float), exact_net(net))
-            for nodes in [n for n in NODES if n >= found[0]]:
-                if float(series_deviation(chebyshev(net, low, high, nodes))) < LIMIT:
-                    break
-            found[0] = max(found[0], nodes)
+            found.append((jax.tree.map(lambda a: jnp.asarray(a, float), exact_net(net)), low, high))
             return net
 
         model.descriptor.with_embeddings(look, self.nearest)
-        return found[0]
+        return found
 
     def _compiled(self, name: str, make: Any) -> Any:
         if name not in self._steps:
             self._steps[name] = make(self.setting, self.count > 1)
             self.compiled += 1
         return self._steps[name]
+
+
+def _shared(each: list[np.ndarray]) -> np.ndarray:
+    """Edges of panels that are nowhere much wider than any of `each`."""
+    if len(each) == 1:
+        return each[0]
+    at = np.unique(np.concatenate(each))
+    middle = (at[1:] + at[:-1]) / 2
+    dense = np.max([1 / np.diff(edges)[np.searchsorted(edges, middle) - 1] for edges in each], axis=0)
+    known = np.concatenate([[0.0], np.cumsum(dense * np.diff(at))])
+    return np.interp(np.linspace(0, known[-1], math.ceil(known[-1]) + 1), known, at)
 
 
 def evenly(count: int, part: float) -> np.ndarray:

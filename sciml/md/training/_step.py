@@ -40,21 +40,22 @@ def trainable(model: Any) -> Any:
 
 
 class Setting(eqx.Module):
-    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the number of `nodes` of series, 0 for none,
-    down to `nearest` [angstrom], and the decay of the `average`, 0 for none."""
+    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the edges of `panels` of the
+    series of each net, if any, down to `nearest` [angstrom], and the decay of the `average`, 0 for none."""
 
     frozen: Any
     loss: AbstractLoss
     optimizer: optax.GradientTransformation = eqx.field(static=True)
-    nodes: int = eqx.field(static=True)
+    panels: tuple[Any, ...]
     nearest: float = eqx.field(static=True)
     average: float = eqx.field(static=True)
 
     def model(self, parameters: Any) -> Any:
         model = eqx.combine(parameters, self.frozen)
-        if not self.nodes:
+        if not self.panels:
             return model
-        change = lambda net, low, high: chebyshev(exact_net(net), low, high, self.nodes)  # noqa: E731
+        edges = iter(self.panels)
+        change = lambda net, low, high: chebyshev(exact_net(net), next(edges))  # noqa: E731
         return eqx.tree_at(lambda m: m.descriptor, model, model.descriptor.with_embeddings(change, self.nearest))
 
 

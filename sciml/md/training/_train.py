@@ -33,7 +33,7 @@ class Training:
     """What came of `md.train`.
 
     **Attributes:** `potential`, the trained model, its energy bias refitted; `history`, a table of errors; `result`, a
-    sentence; `success`, whether it went to its end; `stats`: steps, seconds, precision, nodes of series, ...
+    sentence; `success`, whether it went to its end; `stats`: steps, seconds, precision, terms of series, ...
     """
 
     potential: DeepPotential
@@ -85,7 +85,7 @@ def train(
     - `ema`: the decay of a running average of the parameters, such as 0.999, which is then what is measured and returned.
     - `patience`: stops when the validation error has not fallen for so many looks, and returns the best model.
     - `every`: steps between looks at the errors, by default a twenty-fifth of all.
-    - `series`: embedding nets run as Chebyshev series, with as many nodes as the nets need at every look.
+    - `series`: embedding nets run as Chebyshev series, with as many terms as the nets need at every look.
     - `precision`: of the nets, `numpy.float32` or `numpy.float64`.
     - `checkpoint`: a `.npz` file, written every 30 seconds and at the end; the same call goes on from it, bit for bit.
     - `key`: of the order of frames. `progress`: a progress bar. Ctrl-C returns what is done. `throw`: whether numbers that are
@@ -129,7 +129,7 @@ def train(
         found = _finished(run, looks, held, models)
     words = result or f"{run.step} steps in {time.monotonic() - began:.0f} s."
     stats = {
-        "steps": run.step, "seconds": time.monotonic() - began, "precision": str(dtype), "nodes": run.setting.nodes,
+        "steps": run.step, "seconds": time.monotonic() - began, "precision": str(dtype), "terms": run.terms,
         "batch": run.batch, "frames": len(dataset), "compiled": run.compiled, "seconds_per_step": run.seconds_per_step,
     }  # fmt: skip
     made = [Training(p, History(looks.table(k)), words, not result, stats) for k, p in enumerate(found)]
@@ -171,7 +171,7 @@ def _loop(
     def save() -> None:
         if saved:
             saved.save(
-                {"step": run.step, "nodes": run.setting.nodes, **looks.progress(), **pace.progress()},
+                {"step": run.step, "panels": [e.tolist() for e in run.setting.panels], **looks.progress(), **pace.progress()},
                 {"state": run.state} | ({} if looks.best is None else {"best": looks.best}),
             )
 
