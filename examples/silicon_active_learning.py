@@ -25,7 +25,7 @@ from sciml import md
 TRUTH = md.StillingerWeber()
 CALCULATOR = md.ase_calculator(TRUTH)
 HOT, TIMESTEP = 3200.0, 2.0  # K, fs
-LOW, HIGH = 0.2, 1.0  # eV/angstrom: frames between them are labelled
+LOW, HIGH = 0.2, 1.5  # eV/angstrom: frames between them are labelled
 
 
 def rattled(atoms: md.System, amounts: np.ndarray) -> list[md.System]:
@@ -53,7 +53,7 @@ def melts_at(run: md.Trajectory) -> float:
 
 def main(quick: bool) -> None:
     crystal = md.diamond(5.431, 2, "Si")  # 64 atoms
-    rounds, count, steps, most, explored = (1, 2, 300, 16, 150) if quick else (6, 3, 6000, 30, 1500)
+    rounds, count, steps, most, explored = (1, 2, 300, 16, 150) if quick else (8, 3, 12_000, 40, 2000)
     widths, fitting, final = ((6, 12), (24,), (2, 3000)) if quick else ((10, 20, 40), (60, 60), (3, 20_000))
 
     truth = heated(TRUTH, *final)
@@ -63,7 +63,7 @@ def main(quick: bool) -> None:
     print(f"to begin with: {first}\nto test on: {seen}")
 
     def new(key):
-        descriptor = md.SeE2A.new(1, cutoff=4.5, start=2.0, sel=[32], widths=widths, axis=6, key=key)
+        descriptor = md.SeE2A.new(1, cutoff=4.0, start=1.0, sel=[28], widths=widths, axis=6, key=key)
         return md.deep_potential("Si", descriptor, widths=fitting, key=key)
 
     models = [new(key) for key in range(count)]
@@ -113,8 +113,8 @@ def main(quick: bool) -> None:
     figure.savefig(output, dpi=150)
     print(f"saved {output}")
     errors = learned.rounds["force error"]
-    assert errors[-1] < (0.95 if quick else 0.4) * errors[0]
-    assert quick or (runs["Deep Potential"].converged and learned.rounds["failed"][-1] < 0.05)
+    assert errors[-1] < (0.95 if quick else 0.25) * errors[0]
+    assert quick or (runs["Deep Potential"].converged and learned.rounds["failed"][-1] < 0.1)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def prepared(model, repeat, dtype):
     atoms, model, n = jax.device_put((atoms, model, n), everywhere)
 
     def given(model, atoms, n):
-        found = md.evaluate(model, atoms, n, dtype=dtype)
+        found = md.evaluate(model, atoms, n, dtype=dtype, virials=False)  # of atoms; DeePMD-kit gives none here either
         return found.energy, found.forces, found.virial
 
     began = time.perf_counter()

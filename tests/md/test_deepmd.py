@@ -242,7 +242,7 @@ def test_series_and_the_nets_below_them():
         # Two atoms closer than the series reach: the nets themselves, for all in their block.
         close = eqx.tree_at(lambda p: p.vectors, pairs, pairs.vectors.at[:, 0].set(jnp.asarray([0.4, 0.5, 0.1])))
         for exact, found in zip(call(model, close), call(small, close), strict=True):
-            np.testing.assert_allclose(exact, found, rtol=1e-12)
+            np.testing.assert_allclose(exact, found, rtol=1e-12, atol=1e-15)
     for wrong, message in ((dict(), "does not know the smallest distance"), (dict(nearest=9.0), "below the cutoff, 4"),
                            (dict(nearest=0.01, tolerance=1e-14), "changes so fast")):  # fmt: skip
         with pytest.raises(ValueError, match=message):

@@ -74,12 +74,11 @@ class Groups(eqx.Module):
     """Slots in the order of their types, `rooms` places for each type.
 
     **Attributes:** `slot` `(rows, places)`, `slots` for an empty place; `place` `(rows, slots)`, `places` for a slot that has
-    none; `counts` `(rows, types)`, how many there are, whether or not there is room; `rooms`.
+    none; `rooms`.
     """
 
     slot: Any
     place: Any
-    counts: Any
     rooms: tuple[int, ...] = eqx.field(static=True)
 
     def compact(self, x: Any, fill: float) -> Any:
@@ -98,17 +97,16 @@ class Groups(eqx.Module):
 def grouped(mask: Any, species: Any, rooms: tuple[int, ...]) -> Groups:
     """The slots that hold a neighbour, by type; the first ones where there is no room for all."""
     rows, slots = mask.shape
-    total, first, counts = sum(rooms), 0, []
+    total, first = sum(rooms), 0
     place = jnp.full((rows, slots), total, jnp.int32)
     for kind, room in enumerate(rooms):
         held = mask & (species == kind)
         rank = jnp.cumsum(held, axis=1, dtype=jnp.int32) - 1
         place = jnp.where(held & (rank < room), first + rank, place)
-        counts.append(rank[:, -1] + 1)
         first += room
     row = jnp.arange(rows)[:, None]
     slot = jnp.full((rows, total), slots, jnp.int32).at[row, place].set(jnp.arange(slots, dtype=jnp.int32), mode="drop")
-    return Groups(slot, place, jnp.stack(counts, axis=1), rooms)
+    return Groups(slot, place, rooms)
 
 
 def _taken(x: Any, index: Any, fill: float) -> Any:

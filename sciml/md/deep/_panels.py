@@ -21,8 +21,8 @@ def panels(net: Any, low: float, high: float, tolerance: float) -> tuple[np.ndar
     """The edges of the fewest panels found for which `deviations` are below `tolerance`, and the largest of them; those of the
     smallest deviation where no number will do.
 
-    Errors of slopes fall with the fifteenth power of the width of a panel: what width is wanted where follows from those of some
-    panels.
+    Errors of slopes fall with the fifteenth power of the width of a panel: what width is wanted where follows from those of
+    some panels.
     """
     net = jax.tree.map(lambda a: jnp.asarray(a, float), net)
     edges, best = np.linspace(low, high, MOST // 2 + 1), None

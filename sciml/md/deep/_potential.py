@@ -23,6 +23,8 @@ from ._descriptor import AbstractDescriptor, dot
 from ._fitting import FittingNet
 from ._se_e2_a import SeE2A
 
+FEW = 48  # places, below which it is no gain to look whether fewer are enough
+
 
 class Remark:
     """Words that make no difference: models that differ in them alone are compiled once."""
@@ -144,55 +146,69 @@ class DeepPotential(AbstractPotential):
 
     def _energies(self, own: Any, vectors: Any, mask: Any, species: Any) -> Any:
         """Of atoms of the type `own`, without bias `(atoms,)`."""
-        groups = grouped(mask, species, self._rooms(mask.shape[1]))
-        packed = groups.compact(vectors, 2 * self.cutoff)
-        of = lambda model, kind, v: model.inner_energies(kind, groups.split(v))  # noqa: E731
-        found = self._of_type(own, of, packed)
+
+        def of(model: Any, kind: int, groups: Groups, v: Any) -> Any:
+            return model.inner_energies(kind, groups.split(v))
+
+        found = self._of_block(own, of, vectors, mask, species)
         # A factor, so that the gradient is NaN too.
-        return found * jnp.where(self._fit(groups, vectors, mask, species), 1, jnp.nan).astype(found.dtype)
+        return found * jnp.where(self._fit(vectors, mask, species), 1, jnp.nan).astype(found.dtype)
 
     def _slopes(self, own: Any, vectors: Any, mask: Any, species: Any) -> tuple[Any, Any]:
         """As `_energies`, and their derivatives with respect to `vectors`."""
-        groups = grouped(mask, species, self._rooms(mask.shape[1]))
-        packed = groups.compact(vectors, 2 * self.cutoff)
 
-        def of(model: Any, kind: int, v: Any) -> tuple[Any, Any]:
+        def of(model: Any, kind: int, groups: Groups, v: Any) -> tuple[Any, Any]:
             each, back = jax.vjp(lambda v: model.inner_energies(kind, groups.split(v)), v)
-            return each, back(jnp.ones_like(each))[0]
+            return each, groups.spread(back(jnp.ones_like(each))[0])
 
-        each, slope = self._of_type(own, of, packed)
-        fit = self._fit(groups, vectors, mask, species)
-        return jnp.where(fit, each, jnp.nan), jnp.where(fit[:, None, None], groups.spread(slope), jnp.nan)
+        each, slope = self._of_block(own, of, vectors, mask, species)
+        fit = self._fit(vectors, mask, species)
+        return jnp.where(fit, each, jnp.nan), jnp.where(fit[:, None, None], slope, jnp.nan)
+
+    def _of_block(self, own: Any, function: Any, vectors: Any, mask: Any, species: Any) -> Any:
+        """`function(model, type, groups, vectors by type)` for the type `own` of a block's atoms, in fewer places than `sel`
+        where these are enough; zeros where there is none of that number. Without series where atoms are closer than they reach.
+        """
+        full = self._rooms(mask.shape[1])
+        fewer = tuple(min(r, -(-5 * r // 24) * 4) for r in full) if sum(full) >= FEW else full
+
+        def packed(rooms: tuple[int, ...], call: Any) -> Any:
+            def run(vectors: Any, mask: Any, species: Any) -> Any:
+                groups = grouped(mask, species, rooms)
+                return call(groups, groups.compact(vectors, 2 * self.cutoff))
+
+            return run
+
+        def of(kind: int, vectors: Any, mask: Any, species: Any) -> Any:
+            ways = [packed(rooms, partial(function, self, kind)) for rooms in dict.fromkeys((fewer, full))]
+            way: Any = jnp.zeros((), jnp.int32)
+            if fewer != full:
+                counts = jnp.stack([jnp.sum(mask & (species == t), axis=1) for t in range(len(full))], axis=1)
+                way = jnp.any(counts > np.array(fewer)).astype(jnp.int32)
+            if self.series_from is not None:
+                ways.append(packed(full, partial(function, exact(self), kind)))
+                close = jnp.any(jnp.where(mask, dot(vectors, vectors), jnp.inf) < self.series_from**2)
+                way = jnp.where(close, len(ways) - 1, way)
+            return jax.lax.switch(way, ways, vectors, mask, species) if len(ways) > 1 else ways[0](vectors, mask, species)
+
+        given = vectors, mask, species
+        like = jax.eval_shape(partial(of, 0), *given)
+        nothing = lambda *_: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
+        return jax.lax.switch(own, [*(partial(of, kind) for kind in range(len(self.names))), nothing], *given)
 
     def _rooms(self, slots: int) -> tuple[int, ...]:
         most = [max(k.places for k in self.descriptor.limits if t in k.kinds) for t in range(len(self.names))]
         return tuple(min(k, slots) for k in most)
 
-    def _fit(self, groups: Groups, vectors: Any, mask: Any, species: Any) -> Any:
+    def _fit(self, vectors: Any, mask: Any, species: Any) -> Any:
         """Whether there are places for all neighbours `(rows,)`."""
         fit: Any = True
         for limit in self.descriptor.limits:
-            if limit.cutoff == self.cutoff:
-                count = sum(groups.counts[:, t] for t in limit.kinds)
-            else:
-                near = jnp.sum(vectors**2, axis=-1) < limit.cutoff**2
-                count = jnp.sum(mask & near & _among(species, limit.kinds), axis=1)
-            fit = fit & (count <= limit.places)
+            counted = mask & _among(species, limit.kinds)
+            if limit.cutoff != self.cutoff:
+                counted = counted & (dot(vectors, vectors) < limit.cutoff**2)
+            fit = fit & (jnp.sum(counted, axis=1) <= limit.places)
         return fit
-
-    def _of_type(self, own: Any, function: Any, vectors: Any) -> Any:
-        """`function(model, type, vectors)` for the type `own` of a block's atoms; zeros where there is none of that number. The
-        model is without series where atoms are closer than they reach."""
-
-        def of(kind: int, v: Any) -> Any:
-            if self.series_from is None:
-                return function(self, kind, v)
-            close = jnp.any(dot(v, v) < self.series_from**2)
-            return jax.lax.cond(close, partial(function, exact(self), kind), partial(function, self, kind), v)
-
-        like = jax.eval_shape(partial(of, 0), vectors)
-        nothing = lambda v: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
-        return jax.lax.switch(own, [*(partial(of, kind) for kind in range(len(self.names))), nothing], vectors)
 
     def crowded(self, pairs: Pairs) -> str:
         """The atoms that have more neighbours of a type within the cutoff than `sel` and the number needed, as a sentence;
