@@ -41,10 +41,11 @@ def header() -> dict[str, Any]:
         cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         cpu = platform.processor() or "unknown"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in VERSIONS} | {"sciml": "from the checkout"},
-        "system": platform.platform(), "cpu": cpu, "cores": os.cpu_count(), "precision": "float64",
+        "system": platform.platform(), "cpu": cpu, "cores": cores, "precision": "float64",
     }  # fmt: skip
 
 
