@@ -27,7 +27,6 @@ from ._prepare import Prepared, check_alike, check_places, least_squares_bias, p
 from ._run import Run
 from ._schedule import AbstractSchedule, Cosine
 
-
 # Adam with decoupled decay of weights (Loshchilov & Hutter 2019, arXiv 1711.05101). Without it weights grow for as long as the
 # rate is high: after 82,000 steps of water, energies fell by 4 eV where two hydrogens came below one angstrom, and runs ended there.
 ADAMW = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.01))
