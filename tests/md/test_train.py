@@ -68,8 +68,8 @@ def test_predictions_are_those_of_the_potential():
         found = md.evaluate_batch(model, data.systems)
         nearest = made.survey.nearest
         for panels, tolerance, some in (((), 1e-11, made.buckets[:1]), (equal_panels(model, nearest), 1e-9, made.buckets[1:])):
-            setting = Setting(model, None, None, panels, nearest, 0.0)
-            whole = setting.model(jax.tree.map(lambda a: None, model))
+            setting = Setting(model, None, None, nearest, 0.0)
+            whole = setting.model(jax.tree.map(lambda a: None, model), panels)
             call = jax.jit(lambda frames: predict(whole, frames, np.float64))  # noqa: B023
             for bucket in some:
                 p = call(jax.tree.map(jnp.asarray, bucket.frames))
@@ -88,11 +88,11 @@ def test_gradients_of_the_loss():
         frames = jax.tree.map(jnp.asarray, without_bias(bucket, DATASET[:2], np.array([-4.0])).frames)
         parameters, frozen = eqx.partition(jax.tree.map(jnp.asarray, model), trainable(model))
         nearest = made.survey.nearest
-        setting = Setting(frozen, md.Huber(0.5), None, equal_panels(model, nearest), nearest, 0.0)
+        setting, panels = Setting(frozen, md.Huber(0.5), None, nearest, 0.0), equal_panels(model, nearest)
 
         @jax.jit
         def loss(parameters):
-            found = predict(setting.model(parameters), frames, np.float64)
+            found = predict(setting.model(parameters, panels), frames, np.float64)
             return loss_and_squares(setting.loss, Weights(1.0, 10.0, 0.1), found, frames)[0]
 
         rng = np.random.default_rng(0)

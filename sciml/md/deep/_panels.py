@@ -17,15 +17,15 @@ BETWEEN = np.cos(np.linspace(0, np.pi, 2 * TERMS + 2))[1:-1]  # where errors are
 ROUNDS = 8
 
 
-def panels(net: Any, low: float, high: float, tolerance: float) -> tuple[np.ndarray, float]:
-    """The edges of the fewest panels found for which `deviations` are below `tolerance`, and the largest of them; those of the
-    smallest deviation where no number will do.
+def panels(net: Any, low: float, high: float, tolerance: float, least: int = 1) -> tuple[np.ndarray, float]:
+    """The edges of the fewest panels, `least` or more, found for which `deviations` are below `tolerance`, and the largest of
+    them; those of the smallest deviation where no number will do.
 
     Errors of slopes fall with the fifteenth power of the width of a panel: what width is wanted where follows from those of
     some panels.
     """
     net = jax.tree.map(lambda a: jnp.asarray(a, float), net)
-    edges, best = np.linspace(low, high, MOST // 2 + 1), None
+    edges, best = np.linspace(low, high, max(least, MOST // 2) + 1), None
     for _ in range(ROUNDS):
         off = deviations(net, edges)
         found = edges, float(off.max())
@@ -34,7 +34,7 @@ def panels(net: Any, low: float, high: float, tolerance: float) -> tuple[np.ndar
         widths = np.diff(edges)
         # A panel that is far too small may become four times as wide, and one that is too wide a sixteenth.
         share = np.clip((off / (0.5 * tolerance)) ** (1 / (TERMS - 1)), 0.25, 16.0)
-        count = next((n for n in COUNTS if n >= share.sum()), MOST)
+        count = next((n for n in COUNTS if n >= max(least, share.sum())), MOST)
         known = np.concatenate([[0.0], np.cumsum(share)])
         following = np.interp(np.linspace(0, known[-1], count + 1), known, edges)
         if len(following) == len(edges) and np.max(np.abs(following - edges)) < 0.02 * widths.min():

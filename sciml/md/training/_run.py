@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import numpy as np
 
 from ..deep._chebyshev import TERMS
 from ..deep._compress import exact_net
-from ..deep._panels import deviations, panels
+from ..deep._panels import MOST, deviations, panels
 from ._loss import AbstractLoss, Weights
 from ._order import order
 from ._predict import Prediction
@@ -26,6 +25,7 @@ from ._step import Setting, State, compiled_prediction, compiled_step, trainable
 TOGETHER = 64  # steps in one call at most
 FRAMES = 4  # that are predicted at a time
 LIMIT = 1e-4  # of values and slopes of nets, by which a series may be off in training
+COUNTS = 8, 16, 32, MOST  # of panels: each number is compiled anew
 CHOSEN = 1e-5  # what new panels are chosen for, so that they last
 
 
@@ -47,13 +47,13 @@ class Run:
         shifts = np.stack([np.asarray(m.bias, float) - np.asarray(models[0].bias, float) for m in models])
         shift = jnp.asarray(shifts if self.count > 1 else shifts[0])
         self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None, shift)
-        self.setting = Setting(self.frozen, loss, optimizer, (), nearest, average)
-        self.series = series
+        self.setting = Setting(self.frozen, loss, optimizer, nearest, average)
+        self.series, self.panels = series, ()
         self.frames = [jax.tree.map(jnp.asarray, b.frames) for b in data.buckets]
         self.batch = [batch or max(1, -(-32 // b.atoms)) for b in data.buckets]
         self.step, self._epoch = 0, -1
-        self._steps, self._queue = {}, []
-        self.compiled, self._timed = 0, np.zeros(2)
+        self._steps, self._seen, self._queue = {}, set(), []
+        self._timed = np.zeros(2)
 
     # Moving on.
 
@@ -67,9 +67,10 @@ class Run:
             picks = np.stack([_padded(p) for p in picks])
             columns = Weights(*(_padded(np.array(c)) for c in zip(*weights, strict=True)))
             picks = picks if self.count > 1 else picks[0]
-            known, began = "step" in self._steps, time.monotonic()
-            call = self._compiled("step", compiled_step)
-            self.state, squares = call(self.state, self.frames[bucket], picks, _padded(np.array(rates)), columns, n)
+            call, known = self._compiled("step", compiled_step, bucket)
+            began = time.monotonic()
+            frames, padded = self.frames[bucket], _padded(np.array(rates))
+            self.state, squares = call(self.state, self.panels, frames, picks, padded, columns, n)
             sums += np.stack([np.reshape(a, (self.count, 3)) for a in squares])
             self.step += n
             if known and len(self.frames) == 1:
@@ -107,8 +108,7 @@ class Run:
 
     def resume(self, state: State, progress: dict[str, Any]) -> None:
         """From a checkpoint."""
-        self.state, self._steps = state, {}
-        self.setting = dataclasses.replace(self.setting, panels=tuple(map(np.array, progress["panels"])))
+        self.state, self.panels = state, tuple(map(np.array, progress["panels"]))
         self.rewind(progress["step"])
 
     def rewind(self, step: int) -> None:
@@ -125,12 +125,13 @@ class Run:
 
     def predictions(self, data: Prepared, frames: Any, parameters: Any, some: Sequence[np.ndarray]) -> list[Prediction]:
         """Of the frames `some` of each bucket, arrays `(members, frames, ...)`."""
-        call, found = self._compiled("prediction", compiled_prediction), []
+        found = []
         for bucket, which in zip(frames, some, strict=True):
+            call, _ = self._compiled("prediction", compiled_prediction, bucket.cells.shape)
             size, parts = min(FRAMES, max(1, len(bucket.cells))), []
             for k in range(0, len(which), size):
                 rows = np.resize(which[k : k + size], size)
-                part = call(parameters, self.state.shift, bucket, rows)
+                part = call(parameters, self.state.shift, self.panels, bucket, rows)
                 parts.append([np.reshape(a, (self.count, size, *a.shape[(self.count > 1) + 1 :])) for a in part])
             joined = [np.concatenate([p[f] for p in parts], axis=1)[:, : len(which)] for f in range(3)] if parts else [None] * 3
             found.append(Prediction(*joined))
@@ -170,24 +171,24 @@ class Run:
         """Chooses new panels where the series of a net are off by more than `LIMIT`; whether it did."""
         if not self.series:
             return False
-        known, chosen = self.setting.panels, []
-        nets = [self._intervals(m) for m in self.models(self.state.parameters)]
-        for k, each in enumerate(zip(*nets, strict=True)):
-            if not (known and all(deviations(net, known[k]).max() <= LIMIT for net, _, _ in each)):
-                chosen.append((k, _shared([panels(*one, CHOSEN)[0] for one in each])))
-        if not chosen:
+        nets = list(zip(*map(self._intervals, self.models(self.state.parameters)), strict=True))
+        if self.panels and all(deviations(n, e).max() <= LIMIT for each, e in zip(nets, self.panels) for n, _, _ in each):
             return False
-        edges = list(known) or [np.zeros(2)] * len(nets[0])
-        for k, found in chosen:
-            edges[k] = found
-        self.setting = dataclasses.replace(self.setting, panels=tuple(edges))
-        self._steps = {}
+        # As many for all nets, and no fewer than before: what is compiled is for their number.
+        count = max(map(len, self.panels), default=COUNTS[0] + 1) - 1
+        while True:
+            found = [_shared([panels(*one, CHOSEN, count)[0] for one in each], count) for each in nets]
+            needed = max(len(edges) for edges in found) - 1
+            if needed <= count:
+                break
+            count = next((n for n in COUNTS if n >= needed), COUNTS[-1])
+        self.panels = tuple(found)
         return True
 
     @property
     def terms(self) -> int:
         """Of the longest series; 0 where there are none."""
-        return max((TERMS * (len(edges) - 1) for edges in self.setting.panels), default=0)
+        return max((TERMS * (len(edges) - 1) for edges in self.panels), default=0)
 
     def _intervals(self, model: Any) -> list[tuple[Any, float, float]]:
         """Nets that series can stand for, and where."""
@@ -200,22 +201,30 @@ class Run:
         model.descriptor.with_embeddings(look, self.nearest)
         return found
 
-    def _compiled(self, name: str, make: Any) -> Any:
+    def _compiled(self, name: str, make: Any, what: Any) -> tuple[Any, bool]:
+        """The function, and whether it was called before for `what` and as many panels."""
         if name not in self._steps:
             self._steps[name] = make(self.setting, self.count > 1)
-            self.compiled += 1
-        return self._steps[name]
+        seen = (name, what, *map(len, self.panels))
+        known = seen in self._seen
+        self._seen.add(seen)
+        return self._steps[name], known
+
+    @property
+    def compiled(self) -> int:
+        return len(self._seen)
 
 
-def _shared(each: list[np.ndarray]) -> np.ndarray:
-    """Edges of panels that are nowhere much wider than any of `each`."""
+def _shared(each: list[np.ndarray], least: int) -> np.ndarray:
+    """Edges of at least as many panels that are nowhere much wider than any of `each`."""
     if len(each) == 1:
         return each[0]
     at = np.unique(np.concatenate(each))
     middle = (at[1:] + at[:-1]) / 2
     dense = np.max([1 / np.diff(edges)[np.searchsorted(edges, middle) - 1] for edges in each], axis=0)
     known = np.concatenate([[0.0], np.cumsum(dense * np.diff(at))])
-    return np.interp(np.linspace(0, known[-1], math.ceil(known[-1]) + 1), known, at)
+    count = max(least, min(math.ceil(known[-1]), MOST))
+    return np.interp(np.linspace(0, known[-1], count + 1), known, at)
 
 
 def evenly(count: int, part: float) -> np.ndarray:

@@ -40,26 +40,28 @@ def trainable(model: Any) -> Any:
 
 
 class Setting(eqx.Module):
-    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the edges of `panels` of the
-    series of each net, if any, down to `nearest` [angstrom], and the decay of the `average`, 0 for none."""
+    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the smallest distance
+    that series are for, `nearest` [angstrom], and the decay of the `average`, 0 for none."""
 
     frozen: Any
     loss: AbstractLoss
     optimizer: optax.GradientTransformation = eqx.field(static=True)
-    panels: tuple[Any, ...]
     nearest: float = eqx.field(static=True)
     average: float = eqx.field(static=True)
 
-    def model(self, parameters: Any) -> Any:
+    def model(self, parameters: Any, panels: tuple[Any, ...]) -> Any:
+        """With the series of each net on panels between its edges, if any."""
         model = eqx.combine(parameters, self.frozen)
-        if not self.panels:
+        if not panels:
             return model
-        edges = iter(self.panels)
+        edges = iter(panels)
         change = lambda net, low, high: chebyshev(exact_net(net), next(edges))  # noqa: E731
         return eqx.tree_at(lambda m: m.descriptor, model, model.descriptor.with_embeddings(change, self.nearest))
 
 
-def advance(setting: Setting, state: State, frames: Frames, picks: Any, rates: Any, weights: Weights, count: Any) -> Any:
+def advance(
+    setting: Setting, state: State, panels: Any, frames: Frames, picks: Any, rates: Any, weights: Weights, count: Any
+) -> Any:
     """`count` steps, of at most as many as there are rows of `picks` `(steps, batch)`, numbers of frames; `rates` and `weights`
     `(steps,)`. The state, and the sum of all squares."""
     dtype = jax.tree.leaves(state.parameters)[0].dtype
@@ -70,7 +72,7 @@ def advance(setting: Setting, state: State, frames: Frames, picks: Any, rates: A
         batch = jax.tree.map(lambda a: a[picks[k]], frames)
 
         def objective(parameters: Any) -> tuple[Any, Squares]:
-            found = biased(predict(setting.model(parameters), batch, dtype), batch, state.shift)
+            found = biased(predict(setting.model(parameters, panels), batch, dtype), batch, state.shift)
             return loss_and_squares(setting.loss, Weights(*(low(w[k]) for w in weights)), found, batch)
 
         grads, squares = jax.grad(objective, has_aux=True)(state.parameters)
@@ -88,12 +90,12 @@ def advance(setting: Setting, state: State, frames: Frames, picks: Any, rates: A
 def compiled_step(setting: Setting, several: bool) -> Any:
     """`advance`, of several models with a leading axis where there are `several`."""
     one = partial(advance, setting)
-    return jax.jit(jax.vmap(one, in_axes=(0, None, 0, None, None, None)) if several else one, donate_argnums=0)
+    return jax.jit(jax.vmap(one, in_axes=(0, None, None, 0, None, None, None)) if several else one, donate_argnums=0)
 
 
 def compiled_prediction(setting: Setting, several: bool) -> Any:
-    def some(parameters: Any, shift: Any, frames: Frames, which: Any) -> Prediction:
+    def some(parameters: Any, shift: Any, panels: Any, frames: Frames, which: Any) -> Prediction:
         batch = jax.tree.map(lambda a: a[which], frames)
-        return biased(predict(setting.model(parameters), batch, jax.tree.leaves(parameters)[0].dtype), batch, shift)
+        return biased(predict(setting.model(parameters, panels), batch, jax.tree.leaves(parameters)[0].dtype), batch, shift)
 
-    return jax.jit(jax.vmap(some, in_axes=(0, 0, None, None)) if several else some)
+    return jax.jit(jax.vmap(some, in_axes=(0, 0, None, None, None)) if several else some)

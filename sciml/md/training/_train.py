@@ -28,7 +28,7 @@ from ._run import Run
 from ._schedule import AbstractSchedule, Cosine
 
 # Adam with decoupled decay of weights (Loshchilov & Hutter 2019, arXiv 1711.05101). Without it weights grow for as long as the
-# rate is high: after 82,000 steps of water, energies fell by 4 eV where two hydrogens came below one angstrom, and runs ended there.
+# rate is high: after 82,000 steps of water, energies fell by 4 eV where two hydrogens came below one angstrom, and runs ended.
 ADAMW = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.01))
 
 
@@ -176,7 +176,7 @@ def _loop(
     def save() -> None:
         if saved:
             saved.save(
-                {"step": run.step, "panels": [e.tolist() for e in run.setting.panels], **looks.progress(), **pace.progress()},
+                {"step": run.step, "panels": [e.tolist() for e in run.panels], **looks.progress(), **pace.progress()},
                 {"state": run.state} | ({} if looks.best is None else {"best": looks.best}),
             )
 
