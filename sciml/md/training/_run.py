@@ -172,7 +172,8 @@ class Run:
         if not self.series:
             return False
         nets = list(zip(*map(self._intervals, self.models(self.state.parameters)), strict=True))
-        if not nets or self.panels and all(deviations(n, e).max() <= LIMIT for each, e in zip(nets, self.panels) for n, _, _ in each):
+        known = zip(nets, self.panels, strict=False)  # none at first
+        if not nets or self.panels and all(deviations(n, e).max() <= LIMIT for each, e in known for n, _, _ in each):
             return False
         # As many for all nets, and no fewer than before: what is compiled is for their number.
         count = max(map(len, self.panels), default=COUNTS[0] + 1) - 1
