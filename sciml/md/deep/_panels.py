@@ -25,11 +25,12 @@ def panels(net: Any, low: float, high: float, tolerance: float, least: int = 1) 
     some panels.
     """
     net = jax.tree.map(lambda a: jnp.asarray(a, float), net)
-    edges, best = np.linspace(low, high, max(least, MOST // 2) + 1), None
+    edges = np.linspace(low, high, max(least, MOST // 2) + 1)
+    best = edges, np.inf
     for _ in range(ROUNDS):
         off = deviations(net, edges)
         found = edges, float(off.max())
-        if best is None or _better(found, best, tolerance):
+        if _better(found, best, tolerance):
             best = found
         widths = np.diff(edges)
         # A panel that is far too small may become four times as wide, and one that is too wide a sixteenth.

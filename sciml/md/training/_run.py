@@ -178,7 +178,7 @@ class Run:
         # As many for all nets, and no fewer than before: what is compiled is for their number.
         count = max(map(len, self.panels), default=COUNTS[0] + 1) - 1
         while True:
-            found = [_shared([panels(*one, CHOSEN, count)[0] for one in each], count) for each in nets]
+            found = [_shared([panels(n, a, b, CHOSEN, count)[0] for n, a, b in each], count) for each in nets]
             needed = max(len(edges) for edges in found) - 1
             if needed <= count:
                 break
