@@ -17,7 +17,7 @@ from ._potential import AbstractGlobalPotential as AbstractGlobalPotential
 from ._potential import AbstractPairPotential as AbstractPairPotential
 from ._potential import AbstractPotential as AbstractPotential
 from ._potential import Sum as Sum
-from ._potential import kinds_of, needs_transposed, parts_of
+from ._potential import dot, kinds_of, needs_transposed, parts_of
 from ._system import System
 
 FAR = 2.0  # cutoffs, at which empty slots are
@@ -74,7 +74,7 @@ def pairs_of(positions: Any, cell: Any, species: Any, neighbours: Neighbours, cu
 
 
 def _masked(vectors: Any, n: Neighbours, neighbour: Any, species: Any, cutoff: float) -> Pairs:
-    mask = (n.index < len(n.owner)) & (jnp.sum(vectors**2, axis=-1) < cutoff**2)
+    mask = (n.index < len(n.owner)) & (dot(vectors, vectors) < cutoff**2)
     far = jnp.asarray([FAR * cutoff, 0.0, 0.0], vectors.dtype)
     kinds = jnp.take(species, neighbour, mode="fill", fill_value=0)
     vectors = jnp.where(mask[..., None], vectors, far)
@@ -145,7 +145,7 @@ def _evaluated(
     by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
     forces = jnp.sum(slope, axis=1)[pairs.row] - by_neighbour(slope)
     each = each[pairs.row]
-    vectors = jnp.where(pairs.mask[..., None], pairs.vectors, 0)
+    vectors = pairs.vectors
     if not virials:
         total = -jnp.einsum("ksa,ksb->ab", slope, vectors).astype(atoms.positions.dtype) if virial else None
         return Evaluation(value, forces, total, each, None)

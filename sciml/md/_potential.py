@@ -122,6 +122,12 @@ def needs_transposed(potential: AbstractPotential) -> bool:
     return not all(isinstance(part, (AbstractPairPotential, AbstractGlobalPotential)) for part in parts)
 
 
+def dot(a: Any, b: Any) -> Any:
+    """The product of vectors, over the last axis. Written out: XLA's sum over so short an axis costs more than a net's largest
+    product."""
+    return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))
+
+
 def over(potential: Any, function: Any, *batches: Any) -> Any:
     """`function` of each of a batch. Potentials that are `large` (a net's temporaries are) take one after the other: that costs
     them nothing, saves memory, and keeps a condition from becoming a choice between two results that are both computed."""

@@ -9,6 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from .._potential import dot
 from ._arguments import placed
 
 
@@ -109,11 +110,6 @@ def switch(r: Any, start: float, cutoff: float) -> Any:
     """w = 1 + u^3 (-6 u^2 + 15 u - 10),    u = clip((r - start) / (cutoff - start), 0, 1)"""
     u = jnp.clip((r - start) / (cutoff - start), 0, 1)
     return 1 + u**3 * (-6 * u**2 + 15 * u - 10)
-
-
-def dot(a: Any, b: Any) -> Any:
-    # Written out: XLA's sum over so short an axis costs more than the nets' largest product.
-    return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))
 
 
 def radial_ends(davg: Any, dstd: Any, start: float, cutoff: float, nearest: float) -> np.ndarray:

@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._pairs import AbstractPotential, Pairs
+from .._potential import dot
 from ._blocks import Groups, by_blocks, grouped
 from ._compress import compressed, exact
-from ._descriptor import AbstractDescriptor, dot
+from ._descriptor import AbstractDescriptor
 from ._fitting import FittingNet
 from ._se_e2_a import SeE2A
 

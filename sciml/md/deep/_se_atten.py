@@ -9,9 +9,10 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from .._potential import dot
 from ._arguments import check_radii, check_widths, placed
 from ._attention import Attention
-from ._descriptor import AbstractDescriptor, Limit, dot, environment, radial_ends, switch
+from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends, switch
 from ._nets import Network, network
 from ._words import described
 
