@@ -18,6 +18,7 @@ from jax.sharding import PartitionSpec as P
 from .._pairs import Pairs
 
 # Atoms in float32, half of that in float64: temporaries above some 30 MiB cost thousands of page faults in every evaluation.
+# With several devices half of that in both, so that each gets about as many blocks: fewer atoms would read the nets too often.
 BLOCK = 64
 
 
@@ -28,8 +29,7 @@ def by_blocks(function: Callable[..., Any], model: Any, pairs: Pairs, types: int
     JAX has several devices, each takes a part of the blocks.
     """
     rows, devices = len(pairs.centres), jax.devices()
-    size = BLOCK * 4 // pairs.vectors.dtype.itemsize // (1 if len(devices) == 1 else 2)
-    size = min(size, rows)
+    size = min(BLOCK // (2 if len(devices) > 1 else pairs.vectors.dtype.itemsize // 4), rows)
     order = jnp.argsort(pairs.centres, stable=True).astype(jnp.int32)
     starts = jnp.searchsorted(pairs.centres[order], jnp.arange(types + 1)).astype(jnp.int32)
     first = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(-(-jnp.diff(starts) // size))])  # blocks before a type
