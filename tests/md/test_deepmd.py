@@ -219,13 +219,15 @@ def test_dynamics_in_both_precisions_and_together():
         atoms = md.system(r + rng.uniform(-0.1, 0.1, r.shape), ["A", "B", *names[2:]], cell=6.0 + 0.3 * n, masses=20.0)
         systems.append(md.thermal(atoms, 300.0, key=n))
     options = dict(steps=20, timestep=0.2, every=10, progress=False)
-    alone, (_, same) = md.simulate(systems[1], model, **options), md.simulate(systems, model, **options)
-    np.testing.assert_allclose(alone.total_energy, same.total_energy, atol=1e-9)
-    np.testing.assert_allclose(alone.atoms.positions, same.atoms.positions, atol=1e-9)
+    alone = [md.simulate(s, model, **options) for s in systems]
+    together = md.simulate(systems, model, **options)
+    for one, same in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.total_energy, same.total_energy, atol=1e-9)
+        np.testing.assert_allclose(one.atoms.positions, same.atoms.positions, atol=1e-9)
     # Energies of thousands of eV: the bias is kept apart, or 32 bits would round them to a millielectronvolt.
-    low = md.simulate(systems[1], model, precision=np.float64, forces_in=np.float32, **options)
-    np.testing.assert_allclose(low.potential_energy, alone.potential_energy, atol=2e-4)
-    np.testing.assert_allclose(low.atoms.positions, alone.atoms.positions, atol=1e-5)
+    low = md.simulate(systems[0], model, precision=np.float64, forces_in=np.float32, **options)
+    np.testing.assert_allclose(low.potential_energy, alone[0].potential_energy, atol=2e-4)
+    np.testing.assert_allclose(low.atoms.positions, alone[0].atoms.positions, atol=1e-5)
 
 
 def test_series_and_the_nets_below_them():
