@@ -53,8 +53,9 @@ class SeE3(AbstractTyped):
         total: Any = 0.0
         for (a, b), net in zip(pairs_of_types(self.types), self.embeddings, strict=True):
             if sel[a] and sel[b]:
-                c = jnp.einsum("njd,nkd->njk", R[a], R[b]).reshape(len(R[a]), -1)
-                total = total + net.contract(c, c[..., None])[:, 0] / (sel[a] * sel[b])
+                c, times = _products(R[a]) if a == b else (jnp.einsum("njd,nkd->njk", R[a], R[b]), 1)
+                c, weighted = (x.reshape(len(c), -1) for x in (c, c * times))
+                total = total + net.contract(c, weighted[..., None])[:, 0] / (sel[a] * sel[b])
         return total
 
     @property
@@ -76,3 +77,14 @@ class SeE3(AbstractTyped):
 
 def pairs_of_types(types: int) -> list[tuple[int, int]]:
     return [(a, b) for a in range(types) for b in range(a, types)]
+
+
+def _products(R: Any) -> tuple[Any, Any]:
+    """c_j,j+s for s up to half of the places, and how often each stands among all c_jk: c_jk is c_kj, nets see it once."""
+    places = R.shape[1]
+    half = places // 2
+    width = places + half + 1
+    c = jnp.einsum("njd,nkd->njk", R, jnp.concatenate([R, R[:, :half]], axis=1)).reshape(len(R), -1)
+    # Rows one longer than they were start one place later each: their columns are what were diagonals.
+    c = jnp.pad(c, ((0, 0), (0, places))).reshape(len(R), places, width)[..., : half + 1]
+    return c, np.where(2 * np.arange(half + 1) % max(places, 1), 2.0, 1.0).astype(c.dtype)
