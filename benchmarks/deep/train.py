@@ -3,7 +3,6 @@
     python benchmarks/deep/train.py steps                       500 steps of one frame
     python benchmarks/deep/train.py hour [SECONDS [FOLDER]]     an hour; writes FOLDER/water.dp
     DEEPMD_ENV=ENV python benchmarks/deep/train.py equal 600    DeePMD-kit and sciml, the same wall time each, in one run
-    python benchmarks/deep/train.py again 600                   sciml alone, beside what was recorded
     python benchmarks/deep/train.py silicon [SECONDS]           test errors beside those of the mlearn paper
 
 Errors are those of data_3 (80 frames), which no training sees, and of mlearn's test set, all by `md.validate` in float64. Each
@@ -77,7 +76,7 @@ def silicon(seconds: str = "600") -> None:
 
 def equal(seconds: str = "600") -> None:
     allowed, rows = float(seconds), {}
-    _, held = md.datasets.water()
+    data, held = md.datasets.water()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for k, (rate, force) in enumerate(SCHEDULES):
@@ -99,15 +98,6 @@ def equal(seconds: str = "600") -> None:
             found = errors(md.DeepPotential.load(folder / f"{k}.dp"), held)
             rows[f"DeePMD-kit float32, rates {rate}, last force weight {force:g}"] = {"steps": count, "seconds": took, **found}
             print(rows, flush=True)
-    ours_beside(rows, allowed)
-
-
-def again(seconds: str = "600") -> None:
-    ours_beside(json.loads(RESULT.read_text())[f"equal time, {float(seconds):.0f} s"]["rows"], float(seconds))
-
-
-def ours_beside(rows: dict[str, Any], allowed: float) -> None:
-    data, held = md.datasets.water()
     began = time.monotonic()
     t = md.train(md.deep_potential(("O", "H")), data, validation=held, max_time=allowed - 15)
     took = time.monotonic() - began
@@ -123,4 +113,4 @@ def record(name: str, values: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    {"steps": steps, "hour": hour, "equal": equal, "again": again, "silicon": silicon}[sys.argv[1]](*sys.argv[2:])
+    {"steps": steps, "hour": hour, "equal": equal, "silicon": silicon}[sys.argv[1]](*sys.argv[2:])

@@ -16,6 +16,7 @@ import numpy as np
 
 from ._neighbours import Neighbours
 from ._pairs import AbstractPairPotential, AbstractPotential, Pairs, Sum, kinds_of, neighbours_for, pairs_of
+from ._potential import dot
 from ._system import System
 from ._units import METAL
 
@@ -68,7 +69,7 @@ class _Guarded(AbstractPotential):
 
     def _factor(self, pairs: Pairs) -> Any:
         """NaN for rows where the potential means nothing, so that energies and forces are NaN."""
-        square = jnp.sum(pairs.vectors**2, axis=-1)
+        square = dot(pairs.vectors, pairs.vectors)
         close = pairs.mask & (square < _of(self.closest, pairs.centres[:, None], pairs.species) ** 2)
         return jnp.where(jnp.any(close, axis=1), jnp.nan, 1.0).astype(pairs.vectors.dtype)
 

@@ -43,7 +43,7 @@ class Pairs(eqx.Module):
     @property
     def distances(self) -> Any:
         """|r_j - r_i| `(rows, slots)` [angstrom]; those of empty slots are beyond every cutoff."""
-        return jnp.sqrt(jnp.sum(self.vectors**2, axis=-1))
+        return jnp.sqrt(dot(self.vectors, self.vectors))
 
     def gather(self, x: Any) -> Any:
         """`x` `(atoms, ...)` of the neighbours, `(rows, slots, ...)`."""

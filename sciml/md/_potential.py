@@ -49,7 +49,7 @@ class AbstractPairPotential(AbstractPotential):
         raise NotImplementedError
 
     def atom_energies(self, pairs: "Pairs") -> Any:
-        square = jnp.sum(pairs.vectors**2, axis=-1)
+        square = dot(pairs.vectors, pairs.vectors)
         found = self.pair_energies(square, pairs.centres[:, None], pairs.species)
         return jnp.sum(jnp.where(pairs.mask, found, 0), axis=1) / 2
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._pairs import FAR, AbstractPairPotential, AbstractPotential, Pairs
-from .._potential import kinds_of
+from .._potential import dot, kinds_of
 from ._descriptor import switch
 from ._potential import DeepPotential
 
@@ -130,6 +130,6 @@ class JoinedPotential(AbstractPotential):
 
 def _within(pairs: Pairs, cutoff: float) -> Pairs:
     """The pairs within a smaller cutoff."""
-    mask = pairs.mask & (jnp.sum(pairs.vectors**2, axis=-1) < cutoff**2)
+    mask = pairs.mask & (dot(pairs.vectors, pairs.vectors) < cutoff**2)
     far = jnp.asarray([FAR * cutoff, 0.0, 0.0], pairs.vectors.dtype)
     return eqx.tree_at(lambda p: (p.vectors, p.mask), pairs, (jnp.where(mask[..., None], pairs.vectors, far), mask))

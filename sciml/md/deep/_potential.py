@@ -151,9 +151,9 @@ class DeepPotential(AbstractPotential):
         def of(model: Any, kind: int, groups: Groups, v: Any) -> Any:
             return model.inner_energies(kind, groups.split(v))
 
-        found = self._of_block(own, of, vectors, mask, species)
+        found, fit = self._of_block(own, of, vectors, mask, species)
         # A factor, so that the gradient is NaN too.
-        return found * jnp.where(self._fit(vectors, mask, species), 1, jnp.nan).astype(found.dtype)
+        return found * jnp.where(fit, 1, jnp.nan).astype(found.dtype)
 
     def _slopes(self, own: Any, vectors: Any, mask: Any, species: Any) -> tuple[Any, Any]:
         """As `_energies`, and their derivatives with respect to `vectors`."""
@@ -162,14 +162,15 @@ class DeepPotential(AbstractPotential):
             each, back = jax.vjp(lambda v: model.inner_energies(kind, groups.split(v)), v)
             return each, groups.spread(back(jnp.ones_like(each))[0])
 
-        each, slope = self._of_block(own, of, vectors, mask, species)
-        fit = self._fit(vectors, mask, species)
+        (each, slope), fit = self._of_block(own, of, vectors, mask, species)
         return jnp.where(fit, each, jnp.nan), jnp.where(fit[:, None, None], slope, jnp.nan)
 
     def _of_block(self, own: Any, function: Any, vectors: Any, mask: Any, species: Any) -> Any:
         """`function(model, type, groups, vectors by type)` for the type `own` of a block's atoms, in fewer places than `sel`
         where these are enough; zeros where there is none of that number. Without series where atoms are closer than they reach.
+        With it, whether there are places for all neighbours `(rows,)`.
         """
+        counts = jnp.stack([jnp.sum(mask & (species == t), axis=1) for t in range(len(self.names))], axis=1)
         full = self._rooms(mask.shape[1])
         fewer = tuple(min(r, -(-5 * r // 24) * 4) for r in full) if sum(full) >= FEW else full
 
@@ -184,7 +185,6 @@ class DeepPotential(AbstractPotential):
             ways = [packed(rooms, partial(function, self, kind)) for rooms in dict.fromkeys((fewer, full))]
             way: Any = jnp.zeros((), jnp.int32)
             if fewer != full:
-                counts = jnp.stack([jnp.sum(mask & (species == t), axis=1) for t in range(len(full))], axis=1)
                 way = jnp.any(counts > np.array(fewer)).astype(jnp.int32)
             if self.series_from is not None:
                 ways.append(packed(full, partial(function, exact(self), kind)))
@@ -195,20 +195,22 @@ class DeepPotential(AbstractPotential):
         given = vectors, mask, species
         like = jax.eval_shape(partial(of, 0), *given)
         nothing = lambda *_: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)  # noqa: E731
-        return jax.lax.switch(own, [*(partial(of, kind) for kind in range(len(self.names))), nothing], *given)
+        found = jax.lax.switch(own, [*(partial(of, kind) for kind in range(len(self.names))), nothing], *given)
+        return found, self._fit(counts, *given)
 
     def _rooms(self, slots: int) -> tuple[int, ...]:
         most = [max(k.places for k in self.descriptor.limits if t in k.kinds) for t in range(len(self.names))]
         return tuple(min(k, slots) for k in most)
 
-    def _fit(self, vectors: Any, mask: Any, species: Any) -> Any:
-        """Whether there are places for all neighbours `(rows,)`."""
+    def _fit(self, counts: Any, vectors: Any, mask: Any, species: Any) -> Any:
+        """Whether there are places for all neighbours `(rows,)`, of which there are `counts` `(rows, types)`."""
         fit: Any = True
         for limit in self.descriptor.limits:
-            counted = mask & _among(species, limit.kinds)
+            count = jnp.sum(counts[:, np.array(limit.kinds)], axis=1)
             if limit.cutoff != self.cutoff:
-                counted = counted & (dot(vectors, vectors) < limit.cutoff**2)
-            fit = fit & (jnp.sum(counted, axis=1) <= limit.places)
+                inside = mask & (dot(vectors, vectors) < limit.cutoff**2)
+                count = jnp.sum(inside & _among(species, limit.kinds), axis=1)
+            fit = fit & (count <= limit.places)
         return fit
 
     def crowded(self, pairs: Pairs) -> str:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._pairs import AbstractPairPotential, AbstractPotential, Pairs
+from .._potential import dot
 from ._bonded import numbers
 
 
@@ -34,7 +35,7 @@ class Excluding(AbstractPotential):
         return getattr(self.potential, "kinds", None)
 
     def atom_energies(self, pairs: Pairs) -> Any:
-        square = jnp.sum(pairs.vectors**2, axis=-1)
+        square = dot(pairs.vectors, pairs.vectors)
         factor = self._factor(pairs, jax.lax.stop_gradient(square))
         # A pair that is left out may be where the potential makes no sense.
         square = jnp.where(pairs.mask & (factor != 0), square, self.cutoff**2)
