@@ -49,10 +49,13 @@ class Cosine(AbstractSchedule):
 
     Good for whatever number of steps is asked: water in 500 steps to 0.17 eV/angstrom, where an exponential fall between the
     same rates comes to 0.26. Good values of `rate[0]`: 2e-3 to 1e-2.
+
+    Weights end at 10 for energies and 100 for forces. With 1 and 100 the energies of silicon of many kinds (mlearn's set) were
+    three times as wrong and its forces no better; with 30 and 100 forces in water were a twelfth worse, its energies no better.
     """
 
     rate: tuple[float, float] = (5e-3, 5e-5)
-    energy: tuple[float, float] = (0.02, 1.0)
+    energy: tuple[float, float] = (0.02, 10.0)
     force: tuple[float, float] = (1000.0, 100.0)
     virial: tuple[float, float] = (10.0, 10.0)
     warm: float = 0.02
@@ -69,7 +72,7 @@ class Exponential(AbstractSchedule):
     """A rate that falls exponentially over all steps, in stairs of `every` steps."""
 
     rate: tuple[float, float] = (1e-3, 1e-5)
-    energy: tuple[float, float] = (0.02, 1.0)
+    energy: tuple[float, float] = (0.02, 10.0)
     force: tuple[float, float] = (1000.0, 100.0)
     virial: tuple[float, float] = (10.0, 10.0)
     every: int = 1
