@@ -106,7 +106,8 @@ def main(quick: bool) -> None:
 
     rows = np.array(history)
     last = rows[len(rows) // 2 :, :2]
-    value, error = last.mean(axis=0), last.std(axis=0, ddof=1) / np.sqrt(len(last))
+    # Each step has the noise of its frames; the target has that of as many, which the mean over steps does not lessen.
+    value, error = last.mean(axis=0), last.std(axis=0, ddof=1) * np.sqrt(1 + 1 / len(last))
     for name, a, b, truth in zip(("epsilon", "sigma"), value, error, TRUTH, strict=True):
         print(f"{name} {md.Mean(float(a), float(b))}, truth {truth:g}")
 
