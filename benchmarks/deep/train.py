@@ -72,7 +72,7 @@ def silicon(seconds: str = "600") -> None:
     data, held = md.datasets.silicon()
     others = {"mean_absolute_errors_of_others": OTHERS}
     trained(f"silicon {float(seconds):.0f} s", data, held, md.deep_potential(("Si",)), more=others, max_time=float(seconds))
-    # A_i of se_e2_a are moments up to the first: a tetrahedron and its neighbours' distances are all it sees of angles.
+    # se_e2_a sees moments of the neighbours' density up to the first only, in which a tetrahedron hardly shows.
     both = md.Hybrid((md.SeE2A.new(1), md.SeE3.new(1)))
     name = f"silicon {float(seconds):.0f} s, se_e2_a and se_e3"
     trained(name, data, held, md.deep_potential(("Si",), both), more=others, max_time=float(seconds))

@@ -206,8 +206,9 @@ class DeepPotential(AbstractPotential):
         """Whether there are places for all neighbours `(rows,)`, of which there are `counts` `(rows, types)`."""
         fit: Any = True
         for limit in self.descriptor.limits:
-            count = jnp.sum(counts[:, np.array(limit.kinds)], axis=1)
-            if limit.cutoff != self.cutoff:
+            if limit.cutoff == self.cutoff:
+                count = jnp.sum(counts[:, np.array(limit.kinds)], axis=1)
+            else:
                 inside = mask & (dot(vectors, vectors) < limit.cutoff**2)
                 count = jnp.sum(inside & _among(species, limit.kinds), axis=1)
             fit = fit & (count <= limit.places)
