@@ -47,6 +47,8 @@ class Pairs(eqx.Module):
 
     def gather(self, x: Any) -> Any:
         """`x` `(atoms, ...)` of the neighbours, `(rows, slots, ...)`."""
+        if self.transposed is None:
+            return jnp.take(x, self.neighbour, axis=0, mode="fill", fill_value=0)
         return gather(x, self.neighbour, self.transposed)
 
 

@@ -18,7 +18,7 @@ from sciml.md.training._pace import Pace
 from sciml.md.training._predict import predict
 from sciml.md.training._prepare import least_squares_bias, prepared, without_bias
 from sciml.md.training._run import Run
-from sciml.md.training._step import Setting, trainable
+from sciml.md.training._step import Setting
 
 DATA = Path(os.environ.get("SCIML_DATA", Path(__file__).parents[2] / "../shared/data"))
 
@@ -86,7 +86,7 @@ def test_gradients_of_the_loss():
         model = dataclasses.replace(model, descriptor=model.descriptor.surveyed(made.survey))
         (bucket,) = made.buckets
         frames = jax.tree.map(jnp.asarray, without_bias(bucket, DATASET[:2], np.array([-4.0])).frames)
-        parameters, frozen = eqx.partition(jax.tree.map(jnp.asarray, model), trainable(model))
+        parameters, frozen = eqx.partition(jax.tree.map(jnp.asarray, model), model.trained)
         nearest = made.survey.nearest
         setting, panels = Setting(frozen, md.Huber(0.5), None, nearest, 0.0), equal_panels(model, nearest)
 

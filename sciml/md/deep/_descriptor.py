@@ -3,22 +3,15 @@
 # Annotations are not postponed here: Equinox must see AbstractVar.
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from .._potential import dot
+from .._trainable import Limit
 from ._arguments import placed
-
-
-class Limit(NamedTuple):
-    """At most `places` neighbours of the types `kinds` together within `cutoff` [angstrom]."""
-
-    cutoff: float
-    kinds: tuple[int, ...]
-    places: int
 
 
 class AbstractDescriptor(eqx.Module):

@@ -7,6 +7,8 @@ Nets run on atoms of one type at a time, block after block: memory is that of a 
 
 # Annotations are not postponed here: Equinox must see what overrides an AbstractVar.
 
+import dataclasses
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,37 +18,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import AbstractPotential, Pairs
+from .._pairs import Pairs
 from .._potential import dot
+from .._trainable import AbstractTrainable, Limit, Remark, cast
 from ._blocks import Groups, by_blocks, grouped
 from ._compress import compressed, exact
 from ._descriptor import AbstractDescriptor
 from ._fitting import FittingNet
 from ._se_e2_a import SeE2A
 
+FROZEN = ("davg", "dstd", "bias")
 FEW = 48  # places, below which it is no gain to look whether fewer are enough
 
 
-class Remark:
-    """Words that make no difference: models that differ in them alone are compiled once."""
-
-    def __init__(self, words: Any = ""):
-        self._words = str(words)
-
-    def __str__(self) -> str:
-        return self._words
-
-    def __repr__(self) -> str:
-        return "Remark"
-
-    def __eq__(self, other: Any) -> bool:
-        return isinstance(other, Remark)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-class DeepPotential(AbstractPotential):
+class DeepPotential(AbstractTrainable):
     """A Deep Potential: a descriptor and a fitting net.
 
     **Attributes:** `descriptor`, `fitting`; `bias` `(types,)` [eV]; `names` of the types; `nearest`, the smallest distance in
@@ -85,9 +70,39 @@ class DeepPotential(AbstractPotential):
         return None if self.nearest is None else 0.8 * self.nearest
 
     @property
-    def is_new(self) -> bool:
-        """Whether it knows nothing of any data yet: its descriptor is not normalised."""
-        return self.descriptor.is_new
+    def limits(self) -> tuple[Limit, ...]:
+        return self.descriptor.limits
+
+    @property
+    def trained(self) -> Any:
+        """Nets, not the normalisation and the biases."""
+
+        def one(path: Any, leaf: Any) -> bool:
+            names = [getattr(key, "name", None) for key in path]
+            return eqx.is_array_like(leaf) and not any(name in FROZEN for name in names)
+
+        return jax.tree_util.tree_map_with_path(one, self)
+
+    def surveyed(self, survey: Any, bias: Any) -> "DeepPotential":
+        """With the smallest distance; a new one with the normalisation of its descriptor, places and `bias`."""
+        nearest = min(survey.nearest, np.inf if self.nearest is None else self.nearest)
+        model = dataclasses.replace(self, nearest=float(nearest), remark="")
+        if not self.descriptor.is_new:
+            return model
+        return dataclasses.replace(model, descriptor=self.descriptor.surveyed(survey), bias=bias)
+
+    def with_embeddings(self, change: Callable[[Any, float, float], Any], nearest: float) -> "DeepPotential":
+        return eqx.tree_at(lambda m: m.descriptor, self, self.descriptor.with_embeddings(change, nearest))
+
+    def frame_energies(self, vectors: Any, frames: Any) -> Any:
+        count, begin = len(vectors), np.cumsum([0, *frames.owns])
+        ends = np.cumsum(frames.rooms)[:-1]
+        each: Any = []
+        for own, rows in enumerate(frames.owns):
+            if rows:
+                inside = vectors[:, begin[own] : begin[own + 1]].reshape(count * rows, -1, 3)
+                each.append(self.inner_energies(own, jnp.split(inside, ends, axis=1)).reshape(count, rows))
+        return jnp.concatenate(each, axis=1)
 
     @staticmethod
     def load(path: Any) -> "DeepPotential":
@@ -134,7 +149,7 @@ class DeepPotential(AbstractPotential):
 
     def in_precision(self, dtype: Any) -> "DeepPotential":
         """This model with its nets in another precision, which spares their conversion in every evaluation; biases stay."""
-        model = jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
+        model = cast(self, dtype)
         return eqx.tree_at(lambda m: m.bias, model, self.bias)
 
     def inner_energies(self, own: int, parts: list[Any]) -> Any:
@@ -199,13 +214,13 @@ class DeepPotential(AbstractPotential):
         return found, self._fit(counts, *given)
 
     def _rooms(self, slots: int) -> tuple[int, ...]:
-        most = [max(k.places for k in self.descriptor.limits if t in k.kinds) for t in range(len(self.names))]
+        most = [max(k.places for k in self.limits if t in k.kinds) for t in range(len(self.names))]
         return tuple(min(k, slots) for k in most)
 
     def _fit(self, counts: Any, vectors: Any, mask: Any, species: Any) -> Any:
         """Whether there are places for all neighbours `(rows,)`, of which there are `counts` `(rows, types)`."""
         fit: Any = True
-        for limit in self.descriptor.limits:
+        for limit in self.limits:
             if limit.cutoff == self.cutoff:
                 count = jnp.sum(counts[:, np.array(limit.kinds)], axis=1)
             else:
@@ -217,7 +232,7 @@ class DeepPotential(AbstractPotential):
     def crowded(self, pairs: Pairs) -> str:
         """The atoms that have more neighbours of a type within the cutoff than `sel` and the number needed, as a sentence;
         empty where there are none. DeePMD-kit would leave some of them out; here their energies and slopes are NaN."""
-        mask, species, limits = np.asarray(pairs.mask), np.asarray(pairs.species), self.descriptor.limits
+        mask, species, limits = np.asarray(pairs.mask), np.asarray(pairs.species), self.limits
         square = np.sum(np.asarray(pairs.vectors) ** 2, axis=-1)
         inside = [mask & (square < k.cutoff**2) & np.isin(species, k.kinds) for k in limits]
         counts = np.stack([np.sum(m, axis=1) for m in inside], axis=1)

@@ -8,20 +8,25 @@ import jax
 import numpy as np
 import optax
 
-from ..deep._potential import DeepPotential
+from .._trainable import AbstractTrainable
 from ._loss import AbstractLoss
 from ._schedule import AbstractSchedule
 
 
-def check_models(model: Any) -> list[DeepPotential]:
-    """The models as a list. **Raises** `ValueError` where one is no `DeepPotential`, or they do not have the same shape."""
+def check_models(model: Any) -> list[AbstractTrainable]:
+    """The models as a list. **Raises** `ValueError` where one cannot be trained, or they do not have the same shape."""
     models = list(model) if isinstance(model, (list, tuple)) else [model]
-    wrong = [type(m).__name__ for m in models if not isinstance(m, DeepPotential)]
+    wrong = [type(m).__name__ for m in models if not isinstance(m, AbstractTrainable)]
     if wrong or not models:
         raise ValueError(
             f"train: expected a DeepPotential, or a list of them; {', '.join(wrong) or 'nothing'} came. "
-            'md.deep_potential(("O", "H")) makes one.'
+            'md.deep_potential(("O", "H")) makes one, md.LocalPotential(network, cutoff=5.0, names=("O", "H")) one of your own.'
         )
+    for m in models:
+        if m.names is None:
+            raise ValueError(f"train: {m!r} has no names of species; say which it knows: names=('O', 'H').")
+        if not any(jax.tree.leaves(m.trained)):
+            raise ValueError(f"train: {m!r} has no parameters: no floating arrays among the leaves of its function.")
     shapes = [(jax.tree.structure(m), [np.shape(a) for a in jax.tree.leaves(m)]) for m in models]
     if any(s != shapes[0] for s in shapes[1:]):
         raise ValueError("train: models that are trained at once have the same species, sizes and cutoffs; these differ.")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._trainable import cast
 from ._predict import predict
 from ._prepare import Prepared, least_squares_bias, without_bias
 from ._run import evenly
@@ -19,7 +20,7 @@ MANY = 200  # frames that the last one is fitted to
 
 def shifted(model: Any, data: Prepared, dataset: Any, most: int = SOME) -> Any:
     """`model` with biases that fit the energies of some frames."""
-    low = jax.tree.map(lambda a: jnp.asarray(a, np.float32), model)
+    low = cast(model, np.float32)
     call = jax.jit(lambda m, f: predict_energies(m, f))
     counts, left = [], []
     for bucket in data.buckets:

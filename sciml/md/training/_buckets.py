@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from .._batch import rounded
+from .._pairs import Pairs
 from ._lists import FramePairs
 
 MOST = 6  # buckets
@@ -39,6 +41,28 @@ class Frames(eqx.Module):
     known: Any
     owns: tuple[int, ...] = eqx.field(static=True)
     rooms: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def empty(self) -> Any:
+        """Which slots are `(frames, rows, slots)`."""
+        return self.index >= self.positions.shape[1]
+
+    @property
+    def neighbour(self) -> Any:
+        """`index` with the rows of all frames one after the other, their number in empty slots."""
+        count, rows = self.positions.shape[:2]
+        first = rows * jnp.arange(count)[:, None, None]
+        return jnp.where(self.empty, count * rows, self.index + first)
+
+    def pairs(self, vectors: Any) -> Pairs:
+        """The pairs of all frames together, with their `vectors` `(frames, rows, slots, 3)`."""
+        count, rows, slots = self.index.shape
+        flat = lambda a: a.reshape(count * rows, slots, *a.shape[3:])  # noqa: E731
+        types, all_rows = np.arange(len(self.owns)), jnp.arange(count * rows)
+        species = jnp.broadcast_to(np.repeat(types, self.rooms), (count * rows, slots))
+        centres = jnp.asarray(np.tile(np.repeat(types, self.owns), count))
+        mask, neighbour = flat(~self.empty), flat(self.neighbour)
+        return Pairs(flat(vectors), mask, species, centres, all_rows, all_rows, neighbour, None)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import numpy as np
+
 from ..._precision import float64
-from ..deep._potential import DeepPotential
+from .._trainable import AbstractTrainable
 from ._arguments import check_data, check_models
 from ._bias import MANY, shifted
 from ._prepare import check_places, prepared
 
 
-def change_bias(model: DeepPotential, dataset: Any) -> DeepPotential:
+def change_bias(model: AbstractTrainable, dataset: Any) -> Any:
     """`model` with energy biases of the species that fit the energies of `dataset` best, in least squares; forces do not
     change. DeePMD-kit's `change-bias`: for data from another code or functional.
 
@@ -24,4 +27,5 @@ def change_bias(model: DeepPotential, dataset: Any) -> DeepPotential:
     with float64():
         data = prepared(model, dataset, "given")
         check_places(model, data.survey, "given")
+        model = model if model.bias is not None else dataclasses.replace(model, bias=np.zeros(len(model.names)))
         return shifted(model, data, dataset, MANY)

@@ -13,7 +13,6 @@ import numpy as np
 
 from ._buckets import Bucket, buckets
 from ._lists import FramePairs, frame_pairs
-from ._step import trainable
 from ._survey import Survey
 
 
@@ -54,7 +53,7 @@ def _all_pairs(data: Any, cutoff: float) -> Sequence[FramePairs]:
 
 def check_places(model: Any, survey: Survey, what: str) -> None:
     """**Raises** `ValueError` where `sel` is too small, with the number needed."""
-    for limit in model.descriptor.limits:
+    for limit in model.limits:
         found = survey.most(limit.cutoff)
         needed = int(found[limit.kinds[0]]) if len(limit.kinds) == 1 else survey.most_in_all(limit.cutoff)
         if needed > limit.places:
@@ -67,7 +66,7 @@ def check_places(model: Any, survey: Survey, what: str) -> None:
 
 def check_alike(models: Sequence[Any]) -> None:
     """**Raises** `ValueError` where models that are trained at once have been normalised with different data."""
-    fixed = [eqx.tree_at(lambda m: m.bias, eqx.filter(m, trainable(m), inverse=True), None) for m in models]
+    fixed = [eqx.tree_at(lambda m: m.bias, eqx.filter(m, m.trained, inverse=True), None) for m in models]
     first = jax.tree.leaves(fixed[0])
     for k, other in enumerate(fixed[1:], 1):
         if not all(np.array_equal(a, b) for a, b in zip(first, jax.tree.leaves(other), strict=True)):

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._trainable import cast
 from ..deep._chebyshev import TERMS
 from ..deep._compress import exact_net
 from ..deep._panels import MOST, deviations, panels
@@ -20,7 +21,7 @@ from ._order import order
 from ._predict import Prediction
 from ._prepare import Prepared, least_squares_bias
 from ._schedule import AbstractSchedule
-from ._step import Setting, State, compiled_prediction, compiled_step, trainable
+from ._step import Setting, State, compiled_prediction, compiled_step
 
 TOGETHER = 64  # steps in one call at most
 FRAMES = 4  # that are predicted at a time
@@ -37,8 +38,7 @@ class Run:
         series: bool, nearest: float, key: int, dtype: Any,
     ):  # fmt: skip
         self.count, self.key, self.data, self.nearest = len(models), key, data, nearest
-        cast = [jax.tree.map(lambda a: np.asarray(a, dtype), m) for m in models]
-        halves = [eqx.partition(m, trainable(m)) for m in cast]
+        halves = [eqx.partition(cast(m, dtype), m.trained) for m in models]
         self.frozen = halves[0][1]
         stack = lambda *each: jnp.stack(each) if self.count > 1 else jnp.asarray(each[0])  # noqa: E731
         parameters = jax.tree.map(stack, *(p for p, _ in halves))
@@ -199,7 +199,7 @@ class Run:
             found.append((jax.tree.map(lambda a: jnp.asarray(a, float), exact_net(net)), low, high))
             return net
 
-        model.descriptor.with_embeddings(look, self.nearest)
+        model.with_embeddings(look, self.nearest)
         return found
 
     def _compiled(self, name: str, make: Any, what: Any) -> tuple[Any, bool]:

@@ -16,8 +16,6 @@ from ._buckets import Frames
 from ._loss import AbstractLoss, Squares, Weights, loss_and_squares
 from ._predict import Prediction, biased, predict
 
-FROZEN = ("davg", "dstd", "bias")
-
 
 class State(NamedTuple):
     """What changes: `parameters`, the moments of the `optimizer`, the `average` of parameters or None, and the `shift` of the
@@ -27,16 +25,6 @@ class State(NamedTuple):
     optimizer: Any
     average: Any
     shift: Any
-
-
-def trainable(model: Any) -> Any:
-    """Which leaves training changes: nets, not the normalisation and the biases."""
-
-    def one(path: Any, leaf: Any) -> bool:
-        names = [getattr(key, "name", None) for key in path]
-        return eqx.is_array_like(leaf) and not any(name in FROZEN for name in names)
-
-    return jax.tree_util.tree_map_with_path(one, model)
 
 
 class Setting(eqx.Module):
@@ -56,7 +44,7 @@ class Setting(eqx.Module):
             return model
         edges = iter(panels)
         change = lambda net, low, high: chebyshev(exact_net(net), next(edges))  # noqa: E731
-        return eqx.tree_at(lambda m: m.descriptor, model, model.descriptor.with_embeddings(change, self.nearest))
+        return model.with_embeddings(change, self.nearest)
 
 
 def advance(

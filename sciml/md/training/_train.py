@@ -15,7 +15,7 @@ import optax
 from ..._precision import check_precision, float64
 from .._checks import whole_number
 from .._interrupt import patient
-from ..deep._potential import DeepPotential
+from .._trainable import AbstractTrainable, cast
 from ._arguments import check_choices, check_data, check_models
 from ._bias import MANY, shifted
 from ._checkpoint import Checkpoint, digest
@@ -40,7 +40,7 @@ class Training:
     sentence; `success`, whether it went to its end; `stats`: steps, seconds, precision, terms of series, ...
     """
 
-    potential: DeepPotential
+    potential: AbstractTrainable
     history: History
     result: str
     success: bool
@@ -71,7 +71,7 @@ def train(
     progress: bool = True,
     throw: bool = True,
 ) -> Any:
-    """Trains a Deep Potential on energies, forces and virials.
+    """Trains a Deep Potential, or a network of your own, on energies, forces and virials.
 
     The loss is p_e <dE^2> / N + p_f <dF^2> + p_v <dW^2> / N with weights that change with the learning rate (`schedule`);
     labels that a frame lacks do not count. A new model gets its normalisation, its energy biases and, where `sel` is None, its
@@ -80,7 +80,8 @@ def train(
 
     **Arguments:**
 
-    - `model`: `md.deep_potential(names)`, a model to go on with, or a list of models of the same shape, trained at once.
+    - `model`: `md.deep_potential(names)`, `md.LocalPotential(network, cutoff, names=names)` for another architecture, a model
+        to go on with, or a list of models of the same shape, trained at once.
     - `dataset`, `validation`: `md.Dataset`s.
     - `steps`: of one batch each, by default 20,000; or `max_time` [s]: as many as there is time for, the schedule included.
     - `batch`: frames in a step, by default as many as make 32 atoms.
@@ -146,18 +147,14 @@ def train(
     return outcome
 
 
-def _made_ready(model: DeepPotential, data: Prepared, held: Prepared | None, dataset: Any) -> DeepPotential:
+def _made_ready(model: AbstractTrainable, data: Prepared, held: Prepared | None, dataset: Any) -> AbstractTrainable:
     """With places, normalisation and biases from the data where it has none."""
-    nearest = min(data.survey.nearest, np.inf if model.nearest is None else model.nearest)
-    if model.is_new:
-        descriptor = model.descriptor.surveyed(data.survey)
-        bias = least_squares_bias(data.counts, np.asarray(dataset.energies))
-        model = dataclasses.replace(model, descriptor=descriptor, bias=bias)
+    model = model.surveyed(data.survey, least_squares_bias(data.counts, np.asarray(dataset.energies)))
     check_places(model, data.survey, "training")
     if held is not None:
         check_places(model, held.survey, "validation")
     # Nets with random weights are off by a constant, which would take thousands of steps to learn.
-    return shifted(dataclasses.replace(model, nearest=float(nearest), remark=""), data, dataset)
+    return shifted(model, data, dataset)
 
 
 def _loop(
@@ -223,10 +220,10 @@ def _loop(
     return result, failed
 
 
-def _finished(run: Run, looks: Looks, held: Any, models: Any) -> list[DeepPotential]:
+def _finished(run: Run, looks: Looks, held: Any, models: Any) -> list[AbstractTrainable]:
     """The models, biases refitted, with their errors."""
     parameters = run.parameters if looks.best is None else looks.best
-    nets = [jax.tree.map(lambda a: np.asarray(a, float), m) for m in run.models(parameters)]
+    nets = [jax.tree.map(np.asarray, cast(m, float)) for m in run.models(parameters)]
     run.refit(parameters, MANY)
     last = [looks.last_in_words(k) for k in range(run.count)]
     words = last if held is None else errors_in_words(run, parameters, held)
