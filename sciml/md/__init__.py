@@ -79,6 +79,7 @@ from ._system import thermal as thermal
 from ._time_correlations import MeanSquareDisplacement as MeanSquareDisplacement
 from ._time_correlations import Stress as Stress
 from ._time_correlations import VelocityAutocorrelation as VelocityAutocorrelation
+from ._trainable import Limit as Limit
 from ._trajectory import Frame as Frame
 from ._trajectory import Trajectory as Trajectory
 from ._units import METAL as METAL

@@ -1,6 +1,7 @@
-"""Another architecture in one file: messages between atoms, as an Equinox module, trained and run like a Deep Potential."""
+"""Another architecture in one file: messages between atoms, as an Equinox module; another descriptor of a Deep Potential."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -41,6 +42,31 @@ class Messages(eqx.Module):
             heard = jnp.sum(radial * pairs.gather(h[pairs.row]), axis=1)
             h = h + jnp.tanh(jax.vmap(self.mix)(heard))
         return jax.vmap(self.end)(h)[:, 0]
+
+
+class Bumps(md.AbstractDescriptor):
+    """D = sums over neighbours of w exp(-(r - r_k)^2), w = (1 - r^2 / cutoff^2)^3."""
+
+    scale: Any
+    cutoff: float = eqx.field(static=True)
+    start: float = eqx.field(static=True)
+    sel: tuple[int, ...] | None = eqx.field(static=True)
+
+    types = property(lambda self: 1)
+    size = property(lambda self: 4)
+    is_new = property(lambda self: self.sel is None)
+    limits = property(lambda self: (md.Limit(self.cutoff, (0,), self.sel[0]),))
+
+    def __call__(self, own, parts):
+        r = jnp.linalg.norm(parts[0], axis=-1)[..., None]
+        w = jnp.where(r < self.cutoff, (1 - (r / self.cutoff) ** 2) ** 3, 0)
+        return self.scale * jnp.sum(w * jnp.exp(-4 * (r - jnp.array([2.0, 2.4, 2.8, 3.6], r.dtype)) ** 2), axis=1)
+
+    def surveyed(self, survey):
+        return dataclasses.replace(self, sel=survey.places(self.cutoff))
+
+    def with_embeddings(self, change, nearest):
+        return self
 
 
 def rattled(count, seed, names=("Si",)):
@@ -122,6 +148,15 @@ def test_a_flax_nnx_module():
     assert found.history.force[-1] < found.history.force[0]
     moved = jax.tree.map(lambda a, b: float(np.max(np.abs(a - b))), found.potential.function, net)
     assert all(m > 1e-3 for m in jax.tree.leaves(moved))
+
+
+def test_another_descriptor(tmp_path):
+    model = md.deep_potential("Si", Bumps(np.ones(4), 4.0, 0.0, None), widths=(8, 8))
+    found = md.train(model, DATASET, validation=HELD, steps=100, **SETTINGS)
+    assert found.history.validation_force[-1] < 0.9 * found.history.validation_force[0]
+    assert f"{1e3 * md.validate(found.potential, HELD).force_error:.3g} meV/angstrom" in repr(found.potential)
+    with pytest.raises(NotImplementedError, match="Bumps is no descriptor of DeePMD-kit"):
+        found.potential.save(tmp_path / "a.dp")
 
 
 @pytest.mark.parametrize(
