@@ -15,7 +15,7 @@ from ._arguments import placed
 
 
 class AbstractDescriptor(eqx.Module):
-    """D_i of the neighbours of atom i.
+    """D_i of the neighbours of atom i. `md.train` trains its floating arrays but those named davg and dstd.
 
     **Attributes:** `cutoff` [angstrom]; `start`, where the switch begins [angstrom].
     """

@@ -27,7 +27,7 @@ from ._descriptor import AbstractDescriptor
 from ._fitting import FittingNet
 from ._se_e2_a import SeE2A
 
-FROZEN = ("davg", "dstd", "bias")
+NORMALISATION = "davg", "dstd"
 FEW = 48  # places, below which it is no gain to look whether fewer are enough
 
 
@@ -79,7 +79,7 @@ class DeepPotential(AbstractTrainable):
 
         def one(path: Any, leaf: Any) -> bool:
             names = [getattr(key, "name", None) for key in path]
-            return eqx.is_array_like(leaf) and not any(name in FROZEN for name in names)
+            return eqx.is_inexact_array(leaf) and names[0] != "bias" and not any(name in NORMALISATION for name in names)
 
         return jax.tree_util.tree_map_with_path(one, self)
 
