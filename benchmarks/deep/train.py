@@ -6,8 +6,8 @@
     python benchmarks/deep/train.py silicon [SECONDS]           errors of mlearn's test set
     LAMMPS_ENV=ENV python benchmarks/deep/train.py snap         those of the linear SNAP of the mlearn paper
 
-Errors are those of data_3 (80 frames), which no training sees, and of mlearn's test set, all by `md.validate` in float64. Each
-part is added to benchmarks/results/deep_train.json.
+Errors are those of data_3 (80 frames), which no training sees, and of mlearn's test set, by `md.validate` in float64; those of
+SNAP are by LAMMPS (mlearn/errors.py). Each part is added to benchmarks/results/deep_train.json.
 """
 
 from __future__ import annotations

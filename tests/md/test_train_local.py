@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 
 from sciml import md
+from sciml.md.training._checkpoint import digest
 
 WIDTH = 6
 
@@ -131,6 +132,17 @@ def test_several_at_once_with_two_species():
     assert error == pytest.approx(together[1].history.force[-1], rel=0.3)  # that of the average, and of its last steps
     committee = md.Committee([t.potential for t in together])
     assert committee.deviation(data.systems[0]).max > 0
+
+
+def test_a_checkpoint_knows_functions_by_name():
+    def made(factor):
+        def well(pairs):
+            return factor * jnp.sum(pairs.mask, axis=1)
+
+        return well
+
+    one, same, other = (md.LocalPotential(f, cutoff=4.0, names=("Si",)) for f in (made(1), made(1), jnp.sum))
+    assert digest(one) == digest(same) != digest(other)
 
 
 def test_a_flax_nnx_module():

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64
+from .._trainable import cast
 from ._chebyshev import Chebyshev, chebyshev
 from ._panels import panels
 
@@ -43,7 +43,7 @@ def exact(model: Any) -> Any:
 
 def enough(net: Any, low: float, high: float, tolerance: float) -> Chebyshev:
     """The series with the fewest panels that meets `tolerance`. **Raises** `ValueError` where none does."""
-    net = jax.tree.map(lambda a: jnp.asarray(a, float), net)
+    net = cast(net, float)
     edges, off = panels(net, low, high, tolerance)
     if off > tolerance:
         raise ValueError(

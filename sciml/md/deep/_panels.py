@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._trainable import cast
 from ._chebyshev import TERMS, basis_and_slopes, chebyshev
 
 COUNTS = (*range(2, 9), *range(10, 25, 2), 28, 32, 40, 48, 64)
@@ -24,7 +25,7 @@ def panels(net: Any, low: float, high: float, tolerance: float, least: int = 1) 
     Errors of slopes fall with the fifteenth power of the width of a panel: what width is wanted where follows from those of
     some panels.
     """
-    net = jax.tree.map(lambda a: jnp.asarray(a, float), net)
+    net = cast(net, float)
     edges = np.linspace(low, high, max(least, MOST // 2) + 1)
     best = edges, np.inf
     for _ in range(ROUNDS):

@@ -25,7 +25,8 @@ class LocalPotential(AbstractTrainable):
 
     `function` may be an Equinox module of any architecture, messages between atoms included (`pairs.gather`). `md.train`
     trains its floating arrays, which take on the precision of `pairs.vectors`, and fits `bias` `(types,)` [eV], which is added
-    to the energy of each atom; it needs `names`. `equinox.tree_serialise_leaves(path, potential)` saves what came of it.
+    to the energy of each atom; it needs `names`. `remark` has the errors of training in words.
+    `equinox.tree_serialise_leaves(path, potential)` saves what came of it.
 
     >>> import jax.numpy as jnp
     >>> def square_root_of_coordination(pairs):

@@ -196,7 +196,7 @@ class Run:
         found: list[tuple[Any, float, float]] = []
 
         def look(net: Any, low: float, high: float) -> Any:
-            found.append((jax.tree.map(lambda a: jnp.asarray(a, float), exact_net(net)), low, high))
+            found.append((cast(exact_net(net), float), low, high))
             return net
 
         model.with_embeddings(look, self.nearest)
