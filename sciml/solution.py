@@ -118,7 +118,8 @@ class Solution:
     what comes in is followed.
 
     **Attributes:** `pde`, `domain`, `parameters` (learned unknowns), `result` (a sentence), `converged`, `stats`,
-    `history` (a list of rows), `conditions` (the measured violation of every condition, the exact ones included).
+    `history` (a list of rows), `conditions` (the measured violation of every condition, the exact ones included), `notes`
+    (sentences that a reader of the numbers must know: what the equations leave open, what could not be resolved).
     """
 
     pde: PDE
@@ -132,6 +133,7 @@ class Solution:
     conditions: dict[str, float] = field(default_factory=dict)
     estimator: Any = None
     _estimate: Estimate | None = None
+    notes: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> FieldFunction:
         if not name.startswith("_") and "pde" in self.__dict__:
@@ -390,6 +392,7 @@ class Solution:
             "stats": self.stats,
             "history": self.history,
             "conditions": self.conditions,
+            "notes": list(self.notes),
             "parameters": [[p.name, p.value, p.standard_error, p.noise] for p in self.parameters.values()],
             "estimate": estimate,
             "kind": self.final.kind,
@@ -444,6 +447,7 @@ class Solution:
             header["conditions"],
             None,
             estimate,
+            tuple(header.get("notes", ())),
         )
 
     def __repr__(self) -> str:
@@ -452,6 +456,7 @@ class Solution:
     def _summary(self) -> list[tuple[str, str]]:
         names = ", ".join(f"{u.field_name}({', '.join(c.name for c in u.coordinates)})" for u in self.pde.fields)
         rows = [("Solution", names), ("domain", repr(self.domain)), ("result", self.result)]
+        rows += [("note", sentence) for sentence in self.notes]
         rows += [("parameter", repr(p)) for p in self.parameters.values()]
         if self.estimator is not None or self._estimate is not None:
             rows.append(("error", f"relative L2 {self.estimate_error()!r}"))

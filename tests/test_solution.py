@@ -319,6 +319,7 @@ def test_saved_solutions_come_back_bit_for_bit(tmp_path, monkeypatch, name):
         [{"step": 1, "loss": float("nan")}],
         {"k": sciml.solution.Parameter("k", 0.1 + 0.2, 0.01, "stated noise")} if pde.parameters else {},
         {"initial u": 1e-17},
+        notes=("u is known up to a constant.",),
     )
     path = saved.save(tmp_path / "solution.npz")
     with np.load(path, allow_pickle=False) as file:  # no object arrays
@@ -335,6 +336,7 @@ def test_saved_solutions_come_back_bit_for_bit(tmp_path, monkeypatch, name):
     assert loaded.pde == pde and loaded.parameters == saved.parameters and loaded.conditions == saved.conditions
     assert (loaded.result, loaded.converged, loaded.stats) == (saved.result, saved.converged, saved.stats)
     assert repr(loaded.history) == repr(saved.history) and repr(loaded) == repr(saved)
+    assert loaded.notes == saved.notes and "known up to a constant" in repr(loaded)
 
 
 def test_a_users_network_must_be_handed_in(tmp_path):
