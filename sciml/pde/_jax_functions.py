@@ -1,6 +1,8 @@
 """How each function of the language is computed in JAX."""
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +14,7 @@ from sympy.functions.elementary.piecewise import ExprCondPair
 
 from ._opaque import Opaque
 
+_PACKAGE = str(Path(__file__).parents[1])
 # An argument at which each function and its derivative are finite, put where a branch is not taken.
 _SAFE = {sp.asin: 0.0, sp.acos: 0.0, sp.atanh: 0.0, sp.erfinv: 0.0, sp.acosh: 2.0}
 
@@ -296,20 +299,36 @@ def _fold(combine: Callable, values: list[Any]) -> Any:
 
 
 def _called(e: Any, args: list[Any]) -> Any:
+    """A function of scalars on arrays of any shapes that broadcast: it sees one point at a time, so it cannot mix them."""
     dtype = jnp.result_type(*args)
     if not jnp.issubdtype(dtype, jnp.floating):
         dtype = jnp.result_type(float)
     args = [jnp.asarray(arg, dtype) for arg in args]
-    call = type(e).callable
-    if all(arg.ndim == 0 for arg in args):
-        result = call(*args)
-    else:
-        result = jax.vmap(call, in_axes=tuple(0 if arg.ndim else None for arg in args))(*args)
-    expected = jnp.broadcast_shapes(*(arg.shape for arg in args))
-    if jnp.shape(result) != expected:
+    result: Any
+    call, name, shape = type(e).callable, type(e).function_name, jnp.broadcast_shapes(*(arg.shape for arg in args))
+    try:
+        if shape:
+            flat = [jnp.broadcast_to(arg, shape).ravel() if arg.ndim else arg for arg in args]
+            result = jax.vmap(call, in_axes=tuple(0 if arg.ndim else None for arg in args))(*flat)
+        else:
+            result = call(*args)
+    except jax.errors.JAXTypeError as error:
+        raise TypeError(
+            f"The function {name!r} is called with JAX arrays, under `jit` and `vmap`: write jnp.sin for np.sin and math.sin, "
+            f"and jnp.where(condition, a, b) for an `if`.{_place_of(error)}"
+        ) from None
+    returned = jnp.shape(result)[1 if shape else 0 :] if hasattr(result, "shape") or np.isscalar(result) else None
+    if returned != ():
+        what = f"a {type(result).__name__}" if returned is None else f"the shape {returned}"
         raise ValueError(
-            f"The function {type(e).function_name!r} must take scalars and return a scalar; for scalars it "
-            "returned shape "
-            f"{jnp.shape(result)[len(expected) :]}."
+            f"The function {name!r} must take scalars and return a scalar; for scalars it returned "
+            f"{'None' if result is None else what}."
         )
-    return result
+    return jnp.reshape(result, shape) if shape else result
+
+
+def _place_of(error: BaseException) -> str:
+    """Which line of the user's it was, where that is known."""
+    inner = [f for f in traceback.extract_tb(error.__traceback__) if f.line and "site-packages" not in f.filename]
+    inner = [f for f in inner if not f.filename.startswith(_PACKAGE)]
+    return f" It was line {inner[-1].lineno} of {inner[-1].filename}: {inner[-1].line}" if inner else ""
