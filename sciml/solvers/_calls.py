@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._precision import float64, is_traced, require_float64
+from .._validate import resolve_domain
 from ..pde import PDE
 
 
@@ -54,3 +56,42 @@ def parameter_values(pde: PDE, given: Mapping[str, Any] | None) -> dict[str, Any
             f"{', '.join(names) or 'none'}."
         )
     return {p.name: given.get(p.name, p.initial) for p in pde.parameters}
+
+
+def check_finite(what: str, value: Any) -> None:
+    """Raises where concrete numbers hold NaN or infinity."""
+    if is_traced(value):
+        return
+    value = np.asarray(value)
+    if np.any(np.isnan(value)):
+        raise ValueError(f"{what} holds NaN; expected finite numbers.")
+    if not np.all(np.isfinite(value)):
+        raise ValueError(f"{what} holds infinite numbers; expected finite ones.")
+
+
+def refuse_transformed(pde: PDE, domain: Any, grid: Any, parameters: Any, initial: Any, *others: Any) -> None:
+    """Raises inside jit, grad or vmap, with the lines that do it: `solve` decides from step to step on the host."""
+    if not is_traced(parameters, initial, *others, jnp.zeros(())):
+        return
+    said = "solvers.solve cannot be called inside jit, vmap or grad: it decides on the host, from step to step. "
+    if pde.time is None:
+        raise TypeError(
+            f"{said}A steady equation has no differentiable form so far: take differences of two solves, or give the equation "
+            "a time derivative and differentiate problem.run of solvers.compile until it is at rest."
+        )
+    names = [name for name, value in (parameters or {}).items() if is_traced(value)]
+    span: Any = resolve_domain(pde, domain).time
+    times = f"({span.start:g}, {span.end:g})"
+    size = "" if grid is None else f", grid={grid!r}"
+    if names or not initial:
+        name = names[0] if names else (pde.parameters[0].name if pde.parameters else "k")
+        value = next((p.initial for p in pde.parameters if p.name == name), 1.0)
+        call = f"jax.grad(lambda {name}: problem.run(parameters={{{name!r}: {name}}}, save_at={times})[-1].mean())({value})"
+    else:  # (states, *points), walls included
+        call = f"jax.grad(lambda u: problem.run(u, save_at={times})[-1].mean())(problem.run(save_at={times})[0])"
+    raise TypeError(
+        f"{said}Compile the problem once and transform its run, which is pure and returns (times, states, *points):\n\n"
+        f"    problem = solvers.compile(pde, domain{size})\n"
+        f"    with sciml.float64():\n"
+        f"        {call}\n"
+    )

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import sympy as sp
 
 from ..pde import Initial, Parameter, derivatives_of, lower
+from ._calls import check_finite
 from ._system import Mean, System, Term
 from .stepping import ETDRK4, AbstractStepper, Linear
 
@@ -82,6 +83,7 @@ class AbstractDiscrete(abc.ABC):
         rows = []
         for state in self.system.states:
             if str(state) in given:
+                check_finite(f"initial[{str(state)!r}]", given[str(state)])
                 value = jnp.asarray(given[str(state)], float)
                 if value.shape == grid.full:
                     value = value[grid.inside]

@@ -41,6 +41,8 @@ def begin(linear: Linear, rate: Any, stepper: AbstractStepper, u: Any, t0: Any, 
 
 
 def _norm(u: Any) -> Any:
+    """The L2 norm of each state. What decides about steps is not differentiated: its derivative is NaN where it vanishes."""
+    u = jax.lax.stop_gradient(u)
     return jnp.sqrt(jnp.sum(jnp.abs(u) ** 2, axis=tuple(range(1, u.ndim))))
 
 

@@ -17,7 +17,7 @@ from ..geometry import Box, Domain
 from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
 from ._bounded import compile_bounded
-from ._calls import as_times, at_boundary, compiled, parameter_values
+from ._calls import as_times, at_boundary, check_finite, compiled, parameter_values
 from ._conservation import Conservation, conservation, has_jump
 from ._discrete import AbstractDiscrete
 from ._march import adaptive, begin, fixed, limited
@@ -88,6 +88,7 @@ class Problem:
         (for gradients, whose memory grows like their square root); without it they adapt to `rtol`.
         """
 
+        check_finite("problem.run: initial", () if initial is None else initial)
         kind = "checkpointed" if is_traced(initial, parameters) else "lax"
         program = compiled(self, method or self.discrete.stepper, steps, kind)
         return at_boundary("problem.run", program, initial, parameters, as_times(save_at), rtol)

@@ -16,7 +16,7 @@ from .._precision import float64
 from ..geometry import Domain
 from ..pde import PDE
 from ..solution import Parameter, Solution
-from ._calls import parameter_values
+from ._calls import parameter_values, refuse_transformed
 from ._grid import GridFinal
 from ._march import adaptive, begin, fixed, limited
 from ._problem import RESOLVED, Problem, compile
@@ -68,9 +68,10 @@ def solve(
         what is done.
 
     **Returns** a `Solution`. **Raises** `ValueError` where the problem does not fit the method, `FloatingPointError` where the
-    solution blew up.
+    solution blew up, `TypeError` inside jit, grad or vmap, which `solvers.compile(...).run` is for.
     """
     began = time.monotonic()
+    refuse_transformed(pde, domain, grid, parameters, initial, save_at, rtol)
     _check_arguments(method, rtol, steps)
     automatic = grid is None
     problem = compile(pde, domain, grid=grid)

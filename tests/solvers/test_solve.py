@@ -27,7 +27,7 @@ from sciml import (
 
 x, t = coordinates("x t")
 u = field("u", x, t)
-
+STILL = field("w", x)
 
 nu = parameter("nu", initial=0.1)
 BURGERS = PDE(u.t + u * u.x - nu * u.xx, Initial(u, -sp.sin(x)), Periodic())
@@ -249,6 +249,40 @@ def test_a_grid_that_is_too_coarse():
         solvers.solve(steep, RING, grid=16, progress=False)
     found = solvers.solve(PDE(u.t + u * u.x - 0.002 * u.xx, Initial(u, sp.sin(x)), Periodic()), Box(x=(0, 2 * np.pi), t=(0, 2)), grid=32, progress=False)  # noqa: E501
     assert "too coarse" in found.result
+
+
+K = parameter("k", initial=1.0)
+PARABOLA = PDE(u.t - K * u.xx, Initial(u, x * (1 - x)), Dirichlet(u, 0)), Box(x=(0, 1), t=(0, 0.1))
+
+
+@pytest.mark.parametrize("of", ["parameters", pytest.param("initial", marks=pytest.mark.slow)])
+def test_inside_a_transformation_it_says_what_to_do_and_that_works(of):
+    pde, domain = PARABOLA
+    given = {"parameters": lambda k: {"k": k}, "initial": lambda k: {"u": k * jnp.ones(16)}}[of]
+    with pytest.raises(TypeError, match="cannot be called inside jit") as told:
+        jax.grad(lambda k: solvers.solve(pde, domain, grid=16, progress=False, **{of: given(k)}).u(0.5, 0.1))(1.0)
+    names = {"solvers": solvers, "sciml": sciml, "jax": jax, "pde": pde, "domain": domain}
+    *lines, call = str(told.value).split("\n\n")[1].rstrip().splitlines()
+    exec("\n".join([line[4:] for line in lines] + [f"        slope = {call.strip()}"]), names)
+    problem, slope = names["problem"], np.asarray(names["slope"])
+    start = problem.run(save_at=(0, 0.1))[0]
+    bump = np.sin(3 * problem.axes[0].points) if of == "initial" else 0.0
+    end = lambda h: problem.run(start + h * bump, {"k": 1 + h * (of == "parameters")}, save_at=(0, 0.1))[-1].mean()  # noqa: E731
+    np.testing.assert_allclose(np.sum(slope * (bump if of == "initial" else 1)), (end(1e-3) - end(-1e-3)) / 2e-3, rtol=1e-5)
+
+
+def test_solve_is_refused_inside_jit():
+    for pde, domain in (PARABOLA, (PDE(STILL.xx + 1, Dirichlet(STILL, 0)), Box(x=(0, 1)))):
+        with pytest.raises(TypeError, match="cannot be called inside jit|steady equation has no"):
+            jax.jit(lambda pde=pde, domain=domain: solvers.solve(pde, domain, progress=False).final.values)()
+
+
+def test_an_initial_state_with_nan_is_told():
+    pde = PDE(u.t - u.xx, Initial(u, 0), Periodic())
+    with pytest.raises(ValueError, match=r"initial\['u'\] holds NaN"):
+        solvers.solve(pde, RING, grid=16, initial={"u": np.full(16, np.nan)}, progress=False)
+    with pytest.raises(ValueError, match="initial holds infinite"):
+        solvers.compile(pde, RING, grid=16).run(np.full((1, 16), np.inf), save_at=(0, 1))
 
 
 def test_only_fourier_grids_claim_to_dealias():

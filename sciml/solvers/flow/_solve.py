@@ -20,7 +20,7 @@ from ...pde import PDE, Dirichlet, Initial, Observed, lower
 from ...pde import Periodic as PeriodicCondition
 from ...solution import Parameter, Solution
 from .._bounded import Wall, wall_at
-from .._calls import as_times, at_boundary, compiled, parameter_values
+from .._calls import as_times, at_boundary, check_finite, compiled, parameter_values
 from .._grid import GridFinal
 from .._march import MOST_STEPS, repeated
 from .._system import State
@@ -121,6 +121,7 @@ class FlowProblem:
         if self.pde.time is None:
             raise ValueError("problem.run: this flow is steady; solvers.solve finds it.")
 
+        check_finite("problem.run: initial", () if initial is None else initial)
         kind = "checkpointed" if is_traced(initial, parameters) else "lax"
         return at_boundary("problem.run", compiled(self, steps, kind), initial, parameters, as_times(save_at))
 
