@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import combinations
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ._evaluate import evaluate
 from .geometry import AbstractGeometry, Box, Domain
-from .pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
+from .pde import PDE, AbstractCondition, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
 
 
 def resolve_domain(pde: PDE, domain: Any) -> Domain:
@@ -31,6 +32,37 @@ def resolve_domain(pde: PDE, domain: Any) -> Domain:
             f"{', '.join(extra)}. Remove it from the domain, or declare the fields with it."
         )
     return resolved
+
+
+def placed(pde: PDE, domain: Domain) -> PDE:
+    """The equations with every condition where its field has a boundary.
+
+    A field of fewer space coordinates, held on "every boundary", is held where the boundary faces along its own ones: a(x) on
+    a rectangle at x_min and x_max.
+    """
+    conditions = [_on_own_boundary(c, pde, domain) for c in pde.conditions]
+    if all(new is old for new, old in zip(conditions, pde.conditions, strict=True)):
+        return pde
+    return PDE(*pde.equations, *conditions, name=pde.name, fields=pde.fields)
+
+
+def _on_own_boundary(c: AbstractCondition, pde: PDE, domain: Domain) -> AbstractCondition:
+    own = {x.name for u in c.fields for x in u.coordinates}
+    missing = [i for i, name in enumerate(domain.boundary.names) if name not in own]
+    if not missing or c.on is not None or isinstance(c, (Initial, Observed, Periodic)):
+        return c
+    parts = tuple(
+        name for name, part in domain.boundary.items() if np.all(np.abs(part.sample(16)[1][:, missing]) < 1e-9)
+    )
+    if not parts:
+        raise ValueError(
+            f"{c.name!r} holds on every boundary, but {' and '.join(u.field_name for u in c.fields)} does not depend on "
+            f"{', '.join(domain.boundary.names[i] for i in missing)}, along which all parts of the boundary face. Say where it "
+            "holds with on=...."
+        )
+    moved = copy.copy(c)
+    moved.on = parts
+    return moved
 
 
 def validate(pde: PDE, domain: Domain) -> None:
@@ -96,6 +128,8 @@ def _check_initial(pde: PDE) -> None:
         return
     data = _observed(pde)
     for u in pde.fields:
+        if u in pde.free_fields:
+            continue
         orders = {c.order for c in pde.conditions if isinstance(c, Initial) and c.field == u}
         wanted = pde.order(u, pde.time)
         too_high = [k for k in orders if k >= wanted]
@@ -131,7 +165,7 @@ def _check_boundary(pde: PDE, domain: Domain) -> None:
         orders = [pde.order(u, c) for c in pde.space]
         periodic = {c.name for c in pde.space for p in pde.conditions if isinstance(p, Periodic) and p.covers(u, c)}
         needs = [c.name for c, k in zip(pde.space, orders, strict=True) if k >= 2 and c.name not in periodic]
-        if u.field_name in data or not needs:
+        if u.field_name in data or u in pde.free_fields or not needs:
             continue
         if any(not isinstance(c.on, (str, tuple, type(None))) and not hasattr(c.on, "labels") for c in mine):
             continue  # told by a relation: left to the user

@@ -317,7 +317,7 @@ def _called(e: Any, args: list[Any]) -> Any:
             f"The function {name!r} is called with JAX arrays, under `jit` and `vmap`: write jnp.sin for np.sin and math.sin, "
             f"and jnp.where(condition, a, b) for an `if`.{_place_of(error)}"
         ) from None
-    returned = jnp.shape(result)[1 if shape else 0 :] if hasattr(result, "shape") or np.isscalar(result) else None
+    returned = jnp.shape(result)[1 if shape else 0 :] if isinstance(result, int | float) or hasattr(result, "shape") else None
     if returned != ():
         what = f"a {type(result).__name__}" if returned is None else f"the shape {returned}"
         raise ValueError(

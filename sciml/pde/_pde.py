@@ -1,6 +1,7 @@
 """PDE: equations and conditions on fields."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -15,7 +16,14 @@ from ._observed import Observed
 from ._opaque import Opaque
 from ._printing import latex_word
 from ._spline import Spline
-from ._validate import check_conditions, check_count, check_names, check_symbols, expressions_of
+from ._validate import (
+    check_conditions,
+    check_count,
+    check_names,
+    check_symbols,
+    expressions_of,
+    fields_without_equation,
+)
 
 
 class PDE:
@@ -33,7 +41,7 @@ class PDE:
     `pde["u"]` is the field, coordinate or parameter of that name.
 
     **Raises:** `TypeError` and `ValueError` with the reason on a Python bool, an identity, an unknown symbol,
-    a name used twice, more fields than equations, a condition on a field of no equation, conditions that
+    a name used twice, a field that neither equations nor data determine, a condition on a field of no equation, conditions that
     contradict each other.
 
     >>> import numpy as np, sympy as sp
@@ -85,7 +93,7 @@ class PDE:
         counted = list(self.equations)
         if self.is_complex:
             counted = Splitter(self.fields).equations(self.equations)
-        check_count(unknowns, self.fields, len(counted))
+        check_count(unknowns, self.fields, len(counted), self.free_fields, self.conditions)
         seen: dict[Any, str] = {}
         for e in counted:
             other = seen.setdefault(e.expression, e.name)
@@ -93,6 +101,18 @@ class PDE:
                 raise ValueError(
                     f"Equations {other!r} and {e.name!r} are the same: {e.describe()}. Drop one of them."
                 )
+
+    @cached_property
+    def free_fields(self) -> tuple[Any, ...]:
+        """The fields without an equation of their own, which follow from data or conditions: unknown coefficients.
+
+        >>> from sciml.pde import Observed, coordinates, div, field, grad
+        >>> x, t = coordinates("x t")
+        >>> u, a = field("u", x, t), field("a", x)
+        >>> PDE(u.t - div(a * grad(u)), Observed(u, [[0.5, 0.5]], [1.0])).free_fields
+        (a(x),)
+        """
+        return fields_without_equation(self.fields, list(self.equations))
 
     @property
     def is_complex(self) -> bool:
@@ -234,6 +254,7 @@ class PDE:
         )
         lines = [(e.name, e.describe()) for e in self.equations]
         lines += [(c.name, c.describe()) for c in self.conditions]
+        lines += [(f"field {u.field_name}", "no equation: follows from data and conditions") for u in self.free_fields]
         lines += [(f"parameter {s.name}", f"unknown, starts at {s.initial:g}") for s in self.parameters]
         width = max(15, *(len(name) for name, _ in lines))
         return "\n".join([title, *(f"  {name:<{width}}  {line}" for name, line in lines)])

@@ -3,12 +3,15 @@
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import sympy as sp
+from scipy.optimize import linear_sum_assignment
 
-from ._conditions import AbstractCondition, Dirichlet, Initial, Neumann, Periodic, Robin
+from ._conditions import AbstractCondition, Condition, Dirichlet, Initial, Neumann, Periodic, Robin
 from ._coordinates import Coordinate, Parameter
 from ._equation import Equation
-from ._field import Field
+from ._field import Field, multi_index
+from ._flux import expand_without_check, leaves
 from ._heads import check_heads
 from ._observed import Observed
 from ._opaque import Opaque
@@ -126,19 +129,44 @@ def _signature(f: Any) -> str:
     return f"{f.field_name}({arguments}{', complex' if f.is_complex_field else ''})"
 
 
-def check_count(unknowns: int, fields: tuple[Any, ...], equations: int) -> None:
-    """As many equations as fields, or more."""
-    if unknowns > equations:
-        names = ", ".join(f.field_name for f in fields)
-        note = (
-            " (a complex field counts twice, and so does a complex equation)"
-            if unknowns != len(fields)
-            else ""
-        )
-        raise ValueError(
-            f"There are more fields than equations: {unknowns} unknown functions ({names}) but {equations} "
-            f"equation{'s' * (equations != 1)}{note}. Give one equation for each field."
-        )
+def check_count(unknowns: int, fields: tuple[Any, ...], equations: int, free: tuple[Any, ...], conditions: Any) -> None:
+    """As many equations as fields, or data and conditions from which the `free` ones follow.
+
+    Data (`Observed`) may determine any number of them, a `Condition` in which one stands one.
+    """
+    if unknowns <= equations or any(isinstance(c, Observed) for c in conditions):
+        return
+    closing = [c for c in conditions if isinstance(c, Condition) and set(c.fields) & set(free)]
+    if unknowns - equations <= len(closing):
+        return
+    names = ", ".join(f.field_name for f in fields)
+    note = (
+        " (a complex field counts twice, and so does a complex equation)" if unknowns != len(fields) else ""
+    )
+    raise ValueError(
+        f"There are more fields than equations: {unknowns} unknown functions ({names}) but {equations} "
+        f"equation{'s' * (equations != 1)}{note}. Give one equation for each field, or what "
+        f"{' and '.join(f.field_name for f in free)} follow{'s' * (len(free) == 1)} from instead: data, "
+        "Observed(u, points, values), or a Condition(...) in which it stands."
+    )
+
+
+def fields_without_equation(fields: tuple[Any, ...], equations: list[Equation]) -> tuple[Any, ...]:
+    """The fields that are left when every equation is given to the field that it determines: unknown coefficients.
+
+    An equation is that of the field with the most derivatives in it, as u in u_t - div(a grad u); over all equations
+    together, by the assignment with the highest orders.
+    """
+    if len(equations) >= len(fields):
+        return ()
+    orders = np.full((len(equations), len(fields)), -1e6)
+    for row, e in zip(orders, equations):
+        for leaf in leaves(expand_without_check(e.expression)):
+            u: Any = leaf.expr if isinstance(leaf, sp.Derivative) else leaf
+            i = fields.index(u)
+            row[i] = max(row[i], sum(multi_index(leaf, u.coordinates)))
+    _, taken = linear_sum_assignment(-orders)
+    return tuple(u for i, u in enumerate(fields) if i not in taken)
 
 
 def check_conditions(pde: Any) -> None:
@@ -157,7 +185,7 @@ def check_conditions(pde: Any) -> None:
     for c in pde.conditions:
         if isinstance(c, Initial):
             order = pde.order(c.field, c.time)
-            if c.order >= order:
+            if c.order >= order and c.field not in pde.free_fields:
                 u = c.field.field_name
                 raise ValueError(
                     f"Condition {c.name!r} prescribes a time derivative of order {c.order} of {u}, but the "

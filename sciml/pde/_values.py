@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ._coordinates import Coordinate
 from ._field import Field
 from ._names import callable_name
 from ._opaque import check_callable_arity, function, table
@@ -31,6 +32,12 @@ def as_value(value: Any, u: Any, what: str, label: str, *, initial: bool = False
             raise ValueError(
                 f"{what}: the value {value} contains a field. A relation between fields on the boundary is "
                 "Condition(expression, on=...)."
+            )
+        other = sorted(str(c) for c in value.free_symbols if isinstance(c, Coordinate) and c not in u.coordinates)
+        if other:
+            raise ValueError(
+                f"{what}: the value {value} depends on {', '.join(other)}, but {u.field_name} is a function of "
+                f"{', '.join(c.name for c in u.coordinates)} alone."
             )
         return value
     if isinstance(value, type) and issubclass(value, sp.Basic):

@@ -106,20 +106,19 @@ def _why_not(condition: Any, pde: PDE, domain: Domain, box: bool) -> str:
     if any(isinstance(s, Unknown) for s in sp.sympify(condition.value).free_symbols):
         return "its value has an unknown parameter"
     if isinstance(condition, Initial):
-        if len(condition.field.coordinates) < len(pde.coordinates):
-            return "the field does not depend on every coordinate"
         return ""
     if not box:
         return "only values on the faces of a Box are held exactly, and the space is none"
     if domain.space is not None and domain.space.dim > _MOST_AXES:
         return f"in more than {_MOST_AXES} space dimensions boundary values are penalised"
-    if len(condition.field.coordinates) < len(pde.coordinates):
-        return "the field does not depend on every coordinate"
     if isinstance(condition.on, (dict, sp.Basic)):
         return "it holds at a point or where a relation says, not on whole faces"
     part = domain.boundary.select(condition.on)
     if set(part.labels) - set(domain.boundary) or "_where" in part.name:
         return "it holds on a part of a face"
+    own = {part.names.index(c.name) for c in condition.field.coordinates if c.name in part.names}
+    if any(domain.boundary[label].axis not in own for label in part.labels):
+        return "the field does not depend on the coordinate that is fixed there"
     return ""
 
 

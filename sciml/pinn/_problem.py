@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
-from .._validate import resolve_domain, validate
+from .._validate import placed, resolve_domain, validate
 from ..derivatives import Laplacian, terms_of
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
@@ -220,6 +220,7 @@ def compile(
     """
     precision = check_precision(precision)
     resolved = resolve_domain(pde, domain)
+    pde = placed(pde, resolved)
     validate(pde, resolved)
     real = pde.real()
     with float64():

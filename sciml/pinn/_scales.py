@@ -19,19 +19,23 @@ def field_scales(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, flo
     """The size U of every field: the largest prescribed or observed value, or what balances an equation.
 
     A field without data of its own (the pressure of a flow, a field driven by a source) gets the size at which its
-    terms are as large as the known terms of the equation: U = max over equations of known / (its terms for U = 1).
+    terms are as large as the known terms of the equation: U = max over equations of known / (its terms for U = 1). Its
+    terms are those without other fields; of an unknown coefficient the products with known ones too.
     """
     known = _from_data(pde, domain, lengths)
     x = _points(pde, domain, 256)
     terms = [additive_terms(e.expression) for e in pde.equations]
+    free = {u.field_name for u in pde.free_fields}
     for _ in pde.fields:
         unknown = [u.field_name for u in pde.fields if u.field_name not in known]
         if not unknown:
             break
+        # An unknown coefficient stands in products only.
+        factors = {name: known.keys() if name in free else set() for name in unknown}
         for name in unknown:
             sizes = []
             for equation in terms:
-                mine = [t for t in equation if _fields_of(t, pde) == {name}]
+                mine = [t for t in equation if name in _fields_of(t, pde) and _fields_of(t, pde) - {name} <= factors[name]]
                 other = [t for t in equation if _fields_of(t, pde) <= known.keys()]
                 if mine and other:
                     reference = max(_size(pde, t, known, x, lengths) for t in other)

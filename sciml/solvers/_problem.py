@@ -147,6 +147,7 @@ class Problem:
 def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem | SpectralFlow:
     """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
     resolved = resolve_domain(pde, domain)
+    _check_given(pde)
     if (flow := read_flow(pde)) is not None and not _all_periodic(pde):
         asked = grid.values() if isinstance(grid, Mapping) else [grid]
         if not any(isinstance(s, AbstractSpacing) for s in asked):
@@ -259,6 +260,15 @@ def _axes(
 def _all_periodic(pde: PDE) -> bool:
     conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
     return all(any(p.covers(u, c) for p in conditions) for u in pde.fields for c in pde.space)
+
+
+def _check_given(pde: PDE) -> None:
+    for u in pde.free_fields:
+        name, among = u.field_name, ", ".join(c.name for c in u.coordinates)
+        raise ValueError(
+            f"{name}({among}) has no equation: an integrator must be given it, as an expression, function({name!r}, callable)"
+            f"({among}) or table({name!r}, grids, values)({among}). Finding it from data is for pinn.solve."
+        )
 
 
 def _check_conditions(pde: PDE) -> None:
