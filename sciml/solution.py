@@ -16,6 +16,7 @@ from ._field_function import FieldFunction as FieldFunction
 from ._files import read_arrays, write_arrays
 from ._integrals import integrate
 from ._precision import float64, is_traced
+from ._programs import Program
 from .geometry import Domain
 from .pde import PDE, expand_fluxes, lower
 
@@ -215,7 +216,7 @@ class Solution:
     def _compiled(self, indices: tuple[Index, ...]) -> Any:
         cache = self.__dict__.setdefault("_jitted", {})
         if indices not in cache:
-            cache[indices] = jax.jit(lambda x: [self.final.derivatives(index, x) for index in indices])
+            cache[indices] = Program(lambda x: [self.final.derivatives(index, x) for index in indices])
         return cache[indices]
 
     # -- quality --------------------------------------------------------------------------------------------------

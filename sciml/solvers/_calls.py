@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import float64, is_traced, require_float64
+from .._programs import Program
 from .._validate import resolve_domain
 from ..pde import PDE
 
@@ -41,8 +42,8 @@ def kept(problem: Any, key: Any, function: Callable[..., Any]) -> Any:
     try:
         hash(key)
     except TypeError:  # a method that holds arrays
-        return jax.jit(function)
-    return jax.jit(function) if problem.pde.functions else problem.programs.setdefault(key, jax.jit(function))
+        return Program(function)
+    return Program(function) if problem.pde.functions else problem.programs.setdefault(key, Program(function))
 
 
 def parameter_values(pde: PDE, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._precision import is_traced
+from .._precision import float64, is_traced
+from .._programs import Program
 from ..solution import AbstractFinal, Index
 from .spatial import KINDS, AbstractAxis
 
@@ -66,10 +67,12 @@ class GridFinal(AbstractFinal):
     def _refined(self, index: Index) -> Any:
         """Values and rates of a spatial derivative, periodic axes refined, `(n_t, *n, 2, fields)`."""
         if index not in self._derived:
-            u = _refine(self.axes, index, self.values, self.rates)
-            if is_traced(u):
-                return u
-            self._derived[index] = np.asarray(u)
+            refine = Program(partial(_refine, self.axes, index))
+            if is_traced(self.values, self.rates):
+                return refine(self.values, self.rates)
+            # Now, not as a part of whatever is being traced.
+            with float64(), jax.ensure_compile_time_eval():
+                self._derived[index] = np.asarray(refine(self.values, self.rates))
         return self._derived[index]
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -91,7 +94,6 @@ class GridFinal(AbstractFinal):
         return cls(axes, arrays.get("times"), arrays["values"], arrays["rates"], header["smooth"])
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def _refine(axes: tuple[AbstractAxis, ...], index: Index, values: Any, rates: Any) -> Any:
     u = jnp.stack([values, rates], axis=1)
     for i, (axis, order) in enumerate(zip(axes, index, strict=True)):

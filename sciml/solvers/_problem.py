@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import float64, is_traced
+from .._programs import Program
 from .._validate import resolve_domain
 from ..geometry import Box, Domain
 from ..pde import PDE, Observed
@@ -209,7 +210,7 @@ def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: An
 
 def initial_tail(discrete: Any, u0: Any, t: float, constants: Any) -> float:
     """How much of the initial value is in the upper third of the modes."""
-    whole = jax.jit(lambda u0, t: discrete.whole(discrete.forward(u0), t, constants))
+    whole = Program(lambda u0, t: discrete.whole(discrete.forward(u0), t, constants))
     return discrete.grid.tail(np.asarray(whole(u0, float(t))))
 
 

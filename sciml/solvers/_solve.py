@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import float64
+from .._programs import Program
 from ..geometry import Domain
 from ..pde import PDE
 from ..solution import Parameter, Solution
@@ -102,11 +103,11 @@ def _steady(
         while True:
             discrete, grid = problem.discrete, problem.grid
             constants = discrete.constants(problem.parameters(parameters))
-            check_invertible(jax.jit(discrete.linear)(constants))
+            check_invertible(Program(discrete.linear)(constants))
             states = jax.ShapeDtypeStruct((len(problem.system.states), *grid.n), float)
             basis = jax.eval_shape(discrete.forward, states)
 
-            @jax.jit
+            @Program
             def attempt(u: Any, constants: Any, discrete: Any = discrete) -> Any:
                 u, steps, good = solve_steady(discrete, constants, u, rtol)
                 return discrete.fields(u, jnp.zeros(()), constants), steps, good
@@ -174,12 +175,12 @@ def _run(
         def parts() -> tuple[Any, Any, Any]:
             return discrete.linear(constants), discrete.rate(constants), stepper
 
-        @jax.jit
+        @Program
         def start(u0: Any, t: Any, h: Any) -> Any:
             u = discrete.forward(u0)
             return begin(*parts(), u, t, h), discrete.whole(u, t, constants)
 
-        @jax.jit
+        @Program
         def advance(at: Any, t1: Any, rtol: Any) -> Any:
             if steps is not None:
                 return fixed(*parts(), at, t1, steps)
@@ -187,7 +188,7 @@ def _run(
                 return limited(*parts(), discrete.longest(constants), at, t1)
             return adaptive(*parts(), at, t1, rtol)
 
-        @jax.jit
+        @Program
         def seen(u: Any, t: Any) -> Any:
             """All fields on the whole grid, and their time derivative."""
             fields = lambda u, t: discrete.fields(u, t, constants)  # noqa: E731

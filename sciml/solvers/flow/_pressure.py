@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64
+from ..._programs import Program
 from ...geometry import Domain
 from ...pde import PDE, Dirichlet, lower
 from .._grid import GridFinal
@@ -32,7 +32,7 @@ def pinned(pde: PDE, domain: Domain, flow: Flow, final: GridFinal, *, parts: boo
         with float64():
             # The rows as fields of one steady solution: interpolation in space only.
             rows = GridFinal(final.axes, None, values[None, :, i], np.zeros_like(values[None, :, i]))
-            value = jax.jit(lambda x, rows=rows: rows.derivatives((0,) * len(names), x))
+            value = Program(lambda x, rows=rows: rows.derivatives((0,) * len(names), x))
             here = np.asarray(value(points[:, : len(names)]))
             at = {n: jnp.asarray(points[:, k])[:, None] for k, n in enumerate(names)}
             if pde.time is not None:

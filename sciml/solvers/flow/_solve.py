@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64, is_traced
+from ..._programs import Program
 from ...geometry import Boolean, Box, Domain
 from ...pde import PDE, Dirichlet, Initial, Observed, lower
 from ...pde import Periodic as PeriodicCondition
@@ -322,10 +323,10 @@ def _marched(problem: FlowProblem, values: Any, times: np.ndarray, steps: int | 
     from tqdm.auto import tqdm
 
     d = problem.discrete
-    advance = jax.jit(problem.advance if steps is None else _fixed(problem, steps))
-    seen = jax.jit(problem.seen)
+    advance = Program(problem.advance if steps is None else _fixed(problem, steps))
+    seen = Program(problem.seen)
     t = jnp.asarray(times[0], float)
-    u = jax.jit(d.start)(problem.initial(), t, values)
+    u = Program(d.start)(problem.initial(), t, values)
     rows, kept, taken, complete, interrupted = [seen(u, t, values)], [float(t)], 0, True, False
     bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
     try:
@@ -379,7 +380,7 @@ def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
         known = found.success
         if known:
             guess = between(coarse.discrete.line, d.line, found.flow)
-    u = jax.jit(d.start)(guess, t, values)
+    u = Program(d.start)(guess, t, values)
     with tqdm(desc="to rest", unit="step", disable=not progress, leave=False) as bar:
 
         def report(steps: int, change: float, step: float) -> None:
@@ -394,7 +395,7 @@ def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
             f"No steady flow was found in {steps} steps: it still changes by {change:.0e} of its speed while it crosses the "
             "domain. There may be none at this viscosity; integrate the unsteady equation instead."
         )
-    return _Marched([jax.jit(problem.seen)(u, t, values)], [0.0], steps, change, result, settled, flow=u)
+    return _Marched([Program(problem.seen)(u, t, values)], [0.0], steps, change, result, settled, flow=u)
 
 
 def _pace(problem: FlowProblem, values: Any) -> float:
@@ -402,7 +403,7 @@ def _pace(problem: FlowProblem, values: Any) -> float:
     d = problem.discrete
     held = [side for row in d.sides for ends in row if ends is not None for side in ends if side.wall.alpha != 0]
 
-    @jax.jit
+    @Program
     def largest(values: Any, t: Any) -> Any:
         found = [side.value(t, values) for side in held], [d.force(a, t, values) for a in range(d.dim)]
         return jax.tree.map(lambda v: jnp.max(jnp.abs(v)), found)

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
 from ..._precision import float64
+from ..._programs import Program
 from ...geometry import Domain
 from ...pde import PDE, lower
 from ...solution import Parameter, Solution
@@ -140,7 +140,7 @@ def solve_spectral(problem: SpectralFlow, parameters: Mapping[str, Any], rtol: f
     with float64():
         values = {name: jnp.asarray(v, float) for name, v in parameters.items()}
 
-        @jax.jit
+        @Program
         def solve(values: Any) -> Any:
             prepared = lambda w: problem.prepared(problem.defect(w, values), values)  # noqa: E731
             start = jnp.zeros((grid.dim + 1, *grid.n))

@@ -18,6 +18,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.scipy.sparse.linalg import gmres
 
+from ..._programs import Program
 from .._bounded import along
 from .._volumes import mirror
 from ._staggered import FlowAxis, Staggered, Velocity
@@ -121,7 +122,7 @@ def settle(
     def prepared(r: Velocity, sigma: Any) -> Velocity:
         return flow.constrained(inverse.solve(r, sigma + pace, flow.nu(values)))[0]
 
-    @jax.jit
+    @Program
     def step(u: Velocity, dt: Any) -> tuple[Velocity, Any]:
         """One Newton step, and how far GMRES got."""
         now, push = jax.linearize(rate, u)
@@ -141,7 +142,7 @@ def settle(
         return jnp.sqrt(sum(jnp.mean(x**2) for x in v))
 
     speed = max(float(jnp.max(jnp.abs(v))) for v in u) or 1.0
-    before = float(jax.jit(lambda u: size(rate(u)))(u))
+    before = float(Program(lambda u: size(rate(u)))(u))
     dt, steps = (CLOSE if close else 1.0) / pace, 0
     while steps < MOST_STEPS:
         new, after = step(u, dt)

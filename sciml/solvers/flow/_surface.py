@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import KDTree
 
+from ..._programs import Program
 from ._staggered import Continuation, Staggered, Surface
 
 KEPT = 1e-7  # singular values, relative to the largest, below which constraints repeat each other
@@ -33,7 +34,7 @@ def with_surface(flow: Staggered, region: Any) -> Staggered:
     bare = replace(flow, surface=Surface(points, neighbours, weights, np.zeros((0, 0)), continued))
     m = sum(map(len, points))
     nothing = tuple(jnp.zeros(flow.shape(a)) for a in range(flow.dim))
-    response = jax.jit(
+    response = Program(
         lambda: jax.lax.map(lambda e: bare.missed(bare.projected(bare.pushed(e, nothing))[0]), jnp.eye(m), batch_size=16)
     )
     K = np.asarray(response()).T

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from functools import cached_property
 from math import comb
 from typing import Any, ClassVar
 
@@ -114,7 +115,13 @@ class AbstractCollocated(AbstractAxis):
     def differentiate(self, u: Any, order: int, axis: int) -> Any:
         if not order:
             return u
-        return jnp.moveaxis(jnp.tensordot(jnp.asarray(self.matrix(order)), u, axes=(1, axis)), 0, axis)
+        if order not in self._matrices:
+            self._matrices[order] = self.matrix(order)
+        return jnp.moveaxis(jnp.tensordot(jnp.asarray(self._matrices[order]), u, axes=(1, axis)), 0, axis)
+
+    @cached_property
+    def _matrices(self) -> dict[int, np.ndarray]:
+        return {}
 
     def refined(self, u: Any, factor: int, axis: int) -> Any:
         return u
