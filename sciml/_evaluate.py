@@ -2,44 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 import sympy as sp
 
-from .pde import PDE, Field, NormalComponent, Opaque, Parameter, derivatives_of, expand_fluxes, lower
+from ._precision import float64
+from .pde import PDE, Field, FluxDerivative, NormalComponent, Opaque, Parameter, derivatives_of, expand_fluxes, lower
 
 
-def evaluate(pde: PDE, expression: Any, x: np.ndarray, leaves: Mapping[Any, float] | None = None) -> np.ndarray:
+def evaluate(
+    pde: PDE,
+    expression: Any,
+    x: np.ndarray,
+    leaves: Mapping[Any, Any] | None = None,
+    normals: np.ndarray | None = None,
+) -> np.ndarray:
     """An expression at points `(n, d)` in the order of `pde.coordinates`, shape `(n,)`.
 
-    `leaves` gives a number for each field or derivative, keyed as `(name, multi-index)`; normals are 1 and unknown
-    parameters have their initial size.
+    `leaves` gives a number, or one for each point, for each field or derivative, keyed as `(name, multi-index)`; `normals`
+    `(n, space)` are 1 where they are not given, and unknown parameters have their initial size.
     """
+    return evaluator(pde, expression, leaves, normals)(x)
+
+
+def evaluator(
+    pde: PDE, expression: Any, leaves: Mapping[Any, Any] | None = None, normals: np.ndarray | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """`evaluate` as a function of the points, for many calls."""
     expression = expand_fluxes(sp.sympify(expression))
     if expression.is_number:
-        return np.full(len(x), float(expression))
-    columns: dict[Any, Any] = {c: x[:, i] for i, c in enumerate(pde.coordinates)}
+        value = float(expression)
+        return lambda x: np.full(len(x), value)
     if expression.has(Opaque):
-        values: dict[Any, Any] = {c.name: column for c, column in columns.items()}
-        values |= {p.name: abs(p.initial) or 1.0 for p in pde.parameters}
-        values |= {("normal", c.name): 1.0 for c in pde.space} | dict(leaves or {})
-        (value,) = lower([expression], coordinates=pde.coordinates)(values)
-        return np.broadcast_to(np.asarray(value, float), (len(x),))
+        function = _lowered(pde, expression, leaves, normals)
+    else:
+        function = _lambdified(pde, expression, leaves, normals)
+    return lambda x: np.broadcast_to(np.asarray(function(x), float), (len(x),))
+
+
+def _lowered(
+    pde: PDE, expression: Any, leaves: Mapping[Any, Any] | None, normals: np.ndarray | None
+) -> Callable[[np.ndarray], Any]:
+    values: dict[Any, Any] = {p.name: abs(p.initial) or 1.0 for p in pde.parameters}
+    values |= {("normal", c.name): _along(normals, i) for i, c in enumerate(pde.space)} | dict(leaves or {})
+    function = jax.jit(lambda columns: lower([expression], coordinates=pde.coordinates)(values | columns)[0])
+
+    def at(x: np.ndarray) -> Any:
+        with float64():
+            return np.asarray(function({c.name: x[:, i] for i, c in enumerate(pde.coordinates)}))
+
+    return at
+
+
+def _lambdified(
+    pde: PDE, expression: Any, leaves: Mapping[Any, Any] | None, normals: np.ndarray | None
+) -> Callable[[np.ndarray], Any]:
+    fixed: dict[Any, Any] = {}
     replaced: dict[Any, Any] = {}
     traversal = sp.preorder_traversal(expression)
     for node in traversal:
         if isinstance(node, NormalComponent):
-            columns[node] = 1.0
+            fixed[node] = _along(normals, pde.space.index(node.coordinate))
         elif isinstance(node, Parameter):
-            columns[node] = abs(node.initial) or 1.0
+            fixed[node] = abs(node.initial) or 1.0
         elif isinstance(node, (sp.Derivative, Field)):
             traversal.skip()
             if node not in replaced:
                 replaced[node] = dummy = sp.Dummy()
-                columns[dummy] = (leaves or {})[next(iter(derivatives_of(node, pde.coordinates)))]
-    function = sp.lambdify(list(columns), expression.xreplace(replaced), modules=["scipy", "numpy"])
-    with np.errstate(all="ignore"):
-        value = function(*columns.values())
-    return np.broadcast_to(np.asarray(value, float), (len(x),))
+                fixed[dummy] = (leaves or {})[next(iter(derivatives_of(node, pde.coordinates)))]
+    function = sp.lambdify([*pde.coordinates, *fixed], expression.xreplace(replaced), modules=["scipy", "numpy"])
+
+    def at(x: np.ndarray) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*x.T, *fixed.values())
+
+    return at
+
+
+def _along(normals: np.ndarray | None, axis: int) -> Any:
+    return 1.0 if normals is None else normals[:, axis]
+
+
+def frozen(expression: Any, pde: PDE, start: float = 0.37) -> Any:
+    """`expression` with a number for every field, derivative, flux derivative and unknown parameter: what is left are the
+    coordinates. Fields get numbers near `start`, no two the same; parameters have their initial value."""
+    numbers: dict[Any, Any] = {p: sp.Float(p.initial) for p in pde.parameters}
+    pending = [sp.sympify(expression)]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (Field, FluxDerivative)) or (isinstance(node, sp.Derivative) and isinstance(node.expr, Field)):
+            numbers.setdefault(node, sp.Float(start * (1 + 0.0173 * len(numbers))))
+        else:
+            pending.extend(node.args)
+    return sp.sympify(expression).xreplace(numbers)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._evaluate import evaluate
+from ._finite import check_expressions
 from .geometry import AbstractGeometry, Box, Domain
 from .pde import PDE, AbstractCondition, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
 
@@ -70,6 +71,7 @@ def validate(pde: PDE, domain: Domain) -> None:
     _check_places(pde, domain)
     _check_initial(pde)
     _check_boundary(pde, domain)
+    check_expressions(pde, domain)
     _check_values(pde.real(), domain)
 
 
@@ -189,20 +191,16 @@ def _matters(domain: Domain, name: str, needs: list[str]) -> bool:
 
 
 def _check_values(pde: PDE, domain: Domain) -> None:
-    """Prescribed values are finite, and two conditions of one kind agree on the parts that they share."""
+    """Two conditions of one kind agree on the parts that they share."""
     order = [domain.names.index(c.name) for c in pde.coordinates]
-    for condition in pde.conditions:
-        if isinstance(condition, Initial):
-            _require_finite(condition, pde, domain.sample_initial(64)[:, order])
     prescribed = [
         (c, _labels(c, domain)) for c in pde.conditions if isinstance(c, (Dirichlet, Neumann)) and _labels(c, domain)
     ]
     points: dict[str, np.ndarray] = {}
-    for condition, labels in prescribed:
+    for _, labels in prescribed:
         for label in labels:
             if label not in points:
                 points[label] = domain.sample_boundary(domain.boundary[label], 64)[0][:, order]
-            _require_finite(condition, pde, points[label])
     for (a, mine), (b, theirs) in combinations(prescribed, 2):
         if type(a) is not type(b) or a.field != b.field:
             continue
@@ -225,14 +223,3 @@ def _labels(condition: Any, domain: Domain) -> set[str]:
     if isinstance(on, (str, tuple)) or hasattr(on, "labels"):
         return set(domain.boundary.select(on).labels) & set(domain.boundary)
     return set()
-
-
-def _require_finite(condition: Any, pde: PDE, x: np.ndarray) -> None:
-    values = evaluate(pde, condition.value, x)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        where = ", ".join(f"{c.name} = {v:.4g}" for c, v in zip(pde.coordinates, x[bad[0]], strict=True))
-        raise ValueError(
-            f"{condition.name!r}: the value {condition.value} is {values[bad[0]]} at {where}; expected finite numbers. "
-            "Look for a division by zero or a root or logarithm of a negative number."
-        )

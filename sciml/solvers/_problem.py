@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._finite import check_expressions
 from .._precision import float64, is_traced
 from .._programs import Program
 from .._validate import resolve_domain
@@ -149,6 +150,7 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
     resolved = resolve_domain(pde, domain)
     _check_given(pde)
+    check_expressions(pde, resolved)
     if (flow := read_flow(pde)) is not None and not _all_periodic(pde):
         asked = grid.values() if isinstance(grid, Mapping) else [grid]
         if not any(isinstance(s, AbstractSpacing) for s in asked):
