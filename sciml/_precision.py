@@ -11,6 +11,8 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
+from ._jax_faults import warn_of_wrong_rows
+
 
 @contextmanager
 def float64() -> Iterator[None]:
@@ -24,6 +26,7 @@ def float64() -> Iterator[None]:
     ...     print(jax.jit(lambda x: 2 * x)(jnp.asarray(0.5)).dtype)
     float64
     """
+    warn_of_wrong_rows()  # everything that sciml computes passes here
     with jax.enable_x64(True):
         yield
 
@@ -31,6 +34,7 @@ def float64() -> Iterator[None]:
 @contextmanager
 def computing_in(precision: Any) -> Iterator[None]:
     """Computes in float64 or float32 inside the `with` block."""
+    warn_of_wrong_rows()
     with jax.enable_x64(np.dtype(precision) == np.float64):
         yield
 

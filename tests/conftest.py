@@ -1,6 +1,7 @@
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 # Before JAX is imported, here and in the processes that are started from here: what one test has compiled, the others read.
@@ -18,10 +19,20 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import jax
 import pytest
 
+from sciml._jax_faults import warn_of_wrong_rows
+
 
 def pytest_unconfigure():
     if MADE is not None:
         shutil.rmtree(MADE, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _told_of_faults():
+    """What is told once of a faulty JAX is told before the tests that turn warnings into errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warn_of_wrong_rows()
 
 
 @pytest.fixture(scope="module", autouse=True)
