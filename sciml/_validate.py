@@ -7,11 +7,14 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
+from ._counting import check_counts
 from ._evaluate import evaluate
 from ._finite import check_expressions
+from ._places import part_of
 from .geometry import AbstractGeometry, Box, Domain
-from .pde import PDE, AbstractCondition, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
+from .pde import PDE, AbstractCondition, Dirichlet, Initial, Neumann, Observed, Periodic
 
 
 def resolve_domain(pde: PDE, domain: Any) -> Domain:
@@ -66,25 +69,24 @@ def _on_own_boundary(c: AbstractCondition, pde: PDE, domain: Domain) -> Abstract
     return moved
 
 
-def validate(pde: PDE, domain: Domain) -> None:
-    """Conditions: on parts that exist, none missing, with values that are numbers and do not contradict each other."""
-    _check_places(pde, domain)
+def validate(pde: PDE, domain: Domain) -> tuple[str, ...]:
+    """Conditions: on parts that exist, none missing, with values that are numbers and do not contradict each other.
+
+    **Returns** what is doubtful, as sentences; it has been warned about.
+    """
+    check_places(pde, domain)
     _check_initial(pde)
-    _check_boundary(pde, domain)
     check_expressions(pde, domain)
     _check_values(pde.real(), domain)
+    return check_counts(pde, domain)
 
 
-def _check_places(pde: PDE, domain: Domain) -> None:
+def check_places(pde: PDE, domain: Domain) -> None:
+    """Conditions name parts of the boundary that exist, and points of the domain."""
+    _check_periodic(pde, domain)
     boundary = domain.boundary
     for condition in pde.conditions:
         if isinstance(condition, Periodic):
-            missing = [c for c in condition.coordinates if c not in {s.name for s in pde.space}]
-            if missing:
-                raise ValueError(
-                    f"{condition.name!r}: {', '.join(missing)} is no space coordinate of this equation; these are "
-                    f"{', '.join(s.name for s in pde.space) or 'none'}."
-                )
             continue
         on = getattr(condition, "on", None)
         if isinstance(on, dict):
@@ -101,10 +103,44 @@ def _check_places(pde: PDE, domain: Domain) -> None:
             names = [on] if isinstance(on, str) else [p for p in on if isinstance(p, str)]
             unknown = [name for name in names if name not in boundary]
             if unknown:
+                ends = set() if pde.time is None else {f"{pde.time.name}_{end}" for end in ("min", "max")}
                 raise ValueError(
                     f"{condition.name!r}: the boundary has no part {', '.join(map(repr, unknown))}; its parts are "
-                    f"{', '.join(map(repr, boundary))}."
+                    f"{', '.join(map(repr, boundary))}." + (_at_the_end(pde) if ends & set(unknown) else "")
                 )
+        elif isinstance(on, sp.Basic):
+            part_of(condition, pde, domain)
+
+
+def _at_the_end(pde: PDE) -> str:
+    assert pde.time is not None
+    t = pde.time.name
+    return (
+        f" What holds at the start is given by Initial. For what holds at the end, let time run backward: replace {t} by T - "
+        f"tau, with tau = coordinates('tau', role='time'), so that the derivative in {t} changes its sign, and give it with "
+        "Initial."
+    )
+
+
+def _check_periodic(pde: PDE, domain: Domain) -> None:
+    """Opposite faces are identified: they must be there."""
+    for condition in pde.conditions:
+        if not isinstance(condition, Periodic):
+            continue
+        missing = [c for c in condition.coordinates if c not in {s.name for s in pde.space}]
+        if missing:
+            raise ValueError(
+                f"{condition.name!r}: {', '.join(missing)} is no space coordinate of this equation; these are "
+                f"{', '.join(s.name for s in pde.space) or 'none'}."
+            )
+        if domain.space is not None and not isinstance(domain.space, Box):
+            bounds = zip(domain.space.names, domain.space.lower, domain.space.upper, strict=True)
+            box = ", ".join(f"{name}=({a:g}, {b:g})" for name, a, b in bounds)
+            raise ValueError(
+                f"{condition.name!r}: opposite faces are identified, which needs a Box; the space here is "
+                f"{type(domain.space).__name__}, whose faces need not lie opposite each other. If it fills its box, write "
+                f"Box({box}) instead of parts joined; if it does not, give Dirichlet, Neumann or Robin on its boundary."
+            )
 
 
 def _check_point(condition: Any, domain: Domain) -> None:
@@ -152,42 +188,6 @@ def _check_initial(pde: PDE) -> None:
                 f"{u.field_name} is missing: the equations are of order {wanted} in {pde.time.name}. Add {how}, or "
                 "data with Observed."
             )
-
-
-def _check_boundary(pde: PDE, domain: Domain) -> None:
-    if not domain.boundary:
-        return
-    data = _observed(pde)
-    for u in pde.fields:
-        mine = [
-            c
-            for c in pde.conditions
-            if not isinstance(c, (Initial, Observed, Periodic)) and (u in c.fields or isinstance(c, Condition))
-        ]
-        orders = [pde.order(u, c) for c in pde.space]
-        periodic = {c.name for c in pde.space for p in pde.conditions if isinstance(p, Periodic) and p.covers(u, c)}
-        needs = [c.name for c, k in zip(pde.space, orders, strict=True) if k >= 2 and c.name not in periodic]
-        if u.field_name in data or u in pde.free_fields or not needs:
-            continue
-        if any(not isinstance(c.on, (str, tuple, type(None))) and not hasattr(c.on, "labels") for c in mine):
-            continue  # told by a relation: left to the user
-        covered: set[str] = set()
-        for c in mine:
-            covered |= set(domain.boundary) if c.on is None else set(domain.boundary.select(c.on).labels)
-        bare = [name for name in domain.boundary if name not in covered and _matters(domain, name, needs)]
-        if bare:
-            raise ValueError(
-                f"No boundary condition for {u.field_name} on {', '.join(bare)}: the equations have second or higher "
-                f"derivatives of {u.field_name} along {', '.join(needs)}. Add Dirichlet, Neumann, Robin or Periodic "
-                f"there, for instance Dirichlet({u.field_name}, 0, on={bare[0]!r})."
-            )
-
-
-def _matters(domain: Domain, name: str, needs: list[str]) -> bool:
-    part = domain.boundary[name]
-    if not isinstance(domain.space, Box) or part.axis is None:
-        return True
-    return part.names[part.axis] in needs
 
 
 def _check_values(pde: PDE, domain: Domain) -> None:

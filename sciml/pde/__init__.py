@@ -37,3 +37,4 @@ from ._operators import grad as grad
 from ._operators import laplacian as laplacian
 from ._operators import material_derivative as material_derivative
 from ._pde import PDE as PDE
+from ._place import place_text as place_text

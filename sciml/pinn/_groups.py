@@ -9,9 +9,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-import sympy as sp
 from jaxtyping import Array, Float
 
+from .._places import part_of
 from ..derivatives import Plan, Request, plan
 from ..geometry import AbstractSampler, Domain, Sobol
 from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Robin, lower
@@ -143,35 +143,15 @@ class Place:
     def initial(self, n: int, *, key: Any, sampler: AbstractSampler = Sobol()) -> Points:
         return self._points(self.domain.sample_initial(n, sampler=sampler, key=key), key=key)
 
-    def boundary(self, on: Any) -> Callable[..., Points]:
-        """The sampler of the points that `on` means."""
+    def boundary(self, condition: Any) -> Callable[..., Points]:
+        """The sampler of the points that a condition holds on."""
+        on = condition.on
         if isinstance(on, dict):
             return lambda n, *, key, sampler=Sobol(): self._at_point(on, n, key, sampler)
-        if isinstance(on, sp.Basic):
-            part = self.domain.boundary.all.where(self._relation(on), name="relation")
-        else:
-            part = self.domain.boundary.select(on)
+        part = part_of(condition, self.pde, self.domain)
         return lambda n, *, key, sampler=Sobol(): self._points(
             *self.domain.sample_boundary(part, n, sampler=sampler, key=key), key=key
         )
-
-    def _relation(self, on: Any) -> Callable[[np.ndarray], np.ndarray]:
-        assert self.domain.space is not None
-        names = self.domain.space.names
-        used = {s.name for s in on.free_symbols}
-        if used - set(names):
-            raise ValueError(
-                f"on={on}: a part of the boundary is told by space coordinates; "
-                f"{', '.join(sorted(used - set(names)))} is none of {', '.join(names)}."
-            )
-        size = float(np.max(self.domain.space.upper - self.domain.space.lower))
-        # Equality means to within rounding: sampled points are not exactly on a plane.
-        relaxed = on.replace(
-            lambda e: isinstance(e, sp.Eq), lambda e: sp.Abs(e.lhs - e.rhs) <= 1e-9 * max(size, 1e-300)
-        )
-        symbols = {s.name: s for s in relaxed.free_symbols}
-        function = sp.lambdify([symbols.get(n, sp.Symbol(n)) for n in names], relaxed, "numpy")
-        return lambda x: np.broadcast_to(function(*x.T), (len(x),))
 
     def _at_point(self, on: dict[str, float], n: int, key: Any, sampler: AbstractSampler) -> Points:
         names = self.domain.names

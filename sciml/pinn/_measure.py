@@ -34,7 +34,7 @@ def measure_conditions(problem: Problem, params: Any, *, n: int = 512) -> dict[s
             continue
         expression = expression_of(condition)
         block = Block(condition.name, expression, 1.0, "condition")
-        draw = place.initial if isinstance(condition, Initial) else place.boundary(condition.on)
+        draw = place.initial if isinstance(condition, Initial) else place.boundary(condition)
         group = make_group(condition.name, [block], problem.pde, draw, None)
         points = jax.tree.map(jnp.asarray, group.draw(n, key=70_001 + i))
         evaluate = jax.jit(lambda p, q, group=group: problem.group_residuals(group, p, q)[0])

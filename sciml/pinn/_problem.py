@@ -58,6 +58,7 @@ class Problem:
     params: Any
     weights: dict[str, float]
     precision: Any = np.dtype(np.float64)
+    notes: tuple[str, ...] = ()  # what is doubtful about the statement
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -221,7 +222,7 @@ def compile(
     precision = check_precision(precision)
     resolved = resolve_domain(pde, domain)
     pde = placed(pde, resolved)
-    validate(pde, resolved)
+    notes = validate(pde, resolved)
     real = pde.real()
     with float64():
         exactness = decide(real, resolved, exact=exact)
@@ -240,7 +241,7 @@ def compile(
             )
         block_weights |= {k: float(v) for k, v in (weights or {}).items()}
         params = jax.tree.map(lambda a: np.asarray(a, precision), params)
-        problem = Problem(pde, real, resolved, trial, groups, exactness, params, block_weights, precision)
+        problem = Problem(pde, real, resolved, trial, groups, exactness, params, block_weights, precision, notes)
         _check_network(problem)
     return problem
 
@@ -319,7 +320,7 @@ def _groups(
         elif isinstance(first, Initial):
             draw = place.initial
         else:
-            draw = place.boundary(first.on)
+            draw = place.boundary(first)
         groups.append(make_group(first.name, blocks, pde, draw, fixed))
     return tuple(groups)
 

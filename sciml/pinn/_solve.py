@@ -190,6 +190,7 @@ def _solution(
         learned_parameters(problem, params),
         measure_conditions(problem, params),
         lambda solution: estimate(problem, params, problem.weights, earlier),
+        notes=problem.notes,
     )
     solution.stats["seconds"] = time.monotonic() - began
     return solution

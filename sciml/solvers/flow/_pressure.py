@@ -5,12 +5,12 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
+from ..._flow import Flow
 from ..._precision import float64
 from ..._programs import Program
 from ...geometry import Domain
 from ...pde import PDE, Dirichlet, lower
 from .._grid import GridFinal
-from ._read import Flow
 
 SAMPLES = 64  # points on a part of the boundary
 

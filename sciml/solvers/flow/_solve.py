@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._flow import Flow
 from ..._precision import float64, is_traced
 from ..._programs import Program
 from ...geometry import Boolean, Box, Domain
@@ -28,7 +29,6 @@ from .._system import State
 from ..spatial import AbstractAxis, PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
 from ._pressure import pinned
-from ._read import Flow
 from ._staggered import FlowAxis, Side, Staggered, between, from_vertices, poisson_basis
 from ._steady import settle
 from ._surface import with_surface

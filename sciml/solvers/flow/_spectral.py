@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
+from ..._flow import Flow
 from ..._precision import float64
 from ..._programs import Program
 from ...geometry import Domain
@@ -30,7 +31,6 @@ from .._newton import newton_krylov
 from .._system import State, System
 from ..spatial import AbstractAxis, PeriodicAxis
 from ._pressure import pinned
-from ._read import Flow
 
 MOST_STEPS = 60
 DOUBTFUL = 1e-5  # of the largest coefficient is left in the upper third: too coarse
