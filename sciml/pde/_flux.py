@@ -112,13 +112,10 @@ def expand_fluxes(expression: Any) -> Any:
         for bad in node.flux.atoms(*_JUMPS, *_KINKS):
             if isinstance(bad, _JUMPS) or not leaves(bad):
                 raise ValueError(
-                    f"The flux in {node} contains {bad}, which is not smooth: differentiating it pointwise "
-                    "would lose its "
-                    "jump, and the solution would be wrong at the interface. Use a solver that keeps "
-                    "fluxes (finite "
-                    "volumes), smooth the coefficient (for instance with tanh), or state one equation per "
-                    "material with "
-                    "Condition(...) at the interface."
+                    f"The flux in {node} contains {bad}, which is not smooth: differentiating it at points would "
+                    "lose its jump, and the answer would be wrong at the interface. In time, solvers.solve "
+                    "keeps fluxes whole (finite volumes); otherwise give each side of the interface its own "
+                    "field, with Condition for equal values and fluxes: docs/interfaces.md writes both out."
                 )
     return evaluate_derivatives(expand_without_check(expression))
 

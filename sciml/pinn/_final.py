@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -68,7 +69,8 @@ class NetworkFinal(AbstractFinal):
                 {k: v for k, v in arrays.items() if not k.startswith("unknowns/")},
                 network=network,
             )
-            problem = compile(pde, domain, exact=header["exact"])
+            with warnings.catch_warnings(action="ignore"):  # said when it was solved, and kept in its notes
+                problem = compile(pde, domain, exact=header["exact"])
             trial = replace(problem.trial, network=adapted, angles=header["angles"], scales=np.array(header["scales"]))
             problem = replace(problem, trial=trial, weights=header["weights"])
             unknowns = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("unknowns/")}

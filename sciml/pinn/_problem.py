@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from .._interfaces import doubtful_interfaces, refuse_interfaces
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
 from .._validate import placed, resolve_domain, validate
 from ..derivatives import Laplacian, terms_of
@@ -222,7 +223,8 @@ def compile(
     precision = check_precision(precision)
     resolved = resolve_domain(pde, domain)
     pde = placed(pde, resolved)
-    notes = validate(pde, resolved)
+    refuse_interfaces(pde, resolved)
+    notes = validate(pde, resolved) + doubtful_interfaces(pde, resolved)
     real = pde.real()
     with float64():
         exactness = decide(real, resolved, exact=exact)

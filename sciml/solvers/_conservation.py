@@ -12,6 +12,8 @@ from typing import Any
 
 import sympy as sp
 
+from .._jumps import flux_jumps
+from ..geometry import Domain
 from ..pde import PDE, Coordinate, Field, FluxDerivative, expand_fluxes
 from ._system import State, _linear_in, _readable, leaves_of, locate
 
@@ -19,13 +21,14 @@ from ._system import State, _linear_in, _readable, leaves_of, locate
 @dataclass(frozen=True)
 class Diffusion:
     """A part - varying(x, t) factor(u, x, t) d(state)/d(x_slope) of the flux along x_axis. `varying` has no fields: between two
-    cells its harmonic mean is taken."""
+    cells its harmonic mean is taken. `breaks` along x_axis are where it may jump; None where that is not known."""
 
     axis: int
     varying: Any
     factor: Any
     state: State
     slope: int
+    breaks: tuple[float, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -142,11 +145,12 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
     return tuple(diffusion), tuple(advection), source
 
 
-def has_jump(pde: PDE) -> bool:
-    """Whether a flux has a coefficient that is not smooth, so that only finite volumes do."""
+def has_jump(pde: PDE, domain: Domain) -> bool:
+    """Whether a flux has a coefficient that is not smooth, so that only finite volumes do: found in how it is written, or by
+    sampling whatever it is written with."""
     for e in pde.equations:
         try:
             expand_fluxes(sp.sympify(e.expression))
         except ValueError:
             return True
-    return False
+    return bool(flux_jumps(pde.real(), domain))

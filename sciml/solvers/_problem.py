@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._finite import check_expressions
+from .._interfaces import doubtful_interfaces
 from .._precision import float64, is_traced
 from .._programs import Program
 from .._validate import resolve_domain
@@ -49,6 +50,7 @@ class Problem:
     grid: Any
     discrete: AbstractDiscrete
     spacings: dict[str, AbstractSpacing]
+    notes: tuple[str, ...] = ()  # what is doubtful about the statement
 
     @property
     def can_be_finer(self) -> bool:
@@ -59,9 +61,9 @@ class Problem:
 
     def finer(self) -> Problem:
         """The same with twice the points along every axis."""
-        finer = compile(self.pde, self.domain, grid={name: replace(s, n=2 * s.n) for name, s in self.spacings.items()})
+        finer = _on_grid(self.pde, self.domain, {name: replace(s, n=2 * s.n) for name, s in self.spacings.items()})
         assert isinstance(finer, Problem)
-        return finer
+        return replace(finer, notes=self.notes)
 
     def explain(self) -> str:
         """The grid, the split into linear and nonlinear terms, and what is dealiased."""
@@ -151,6 +153,12 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     resolved = resolve_domain(pde, domain)
     _check_given(pde)
     check_expressions(pde, resolved)
+    notes = doubtful_interfaces(pde, resolved)
+    problem = _on_grid(pde, resolved, grid)
+    return replace(problem, notes=notes) if isinstance(problem, Problem) else problem
+
+
+def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | SpectralFlow:
     if (flow := read_flow(pde)) is not None and not _all_periodic(pde):
         asked = grid.values() if isinstance(grid, Mapping) else [grid]
         if not any(isinstance(s, AbstractSpacing) for s in asked):
@@ -162,7 +170,7 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     names, bounds, walled = _axes(pde, resolved)
     _check_conditions(pde)
     asked = grid.values() if isinstance(grid, Mapping) else [grid]
-    if any(isinstance(s, Volumes) for s in asked) or has_jump(pde):
+    if any(isinstance(s, Volumes) for s in asked) or has_jump(pde, resolved):
         return _compile_volumes(pde, resolved, grid, names, bounds, walled)
     system = first_order(pde) if pde.time is not None else steady_system(pde)
 

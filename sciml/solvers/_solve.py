@@ -135,7 +135,7 @@ def _steady(
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in problem.parameters(parameters).items()}
     final = GridFinal(grid.line, None, values[None], np.zeros_like(values)[None])
-    return Solution(problem.pde, problem.domain, final, result, bool(good), stats, [], given, {})
+    return Solution(problem.pde, problem.domain, final, result, bool(good), stats, [], given, {}, notes=problem.notes)
 
 
 @dataclass
@@ -278,6 +278,7 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
         [],
         {name: Parameter(name, float(value)) for name, value in given.items()},
         {},
+        notes=problem.notes,
     )
 
 

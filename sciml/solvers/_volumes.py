@@ -17,8 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
+from .._evaluate import evaluator
+from .._jumps import jumps_along
 from ..geometry import Domain
-from ..pde import lower
+from ..pde import PDE, Opaque, lower
 from ._bounded import Wall, along, wall_at
 from ._conservation import Conservation, Diffusion
 from ._discrete import AbstractDiscrete, Lowered
@@ -26,6 +28,7 @@ from ._riemann import HLLC, Rusanov, ideal_gas
 from .spatial import GHOSTS, CellAxis
 from .stepping import SSPRK3, AbstractStepper, Implicit5, Linear
 
+_MAY_JUMP = (sp.Piecewise, sp.Heaviside, sp.sign, sp.floor, sp.ceiling, sp.Mod, Opaque)
 PIECES = 16  # of the way between two centres, for the harmonic mean
 _GAUSS = np.polynomial.legendre.leggauss(4)
 
@@ -193,7 +196,7 @@ class Volumes(AbstractDiscrete):
             (k,) = varying(dict(constants))
             return jnp.broadcast_to(k, (1,) * self.grid.dim)
         left = line.lower + line.spacing * (np.arange(line.n + 1) - 0.5)
-        x, w = _nodes(left, left + line.spacing, _breaks(d.varying, self.grid.names[d.axis]))
+        x, w = _nodes(left, left + line.spacing, d.breaks)
         places = [a.points for a in self.grid.line]
         places[d.axis] = line.mirrored(x).ravel()
         mesh = np.meshgrid(*places, indexing="ij")
@@ -302,28 +305,24 @@ def _inserted(shape: Any, axis: int) -> list[int]:
     return found
 
 
-def _breaks(expression: Any, name: str) -> list[float] | None:
-    """Where along an axis the expression may jump; None where that is not known."""
-    found: set[float] = set()
-    branches = [c for piece in expression.atoms(sp.Piecewise) for _, c in piece.args]
-    jumps = [r for c in branches for r in c.atoms(sp.core.relational.Relational)]
-    jumps += [sp.Ge(h.args[0], 0) for h in expression.atoms(sp.Heaviside, sp.sign)]
-    for r in jumps:
-        symbols = r.free_symbols
-        if {s.name for s in symbols} != {name}:
-            return None
-        (symbol,) = symbols
-        try:
-            roots = sp.solve(r.lhs - r.rhs, symbol)
-        except NotImplementedError:
-            return None
-        if not all(root.is_number and root.is_real for root in roots):
-            return None
-        found |= {float(root) for root in roots}
-    return sorted(found)
+def _breaks(expression: Any, pde: PDE, coordinate: Any, line: CellAxis) -> tuple[float, ...] | None:
+    """Where along an axis the expression may jump; None where that hangs on other coordinates."""
+    if not expression.has(*_MAY_JUMP):
+        return ()
+    if expression.free_symbols & (set(pde.coordinates) - {coordinate}):
+        return None
+    column = pde.coordinates.index(coordinate)
+    value = evaluator(pde, expression)
+
+    def along(s: np.ndarray) -> np.ndarray:
+        x = np.zeros((s.size, len(pde.coordinates)))
+        x[:, column] = s.ravel()
+        return value(x).reshape(s.shape)
+
+    return tuple(sorted({s for _, s in jumps_along(along, line.lower, line.upper, candidates=64)}))
 
 
-def _nodes(left: np.ndarray, right: np.ndarray, breaks: list[float] | None) -> tuple[np.ndarray, np.ndarray]:
+def _nodes(left: np.ndarray, right: np.ndarray, breaks: tuple[float, ...] | None) -> tuple[np.ndarray, np.ndarray]:
     """Gauss nodes and weights (their sum is one) between each pair of centres, `(faces, nodes)`, cut at the breaks."""
     if breaks is None:
         cuts = left[:, None] + (right - left)[:, None] * np.linspace(0, 1, PIECES + 1)
@@ -365,7 +364,8 @@ def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...]
         walls.append(tuple(rows))
     per_axis = [[row[a] for row in system.advection] for a in range(len(names))]
     advection = tuple(down(row) if any(e != 0 for e in row) else None for row in per_axis)
-    diffusion = tuple(tuple((d, down([d.varying]), down([d.factor])) for d in found) for found in system.diffusion)
+    cut = lambda d: replace(d, breaks=_breaks(d.varying, pde, pde.space[d.axis], line[d.axis]))  # noqa: E731
+    diffusion = tuple(tuple((cut(d), down([d.varying]), down([d.factor])) for d in found) for found in system.diffusion)
     source = down(system.source) if any(e != 0 for e in system.source) else None
     plain: Any = system
     grid = CellGrid(names, line)

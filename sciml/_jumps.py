@@ -1,0 +1,179 @@
+"""Coefficients that jump, found numerically: whatever they are written with, they are sampled along lines through the domain.
+
+Between the two points of a line where a function changes most for its neighbourhood, the half with the larger change is taken
+again and again: what is left of the change at 1e-9 of the length is a jump. A tanh, however steep, leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from ._evaluate import evaluator, frozen
+from .geometry import Domain
+from .pde import PDE, Coordinate, FluxDerivative, Opaque
+from .pde._flux import evaluate_derivatives, leaves
+from .pde._lower import leaf_key
+from .pde._spline import Spline
+
+POINTS = 257  # along a line; stripes that are thinner are not seen
+LINES = 32
+CANDIDATES = 8  # intervals of a line that are bisected
+EDGE = 1e-6  # of the length: what happens nearer to the ends is not looked at
+FINEST = 1e-9  # of the length
+_CONTINUOUS = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.tanh, sp.Abs, sp.Max, sp.Min)
+LEFT = 1e-6  # of the largest value: a change that is left at the finest spacing and is called a jump
+
+
+@dataclass(frozen=True)
+class Jump:
+    """`expression` jumps along `coordinate` at `place` (by name of the coordinate): the flux of the node `flux`, or the
+    coefficient of the derivative `leaf`."""
+
+    equation: str
+    expression: Any
+    coordinate: Coordinate
+    place: dict[str, float]
+    flux: FluxDerivative | None = None
+    leaf: Any = None
+
+    @property
+    def where(self) -> str:
+        """As in "x = 0.5", with the other coordinates that the jump can depend on."""
+        return ", ".join(f"{name} = {value:.6g}" for name, value in self.place.items())
+
+
+def flux_jumps(pde: PDE, domain: Domain) -> list[Jump]:
+    """For every d(flux, x) whose flux jumps along x with fields and slopes held: the product rule would lose the interface,
+    where the flux is continuous."""
+    found = []
+    for e in pde.equations:
+        for node in sorted(sp.sympify(e.expression).atoms(FluxDerivative), key=sp.default_sort_key):
+            place = find_jump(pde, domain, node.flux, node.coordinate)
+            if place is not None:
+                found.append(Jump(e.name, node.flux, node.coordinate, place, flux=node))
+    return found
+
+
+def coefficient_jumps(pde: PDE, domain: Domain) -> list[Jump]:
+    """For every second or higher derivative outside a flux, the highest of its field along that coordinate: its coefficient, if
+    that jumps along the coordinate."""
+    found = []
+    for e in pde.equations:
+        expression = evaluate_derivatives(sp.sympify(e.expression))
+        outside = expression.xreplace({n: sp.Integer(0) for n in expression.atoms(FluxDerivative)})
+        for leaf, coordinate in _highest(outside, pde):
+            dummy = sp.Dummy()
+            coefficient = outside.xreplace({leaf: dummy}).diff(dummy)
+            place = find_jump(pde, domain, coefficient, coordinate)
+            if place is not None:
+                found.append(Jump(e.name, coefficient, coordinate, place, leaf=leaf))
+    return found
+
+
+def _highest(expression: Any, pde: PDE) -> list[tuple[Any, Coordinate]]:
+    """(derivative, space coordinate) for the derivatives of highest order, two at least, of a field along a coordinate."""
+    keyed = {leaf_key(leaf, pde.coordinates): leaf for leaf in leaves(expression)}
+    found = []
+    for u in pde.fields:
+        for c in pde.space:
+            axis = pde.coordinates.index(c)
+            orders = {index: leaf for (name, index), leaf in keyed.items() if name == u.field_name}
+            most = max((index[axis] for index in orders), default=0)
+            if most >= 2:
+                found += [(leaf, c) for index, leaf in sorted(orders.items()) if index[axis] == most]
+    return found
+
+
+def find_jump(pde: PDE, domain: Domain, expression: Any, coordinate: Coordinate) -> dict[str, float] | None:
+    """A place inside the domain where `expression` jumps along `coordinate` while its fields keep their values; None if there
+    is none."""
+    known = frozen(expression, pde)
+    if coordinate not in known.free_symbols or known.has(sp.I, sp.zoo, sp.nan) or _continuous(known):
+        return None
+    names = [c.name for c in pde.coordinates]
+    axis, columns = names.index(coordinate.name), [domain.names.index(name) for name in names]
+    low, high = domain.lower[columns][axis], domain.upper[columns][axis]
+    others = known.free_symbols & (set(pde.coordinates) - {coordinate})
+    lines = domain.sample(LINES if others else 4, key=11)[:, columns]
+
+    def along(known: Any) -> Callable[[np.ndarray], np.ndarray]:
+        function = evaluator(pde, known)
+
+        def at(s: np.ndarray) -> np.ndarray:  # (lines, n) -> (lines, n)
+            x = np.repeat(lines[:, None, :], s.shape[1], axis=1)
+            x[:, :, axis] = s
+            return function(x.reshape(-1, len(names))).reshape(s.shape)
+
+        return at
+
+    places = jumps_along(along(known), low, high, len(lines))
+    # With other values of the fields it is somewhere else: then a field decides where it jumps, not the place.
+    same = along(frozen(expression, pde, -0.83))
+    for row, s in places:
+        x = lines[row].copy()
+        x[axis] = s
+        full = np.empty((1, len(x)))
+        full[0, columns] = x
+        if not domain.contains(full)[0]:
+            continue
+        sides = np.tile(s + np.array([-1.0, 1.0]) * 4 * FINEST * (high - low), (len(lines), 1))
+        if (values := same(sides)[row])[0] != values[1] or not np.isfinite(values).all():
+            return {n: v for n, v, c in zip(names, x.tolist(), pde.coordinates, strict=True) if c in known.free_symbols}
+    return None
+
+
+def _continuous(expression: Any) -> bool:
+    """Whether all of it is known to have no jump: nothing is sampled then."""
+    if isinstance(expression, Opaque):
+        smooth = isinstance(expression.base.callable, Spline) and all(k >= 1 for k in type(expression).callable.degrees)
+    elif isinstance(expression, sp.Pow):
+        smooth = expression.exp.is_number and bool(expression.exp.is_positive)
+    else:
+        smooth = expression.is_Atom or isinstance(expression, _CONTINUOUS)
+    return smooth and all(_continuous(a) for a in expression.args)
+
+
+def jumps_along(
+    function: Callable[[np.ndarray], np.ndarray],
+    low: float,
+    high: float,
+    lines: int = 1,
+    candidates: int = CANDIDATES,
+) -> list[tuple[int, float]]:
+    """(line, place) of the jumps of a function on `lines` lines from `low` to `high`, argument and value `(lines, n)`; the ends
+    are none."""
+    length = high - low
+    s = np.tile(np.linspace(low, high, POINTS), (lines, 1))
+    s[:, 0], s[:, -1] = low + EDGE * length, high - EDGE * length
+    values = function(s)
+    with np.errstate(all="ignore"):
+        size = np.nanmax(np.where(np.isfinite(values), np.abs(values), np.nan), axis=1, initial=0.0)
+        change = np.abs(np.diff(values, axis=1))
+        change = np.where(np.isfinite(change), change, 0.0)
+    if not size.any() or not change.any():
+        return []
+    padded = np.pad(change, ((0, 0), (1, 1)))
+    excess = change - np.maximum(padded[:, :-2], padded[:, 2:])
+    chosen = np.sort(np.argsort(-excess, axis=1)[:, :candidates], axis=1)
+    rows = np.arange(lines)[:, None]
+    a, b, fa, fb = s[rows, chosen], s[rows, chosen + 1], values[rows, chosen], values[rows, chosen + 1]
+    for _ in range(int(np.ceil(np.log2(1 / (POINTS * FINEST))))):
+        m = (a + b) / 2
+        fm = function(m)
+        with np.errstate(all="ignore"):
+            left = np.abs(fm - fa) >= np.abs(fb - fm)
+        a, fa = np.where(left, a, m), np.where(left, fa, fm)
+        b, fb = np.where(left, m, b), np.where(left, fm, fb)
+    # A pole is no jump: its sides do not settle.
+    apart = EDGE * length / 2
+    before, after = function(a - apart), function(b + apart)
+    with np.errstate(all="ignore"):
+        jump = np.abs(fb - fa)
+        settled = np.abs(before - fa) + np.abs(after - fb) < 0.5 * jump
+        found = (jump > LEFT * size[:, None]) & settled
+    return [(int(i), float(b[i, j])) for i, j in zip(*np.nonzero(found), strict=True)]
