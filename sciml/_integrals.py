@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import sympy as sp
 
 from .geometry import Box, Domain
 
@@ -13,8 +14,13 @@ if TYPE_CHECKING:
     from .solution import Solution
 
 
-def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mapping[str, float]) -> float:
+def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mapping[str, float]) -> Any:
     """See `Solution.integrate`."""
+    if isinstance(expression, bool) or not isinstance(expression, (sp.Expr, int, float, complex)):
+        raise TypeError(
+            "integrate: expected an expression in the fields, such as pde['u'] ** 2, or the name of a field; "
+            f"{expression!r} came."
+        )
     unknown = set(at) - set(solution.domain.names)
     if unknown:
         raise ValueError(
@@ -49,7 +55,8 @@ def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mappi
         x[:, names.index(name)] = value
     rest = float(np.prod([lengths[i] for i in free if names[i] not in space_names]))
     (values,) = solution.values_of([expression], solution.columns(x), normals)
-    return float(np.sum(weights * values) * measure * rest)
+    total = np.sum(weights * values) * measure * rest
+    return complex(total) if np.iscomplexobj(total) else float(total)
 
 
 def _gauss(domain: Domain, free: list[int], at: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from ._counting import check_counts
 from ._evaluate import evaluate
 from ._finite import check_expressions
 from ._places import part_of
+from ._sizes import check_sizes
 from .geometry import AbstractGeometry, Box, Domain
 from .pde import PDE, AbstractCondition, Dirichlet, Initial, Neumann, Observed, Periodic
 
@@ -74,6 +75,7 @@ def validate(pde: PDE, domain: Domain) -> tuple[str, ...]:
 
     **Returns** what is doubtful, as sentences; it has been warned about.
     """
+    check_sizes(pde)
     check_places(pde, domain)
     _check_initial(pde)
     check_expressions(pde, domain)

@@ -21,6 +21,8 @@ from .geometry import Domain
 from .pde import PDE, expand_fluxes, lower
 
 Index = tuple[int, ...]
+# A relative error from which on the fields are of no use.
+USELESS = 0.3
 
 
 class AbstractFinal(abc.ABC):
@@ -167,8 +169,8 @@ class Solution:
         """Expressions in fields, derivatives, coordinates and unknowns at points `(n, d)` (columns as
         `pde.coordinates`)."""
         real, coordinates = self._real, self.pde.coordinates
-        expressions = [self._in_real_fields(e) for e in expressions]
-        lowered = lower(expressions, coordinates=coordinates)
+        pairs = [self._in_real_fields(e) for e in expressions]
+        lowered = lower([part for pair in pairs for part in pair if part != 0], coordinates=coordinates)
         names = [u.field_name for u in real.fields]
         values: dict[Any, Any] = {c.name: x[:, i] for i, c in enumerate(coordinates)}
         values |= {name: p.value for name, p in self.parameters.items()}
@@ -179,19 +181,26 @@ class Solution:
         for name, index in lowered.derivatives:
             values[name, index] = found[index][:, names.index(name)]
         with float64(), jax.ensure_compile_time_eval():
-            return [np.broadcast_to(np.asarray(v), (len(x),)) for v in lowered(values)]
+            found = (np.broadcast_to(np.asarray(v), (len(x),)) for v in lowered(values))
+            together = [[next(found) if part != 0 else np.zeros(len(x)) for part in pair] for pair in pairs]
+        return [re if pair[1] == 0 else re + 1j * im for (re, im), pair in zip(together, pairs, strict=True)]
 
-    def _in_real_fields(self, expression: Any) -> Any:
+    def _in_real_fields(self, expression: Any) -> tuple[Any, Any]:
+        """The real and the imaginary part."""
         expression = sp.sympify(expression)
         if not self.pde.is_complex:
-            return expression
-        parts = self.pde.real_parts
-        fields = {u.field_name: u for u in self._real.fields}
-        for u in self.pde.fields:
-            if u.field_name in parts:
-                re, im = (fields[n] for n in parts[u.field_name])
-                expression = expression.subs(u, re + sp.I * im)
-        return expand_fluxes(expression.doit())
+            return expression, sp.S.Zero
+        re, im = self.pde.split(expression)
+        return expand_fluxes(re), expand_fluxes(im)
+
+    def expression_of(self, quantity: Any) -> Any:
+        """What names a quantity as an expression: "u", "u.xx" and `solution.u` beside expressions themselves."""
+        if isinstance(quantity, str):
+            found: Any = self
+            for part in quantity.split("."):
+                found = getattr(found, part)
+            quantity = found
+        return quantity.expression if isinstance(quantity, FieldFunction) else quantity
 
     def evaluate(self, index: Index, x: Any) -> Any:
         """A derivative of all real fields: traced inputs go straight through, concrete ones in float64 blocks."""
@@ -239,7 +248,7 @@ class Solution:
         if isinstance(reference, tuple):
             *axes, values = reference
             name = self.pde.fields[0].field_name
-            mine[name], theirs[name] = self[name](*axes, grid=True), np.asarray(values)
+            mine[name], theirs[name] = self[name](*axes, grid=True, extrapolate=True), np.asarray(values)
             if mine[name].shape != theirs[name].shape:
                 raise ValueError(
                     f"error: grids of {' x '.join(str(len(a)) for a in axes)} points need values of shape "
@@ -248,7 +257,7 @@ class Solution:
         elif hasattr(reference, "data_vars"):
             for name, array in reference.data_vars.items():
                 axes = {c: np.asarray(array[c]) for c in array.dims}
-                mine[name] = self[name](grid=True, **axes)
+                mine[name] = self[name](grid=True, extrapolate=True, **axes)
                 order = [c.name for c in self.pde[str(name)].coordinates]
                 theirs[name] = np.asarray(array.transpose(*order))
         else:
@@ -313,17 +322,18 @@ class Solution:
 
     # -- integrals ------------------------------------------------------------------------------------------------
 
-    def integrate(self, expression: Any, *, on: Any = None, n: int = 1 << 14, **at: float) -> float:
-        """The integral of an expression in the fields over space, at the coordinates fixed in `at` (such as `t=0.5`).
+    def integrate(self, expression: Any, *, on: Any = None, n: int = 1 << 14, **at: float) -> Any:
+        """The integral of an expression in the fields, or of a field by its name, over space, at the coordinates fixed in `at`
+        (such as `t=0.5`).
 
         **Arguments:** `on`: a part of the boundary instead of the interior (`"all"` for the whole); there the
         expression may have `normal(x)`, so a flux is `integrate(-k * u.x * normal(x) - k * u.y * normal(y), on="hole")`.
         Without `at`, time and parameters are integrated over too. Quasi-Monte Carlo with `n` points, whose relative
         error is 1e-3 to 1e-4; on a `Box` of up to three dimensions Gauss-Legendre quadrature.
         """
-        return integrate(self, expression, on=on, n=n, at=at)
+        return integrate(self, self.expression_of(expression), on=on, n=n, at=at)
 
-    def flux(self, vector: Any, *, on: Any = "all", n: int = 1 << 14, **at: float) -> float:
+    def flux(self, vector: Any, *, on: Any = "all", n: int = 1 << 14, **at: float) -> Any:
         """The integral of `vector . n` over a part of the boundary; the components in the order of `pde.space`."""
         from .pde import normal
 
@@ -344,7 +354,7 @@ class Solution:
         data = {}
         for u in self.pde.fields:
             axes = {c.name: grid[c.name] for c in u.coordinates}
-            values = self[u.field_name](grid=True, **axes)
+            values = self[u.field_name](grid=True, extrapolate=True, **axes)
             space = self.domain.space
             if space is not None and set(space.names) <= set(axes):
                 mesh = np.meshgrid(*axes.values(), indexing="ij")
@@ -456,11 +466,20 @@ class Solution:
 
     def _summary(self) -> list[tuple[str, str]]:
         names = ", ".join(f"{u.field_name}({', '.join(c.name for c in u.coordinates)})" for u in self.pde.fields)
-        rows = [("Solution", names), ("domain", repr(self.domain)), ("result", self.result)]
+        rows = [("Solution", names), ("domain", repr(self.domain))]
+        error = []
+        if self.estimator is not None or self._estimate is not None:
+            found = self.estimate_error()
+            error = [("error", f"relative L2 {found!r}")]
+            if found.value is None or not found.value < USELESS:
+                # Readers stop at a small residual: what it does not show is said before.
+                known = "The size of the error is not known" if found.value is None else "The error is of order one"
+                rows += [*error, ("", f"{known}: small residuals and conditions that hold do not make the fields right.")]
+                error = []
+        rows.append(("result", self.result))
         rows += [("note", sentence) for sentence in self.notes]
         rows += [("parameter", repr(p)) for p in self.parameters.values()]
-        if self.estimator is not None or self._estimate is not None:
-            rows.append(("error", f"relative L2 {self.estimate_error()!r}"))
+        rows += error
         if "residual" in self.stats:
             rows.append(("residual", f"{self.stats['residual']:.1e} of its natural size, on fresh points"))
         if self.conditions:

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import sympy as sp
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image
 
 from sciml import PDE, Annulus, Box, Disk, Solution, Time, coordinates, field, fields
-from sciml.plotting._style import DIVERGING, SEQUENTIAL
+from sciml.plotting._style import CYCLIC, DIVERGING, SEQUENTIAL
 from sciml.solution import AbstractFinal
 
 
@@ -192,13 +193,42 @@ def test_many_dimensions_and_families_are_held_in_the_middle():
     assert np.isclose(ax.lines[0].get_ydata().max(), 3) and ax.get_title() == r"$\nu$ = 3, $t$ = 0"
 
 
-def test_complex_fields_are_drawn_by_their_absolute_value():
+def test_complex_fields_are_drawn_by_absolute_value_and_phase():
     x, t = coordinates("x t")
     psi = field("psi", x, t, complex=True)
     pde = PDE(1j * psi.t + psi.xx)
     solution = made(pde, Box(x=(0, 1), t=(0, 1)), lambda x, t: [3 * jnp.cos(x), 3 * jnp.sin(x)])
-    (ax,) = panels(solution.plot(t=0, n=7))
-    assert ax.get_ylabel() == r"$|\psi|$" and np.allclose(ax.lines[0].get_ydata(), 3)
+    size, phase = panels(solution.plot(t=0, n=7))
+    assert size.get_ylabel() == r"$|\psi|$" and np.allclose(size.lines[0].get_ydata(), 3)
+    assert np.allclose(phase.lines[0].get_ydata(), np.linspace(0, 1, 7))
+    figure = solution.plot(sp.arg(psi), n=7)
+    assert meshes(figure)[0].get_cmap().name == CYCLIC and meshes(figure)[0].get_clim() == (-np.pi, np.pi)
+    assert np.isclose(solution.integrate("psi", t=0.5), 3 * (np.sin(1) + 1j * (1 - np.cos(1))))
+
+
+@pytest.mark.parametrize("size", [(1.0, 1.0), (2.0, 0.6)])
+def test_titles_lie_inside_the_picture_as_it_is_saved(size, tmp_path):
+    x, y, z, t = coordinates("x y z t")
+    u, w = field("u", x, y, t), field("w", x, y, z)
+    plane = made(PDE(u.t - u.xx), Box(x=(0, size[0]), y=(0, size[1]), t=(0, 1)), lambda x, y, t: [x + y + t])
+    solid = made(PDE(w.xx), Box(x=(0, size[0]), y=(0, size[1]), z=(0, 1)), lambda x, y, z: [x + y + z])
+    for solution in (plane, solid):
+        figure = solution.plot(n=5)
+        figure.savefig(tmp_path / "picture.png")
+        titles = [ax.title for ax in panels(figure) if ax.get_title()]
+        assert len(titles) >= 3
+        for title in titles:
+            box, page = title.get_window_extent(), figure.bbox
+            assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1 - 1
+
+
+def test_planes_are_laid_where_the_field_does_not_vanish():
+    x, y, z = coordinates("x y z")
+    u = field("u", x, y, z)
+    odd = lambda x, y, z: [jnp.sin(2 * jnp.pi * x) * jnp.sin(2 * jnp.pi * y) * jnp.sin(2 * jnp.pi * z)]  # noqa: E731
+    figure = made(PDE(u.xx), Box(x=(0, 1), y=(0, 1), z=(0, 1)), odd).plot(n=21)
+    assert max(np.abs(mesh.get_array()).max() for mesh in meshes(figure)) > 0.8
+    assert not any("0.5" in ax.get_title() for ax in panels(figure))
 
 
 def test_into_given_axes():

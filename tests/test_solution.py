@@ -123,6 +123,51 @@ def test_wrong_calls_say_why(moving):
         moving.u.y  # noqa: B018
 
 
+def test_coordinates_are_real_numbers(moving):
+    for call, message in (
+        (lambda: moving.u("a", 0.1), "x is a real number or an array of such; 'a' came"),
+        (lambda: moving.u(0.5, t=0.1 + 1j), "t is a real number or an array of such; complex numbers came"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+    assert moving.u(sp.Rational(1, 2), True) == moving.u(0.5, 1.0)
+
+
+def test_outside_the_domain_nothing_is_known(moving, round_):
+    with pytest.warns(UserWarning, match=r"1 of 3 points lie outside the domain \(x in \(0, 2\), t in \(0, 1\)\)") as said:
+        values = moving.u.x([0.5, 1.0, 3.0], 0.5)
+    assert len(said) == 1 and np.array_equal(np.isnan(values), [False, False, True])
+    with pytest.warns(UserWarning, match="u"):
+        assert np.isnan(moving.u(2.0, 1.5)) and np.isnan(moving.u(2.0, 1.0 + 1e-6))
+    with pytest.warns(UserWarning, match="a region inside of that"):
+        assert np.isnan(round_.u(1.9, 1.9))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert moving.u(3.0, 0.5, extrapolate=True) == pytest.approx(wave(3.0, 0.5))
+        angle = np.linspace(0, 2 * np.pi, 50)
+        assert np.isfinite(round_.u(2 * np.cos(angle), 2 * np.sin(angle))).all()  # on the boundary up to rounding
+        assert np.isfinite(moving.u(2 * (1 + 1e-15), np.float32(1) + np.float32(1e-7)))
+        moving.error((np.linspace(0, 3, 4), np.linspace(0, 2, 3), np.ones((4, 3))))
+
+
+def test_outside_under_jit_value_and_gradient_are_nan(moving):
+    with sciml.float64():
+        value, slope = jax.jit(jax.value_and_grad(lambda x: moving.u(x, 0.5)))(3.0)
+        assert np.isnan(value) and np.isnan(slope)
+        assert np.isclose(jax.grad(lambda x: moving.u(x, 0.5))(2.0), 2 * np.cos(4.0) * np.exp(-0.5))
+        assert np.isclose(jax.jit(lambda x: moving.u(x, 0.5, extrapolate=True))(3.0), wave(3.0, 0.5))
+
+
+def test_along_a_periodic_coordinate_there_is_no_outside():
+    u = field("u", x, t)
+    s = known(PDE(u.t + u.x, Periodic(x)), Box(x=(0, 1), t=(0, 1)), lambda x, t: [jnp.sin(2 * jnp.pi * (x - t))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isclose(s.u(1.25, 0.0), 1.0)
+    with pytest.warns(UserWarning, match="t in"):
+        assert np.isnan(s.u(1.25, 2.0))
+
+
 def test_through_jit_grad_and_vmap_by_position_and_by_name(moving):
     with sciml.float64():
         a = jnp.linspace(0.1, 1.9, 4)
@@ -203,6 +248,16 @@ def test_integrals_on_a_box(moving):
     exact = 2 * (np.cos(4) - 1) * np.exp(-0.5)
     assert moving.integrate(u.x * normal(x), on="all", t=0.5) == pytest.approx(exact, rel=1e-10)
     assert moving.flux([u.x], t=0.5) == pytest.approx(exact, rel=1e-10)
+
+
+def test_integrals_of_a_field_by_its_name(moving):
+    u = moving.pde.fields[0]
+    assert moving.integrate("u", t=0.5) == moving.integrate(u, t=0.5) == moving.integrate(moving.u, t=0.5)
+    assert moving.integrate("u.x", t=0.5) == moving.integrate(u.x, t=0.5)
+    with pytest.raises(AttributeError, match="'v' is no field"):
+        moving.integrate("v", t=0.5)
+    with pytest.raises(TypeError, match="expected an expression in the fields"):
+        moving.integrate(np.sin, t=0.5)
 
 
 def test_integrals_on_a_disk(round_):

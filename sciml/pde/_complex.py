@@ -91,6 +91,8 @@ class Splitter:
             return re, sp.S.Zero
         if isinstance(expression, sp.im):
             return im, sp.S.Zero
+        if isinstance(expression, sp.arg):
+            return sp.atan2(im, re), sp.S.Zero
         if isinstance(expression, sp.Abs) and im != 0:
             return sp.sqrt(re**2 + im**2), sp.S.Zero
         if all(pair[1] == 0 for pair in pairs) and not (isinstance(expression, sp.Pow) and re.is_negative):

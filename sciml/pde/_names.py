@@ -9,10 +9,10 @@ from sympy.core.function import AppliedUndef
 # A field is an attribute of a Solution, and a coordinate is a keyword of the calls on it.
 SOLUTION_NAMES = frozenset(
     "animate at block blocks boundary checkpoint columns compile conditions contains converged coordinates domain "
-    "equations error estimate estimate_error estimator evaluate explain fields final flux from_saved grid grids "
+    "equations error estimate estimate_error estimator evaluate explain expression_of fields final flux from_saved grid grids "
     "history integrate key keys load loss "
     "method "
-    "metadata name names network normal on orders params parameters parts pde plot plot_history points precision "
+    "metadata name names network normal notes on orders params parameters parts pde plot plot_history points precision "
     "problem residual residuals result sample save solve space spread state stats time to_dict to_saved to_xarray "
     "type values values_of weights".split()
 )

@@ -196,6 +196,10 @@ class PDE:
             if f.is_complex_field
         }
 
+    def split(self, expression: Any) -> tuple[Any, Any]:
+        """The real and the imaginary part of an expression, both in the fields of `real()`."""
+        return Splitter(self.fields)(sp.sympify(expression))
+
     def substitute(self, solution: Mapping[Any, Any]) -> tuple[Any, ...]:
         """What is left of each equation when fields are replaced: zero for an exact solution.
 

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._interfaces import doubtful_interfaces, refuse_interfaces
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
+from .._sizes import check_size
 from .._validate import placed, resolve_domain, validate
 from ..derivatives import Laplacian, terms_of
 from ..derivatives import check as check_derivatives
@@ -231,6 +232,8 @@ def compile(
         order = _columns(real, resolved)
         lengths = (resolved.upper - resolved.lower)[order] / 2
         sizes = field_scales(real, resolved, lengths)
+        for name, size in sizes.items():
+            check_size(name, size)
         scales = np.array([sizes[u.field_name] for u in real.fields])
         trial, params = _trial(real, resolved, exactness, scales, network, key)
         groups = _groups(real, resolved, exactness, sizes, lengths)

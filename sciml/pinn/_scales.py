@@ -75,7 +75,10 @@ def _size(pde: PDE, term: Any, scales: dict[str, float], x: np.ndarray, lengths:
     }
     value = np.abs(evaluate(pde, term, x, leaves))
     value = value[np.isfinite(value)]
-    return float(np.sqrt(np.mean(value**2))) if value.size else 1.0
+    largest = float(value.max(initial=0.0))
+    if not largest > 0:
+        return largest if value.size else 1.0
+    return largest * float(np.sqrt(np.mean((value / largest) ** 2)))  # squares of very small numbers are zero
 
 
 def _from_data(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, float]:

@@ -88,7 +88,7 @@ def _moving(solution: Solution, view: View, ax: Any, n: int | None) -> Callable[
 
         return update
     x, y = view.axes
-    mesh = heat(ax, axes[x], axes[y], values[0].T, color_limits(values))
+    mesh = heat(ax, axes[x], axes[y], values[0].T, color_limits(values, view.quantity.is_angle))
     frame(ax, solution, view.axes)
 
     def recolor(i: int) -> Any:

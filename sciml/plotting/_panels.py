@@ -13,6 +13,8 @@ from ._style import at_text, color_limits, frame, heat, line_colors, plain, symb
 
 SLICES = 5
 """Curves beside a heat map over space and time."""
+VANISHING = 0.01
+"""On planes through the middle, relative to the largest value anywhere: a picture of them would show noise."""
 PANELS = 4
 """Instants of a plane field that are shown where none are asked for."""
 
@@ -65,13 +67,14 @@ def course(ax: Any, solution: Solution, view: View, n: int) -> None:
     assert time is not None
     axes = grid_of(solution, [time, x], n)
     values = evaluate(solution, view.quantity, axes, view.fixed)
-    heat(ax, axes[time], axes[x], values.T, color_limits(values))
+    heat(ax, axes[time], axes[x], values.T, color_limits(values, view.quantity.is_angle))
     ax.set(xlabel=symbol(time), ylabel=symbol(x), title=title_text(view.quantity.name, view.fixed))
     ax.locator_params(nbins=6)
 
 
 def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
-    """Heat maps over two space coordinates: at each time, and for three coordinates through the middle of each."""
+    """Heat maps over two space coordinates: at each time, and for three coordinates through the middle of each (where the
+    field vanishes on all three planes, as an odd mode does, through a point where it is large)."""
     times: list[dict[str, float]] = [{}]
     if view.time is not None:
         span = solution.domain.time
@@ -80,6 +83,8 @@ def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
         default = np.linspace(span.start, span.end, count) if count > 1 else [span.end]
         times = [{view.time: float(t)} for t in (default if view.times is None else view.times)]
     middle = middle_of(solution, view.axes)
+    if len(view.axes) == 3 and (instead := _where_it_is(solution, view, times, middle)):
+        middle = instead
     planes = (
         [(view.axes, {})]
         if len(view.axes) == 2
@@ -87,7 +92,7 @@ def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
     )
     grids = [(axes, grid_of(solution, axes, n), time | plane) for time in times for axes, plane in planes]
     drawn = [evaluate(solution, view.quantity, grid, view.fixed | held) for _, grid, held in grids]
-    limits = color_limits(np.concatenate([values.ravel() for values in drawn]))
+    limits = color_limits(np.concatenate([values.ravel() for values in drawn]), view.quantity.is_angle)
     for (axes, grid, held), values in zip(grids, drawn, strict=True):
 
         def panel(ax: Any, axes: Any = axes, grid: Any = grid, held: Any = held, values: Any = values) -> None:
@@ -96,3 +101,30 @@ def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
             ax.set(title=title_text(view.quantity.name, held | view.fixed))
 
         yield panel
+
+
+def _where_it_is(
+    solution: Solution, view: View, times: list[dict[str, float]], middle: dict[str, float]
+) -> dict[str, float] | None:
+    """The sampled place where the field is largest, if it is nearly zero on every plane through the middle."""
+    x = solution.domain.sample(2048, key=3)
+    columns = {name: x[:, i] for i, name in enumerate(solution.domain.names)}
+
+    def largest(held: dict[str, float]) -> tuple[float, int]:
+        found = np.zeros(len(x))
+        for time in times:
+            at = {name: np.full(len(x), {**view.fixed, **held, **time}.get(name, np.nan)) for name in columns}
+            at = {name: np.where(np.isnan(a), columns[name], a) for name, a in at.items()}
+            inside = np.ones(len(x), bool)
+            space = solution.domain.space
+            if space is not None:
+                inside = space.contains(np.stack([at[name] for name in space.names], axis=1))
+            if inside.any():
+                at = {name: a[inside] for name, a in at.items()}
+                found[inside] = np.maximum(found[inside], np.abs(view.quantity.values(at)))
+        return float(np.max(found)), int(np.argmax(found))
+
+    most, where = largest({})
+    if max(largest({name: middle[name]})[0] for name in view.axes) > VANISHING * most:
+        return None
+    return {name: float(columns[name][where]) for name in view.axes}

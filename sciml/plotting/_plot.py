@@ -17,7 +17,7 @@ MOST_COLUMNS = 3
 def plot(
     solution: Solution, field: Any = None, *, ax: Any = None, n: int | None = None, t: Any = None, **fixed: float
 ) -> Any:
-    """Draws fields of a solution, one row or panel each; complex ones by their absolute value.
+    """Draws fields of a solution, one row or panel each; complex ones by absolute value and phase.
 
     What is drawn follows from the coordinates that are left free: a curve over one; over one in space and time a heat
     map and curves at several times; over two in space a heat map, at several times if there is time; over three the
@@ -68,6 +68,8 @@ def plot(
     # Panels of one quantity share their colours, and one bar.
     figure.get_layout_engine().set(w_pad=0.06, h_pad=0.08)  # pyright: ignore
     colorbars(figure, [axes.ravel()] if len(rows) == 1 else axes if lines is rows else [[ax] for ax in axes.flat])
+    # The first layout does not know yet how far equal units shrink the axes, and cuts the titles.
+    figure.get_layout_engine().execute(figure)  # pyright: ignore
     return shown_once(figure)
 
 

@@ -16,11 +16,13 @@ from ..solution import FieldFunction, Solution
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something with a value at every point: its LaTeX name, its coordinates, and (columns by name) -> values."""
+    """Something with a value at every point: its LaTeX name, its coordinates, (columns by name) -> values, and whether
+    these are angles."""
 
     name: str
     coordinates: tuple[str, ...]
     values: Callable[[dict[str, np.ndarray]], np.ndarray]
+    is_angle: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,15 @@ class View:
 
 def quantities(solution: Solution, field: Any) -> list[Quantity]:
     if field is None:
-        return [quantity_of(solution, u) for u in solution.pde.fields]
+        shown = [(u, sp.arg(u)) if u.is_complex_field else (u,) for u in solution.pde.fields]
+        return [quantity_of(solution, one) for several in shown for one in several]
     if isinstance(field, Sequence) and not isinstance(field, str):
         return [quantity_of(solution, one) for one in field]
     return [quantity_of(solution, field)]
 
 
 def quantity_of(solution: Solution, field: Any) -> Quantity:
-    if isinstance(field, str):
-        found: Any = solution
-        for part in field.split("."):
-            found = getattr(found, part)
-        field = found
-    if isinstance(field, FieldFunction):
-        field = field.expression
+    field = solution.expression_of(field)
     if not isinstance(field, sp.Expr) or not field.atoms(Field):
         raise TypeError(
             "plot: the field is a name such as 'u' or 'u.xx', a field, an expression in fields and derivatives, or a "
@@ -79,7 +76,9 @@ def quantity_of(solution: Solution, field: Any) -> Quantity:
         return np.abs(found) if np.iscomplexobj(found) else np.asarray(found)
 
     name = latex(field)
-    return Quantity(f"$|{name}|$" if single and is_complex else f"${name}$", names, values)
+    return Quantity(
+        f"$|{name}|$" if single and is_complex else f"${name}$", names, values, isinstance(field, sp.arg | sp.atan2)
+    )
 
 
 def view_of(solution: Solution, quantity: Quantity, t: Any, fixed: Mapping[str, float]) -> View:

@@ -12,14 +12,15 @@ from ..geometry import Box
 from ..solution import Solution
 from ._quantity import View
 
-SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+SEQUENTIAL, DIVERGING, CYCLIC = "viridis", "RdBu_r", "twilight"
 SHOWN_FIXED = 3
 
 
 def heat(ax: Any, x: np.ndarray, y: np.ndarray, values: np.ndarray, limits: tuple[str, float, float]) -> Any:
     """`values` of shape (len(y), len(x)) as colours."""
     cmap, low, high = limits
-    full = bool(np.all(np.isfinite(values)))
+    # Smoothly shaded, an angle would run through all colours where it jumps from pi to -pi.
+    full = bool(np.all(np.isfinite(values))) and cmap != CYCLIC
     return ax.pcolormesh(
         x, y, np.ma.masked_invalid(values), cmap=cmap, vmin=low, vmax=high, rasterized=True,
         shading="gouraud" if full else "nearest",
@@ -57,8 +58,10 @@ def colorbars(figure: Any, groups: Any) -> None:
             figure.colorbar(meshes[-1][1], ax=[ax for ax, _ in meshes], pad=0.02)
 
 
-def color_limits(values: np.ndarray) -> tuple[str, float, float]:
-    """A colour map and its range: diverging around zero where the sign changes."""
+def color_limits(values: np.ndarray, is_angle: bool = False) -> tuple[str, float, float]:
+    """A colour map and its range: diverging around zero where the sign changes, a circle for angles."""
+    if is_angle:
+        return CYCLIC, -np.pi, np.pi
     finite = values[np.isfinite(values)]
     if not finite.size:
         return SEQUENTIAL, 0.0, 1.0

@@ -15,6 +15,7 @@ from .._finite import check_expressions
 from .._interfaces import doubtful_interfaces
 from .._precision import float64, is_traced
 from .._programs import Program
+from .._sizes import check_sizes
 from .._validate import resolve_domain
 from ..geometry import Box, Domain
 from ..pde import PDE, Observed
@@ -152,6 +153,7 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     """Reads the equations and puts them on a grid; nothing is integrated yet. Arguments as for `solve`."""
     resolved = resolve_domain(pde, domain)
     _check_given(pde)
+    check_sizes(pde)
     check_expressions(pde, resolved)
     notes = doubtful_interfaces(pde, resolved)
     problem = _on_grid(pde, resolved, grid)

@@ -19,9 +19,11 @@ from sciml import (
     coordinates,
     field,
     fields,
+    function,
     laplacian,
     nn,
     pinn,
+    solvers,
 )
 
 x, y, t = coordinates("x y t")
@@ -219,3 +221,21 @@ def test_periodicity_of_one_field_only():
     a, b = fields("a b", x, t)
     with refused(ValueError, "makes some fields periodic in x but not b", r"Periodic\(x\)"):
         pinn.solve(PDE(a.t - b.x, b.t - a.x, Initial(a, 0), Initial(b, 0), Periodic(a, x)), place, progress=False)
+
+
+@pytest.mark.parametrize("solve", [pinn.compile, solvers.compile], ids=["pinn", "solvers"])
+def test_numbers_that_cannot_be_squared(solve):
+    tall = function("tall", lambda x: 1e-200 * jnp.sin(jnp.pi * x))
+    sine = sp.sin(sp.pi * x)
+    for amplitude, coefficient, size in (
+        (1e-200, 1, "1.00E-200"),
+        (1e200, 1, r"1.00E\+200"),
+        (sp.Integer(10) ** 400, 1, r"1.00E\+400"),
+        (1, 1e200, r"1.00E\+200"),
+    ):
+        pde = PDE(u.t - coefficient * u.xx, Initial(u, amplitude * sine), Dirichlet(u, 0))
+        with pytest.raises(ValueError, match=f"has a number of the size {size}.*divide the equation by its size"):
+            solve(pde, Box(x=(0, 1), t=(0, 1)))
+    if solve is pinn.compile:
+        with pytest.raises(ValueError, match="'u' has a number of the size .*E-201"):
+            solve(PDE(u.t - u.xx, Initial(u, tall(x)), Dirichlet(u, 0)), Box(x=(0, 1), t=(0, 1)))
