@@ -12,8 +12,9 @@ numbers in that basis and exponential time differencing applies; everything else
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax.numpy as jnp
@@ -40,22 +41,38 @@ class Wall:
 
 @dataclass(frozen=True, eq=False)
 class AxisBasis:
-    """One axis for one field: how walls follow from the interior, and the eigenvectors of the second derivative.
+    """One axis for one field: how walls follow from the interior, and the eigenvectors of the second derivative, which are
+    sought when they are first needed.
 
     `extend` `(full, interior)` and `lift` `(full, 2)`: P and R; `eigenvalues` `(interior,)`, `to_modes`, `to_points`.
     """
 
     extend: np.ndarray | None
     lift: np.ndarray | None
-    eigenvalues: np.ndarray
-    to_modes: np.ndarray
-    to_points: np.ndarray
+    factored: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+    @cached_property
+    def _modes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.factored()
+
+    @property
+    def eigenvalues(self) -> np.ndarray:
+        return self._modes[0]
+
+    @property
+    def to_modes(self) -> np.ndarray:
+        return self._modes[1]
+
+    @property
+    def to_points(self) -> np.ndarray:
+        return self._modes[2]
 
 
 def walled_axis(axis: Any, low: Wall, high: Wall) -> AxisBasis:
     """P, R and the eigenvectors along an axis with these walls."""
     n = axis.n
-    D, D2 = axis.matrix(1), axis.matrix(2)
+    sloped = low.beta != 0 or high.beta != 0
+    D = axis.matrix(1) if sloped else np.zeros((n, n))
     ends, inside = [0, n - 1], slice(1, n - 1)
     E = np.zeros((2, n))
     for row, wall, sign in ((0, low, -1.0), (1, high, 1.0)):
@@ -66,13 +83,16 @@ def walled_axis(axis: Any, low: Wall, high: Wall) -> AxisBasis:
     extend[inside] = np.eye(n - 2)
     extend[ends] = -boundary @ E[:, inside]
     lift[ends] = boundary
-    operator = (D2 @ extend)[inside]
-    values, vectors = (np.asarray(a, complex) for a in np.linalg.eig(operator))
-    if np.max(np.abs(np.imag(values))) > 1e-6 * np.max(np.abs(values)):
-        raise ValueError("These boundary conditions make the second derivative oscillate: check the sign of Robin's beta.")
-    order = np.argsort(-np.real(values))
-    vectors = np.real(vectors[:, order])
-    return AxisBasis(extend, lift, np.real(values[order]), np.linalg.inv(vectors), vectors)
+
+    def factored() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        values, vectors = (np.asarray(a, complex) for a in np.linalg.eig((axis.matrix(2) @ extend)[inside]))
+        if np.max(np.abs(np.imag(values))) > 1e-6 * np.max(np.abs(values)):
+            raise ValueError("These boundary conditions make the second derivative oscillate: check the sign of Robin's beta.")
+        order = np.argsort(-np.real(values))
+        vectors = np.real(vectors[:, order])
+        return np.real(values[order]), np.linalg.inv(vectors), vectors
+
+    return AxisBasis(extend, lift, factored)
 
 
 def periodic_axis(axis: PeriodicAxis) -> AxisBasis:
@@ -87,7 +107,7 @@ def periodic_axis(axis: PeriodicAxis) -> AxisBasis:
             columns.append(np.sin(2 * np.pi * k * x))
             values.append(rate)
     vectors = np.stack([c / np.linalg.norm(c) for c in columns], axis=1)
-    return AxisBasis(None, None, np.array(values), vectors.T, vectors)
+    return AxisBasis(None, None, lambda: (np.array(values), vectors.T, vectors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +133,9 @@ class Grid:
     def full(self) -> tuple[int, ...]:
         return tuple(a.n for a in self.line)
 
-    def mesh(self) -> dict[str, np.ndarray]:
-        """The coordinates of the interior points."""
-        axes = [a.points[s] for a, s in zip(self.line, self.inside, strict=True)]
+    def mesh(self, walls: bool = False) -> dict[str, np.ndarray]:
+        """The coordinates of the interior points, or of all."""
+        axes = [a.points if walls else a.points[s] for a, s in zip(self.line, self.inside, strict=True)]
         return dict(zip(self.names, np.meshgrid(*axes, indexing="ij"), strict=True))
 
     def tail(self, u: Any) -> float:
@@ -181,10 +201,13 @@ class Bounded(AbstractDiscrete):
             full = lifted + jnp.moveaxis(jnp.tensordot(jnp.asarray(basis.lift), g, axes=1), 0, axis)
         return full
 
+    def enclosed(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        """Interior values -> values on the whole grid `(states, *full)`."""
+        return jnp.stack([self.extended(i, u[i], t, constants) for i in range(len(self.system.states))])
+
     def whole(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
         """Eigenbasis -> values on the whole grid `(states, *full)`."""
-        inner = self.backward(u)
-        return jnp.stack([self.extended(i, inner[i], t, constants) for i in range(len(self.system.states))])
+        return self.enclosed(self.backward(u), t, constants)
 
     def fields(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
         """All real fields of the equation on the whole grid, `(fields, *full)`."""

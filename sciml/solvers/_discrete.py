@@ -71,15 +71,13 @@ class AbstractDiscrete(abc.ABC):
     def initial(self, given: Mapping[str, Any] | None = None) -> Any:
         """The initial state `(states, *n)`: from the conditions, or `given` by name of the field (`u`, `u.t`), on the points
         or on the whole grid."""
-        pde, grid = self.system.pde, self.grid
+        grid = self.grid
         given = dict(given or {})
         unknown = set(given) - {str(s) for s in self.system.states}
         if unknown:
             raise ValueError(
                 f"initial: {', '.join(sorted(unknown))} is not stepped; there are {', '.join(map(str, self.system.states))}."
             )
-        conditions = {(c.field.field_name, c.order): c for c in pde.conditions if isinstance(c, Initial)}
-        flat = {name: a.ravel() for name, a in self.places().items()}
         rows = []
         for state in self.system.states:
             if str(state) in given:
@@ -90,14 +88,23 @@ class AbstractDiscrete(abc.ABC):
                 if value.shape != grid.n:
                     raise ValueError(f"initial[{str(state)!r}] has the shape {value.shape}; the grid has {grid.full}.")
             else:
-                if (state.field, state.order) not in conditions:
-                    raise ValueError(
-                        f"The initial value of {state} is missing: add Initial({state.field}, ..., order={state.order})."
-                    )
-                (value,) = lower([conditions[state.field, state.order].value], coordinates=pde.coordinates)(flat)
-                value = jnp.broadcast_to(value, (math.prod(grid.n),)).reshape(grid.n)
+                value = self._stated(state, self.places())
             rows.append(value)
         return jnp.stack(rows)
+
+    def stated(self, state: Any) -> Any:
+        """The initial value as the conditions give it `(*full,)`, at walls too, whatever holds there."""
+        return self._stated(state, {name: jnp.asarray(a) for name, a in self.grid.mesh(walls=True).items()})
+
+    def _stated(self, state: Any, places: Mapping[str, Any]) -> Any:
+        pde = self.system.pde
+        conditions = {(c.field.field_name, c.order): c for c in pde.conditions if isinstance(c, Initial)}
+        if (state.field, state.order) not in conditions:
+            raise ValueError(f"The initial value of {state} is missing: add Initial({state.field}, ..., order={state.order}).")
+        shape = next(iter(places.values())).shape
+        flat = {name: a.ravel() for name, a in places.items()}
+        (value,) = lower([conditions[state.field, state.order].value], coordinates=pde.coordinates)(flat)
+        return jnp.broadcast_to(value, (math.prod(shape),)).reshape(shape)
 
     @property
     def stepper(self) -> AbstractStepper:
@@ -126,6 +133,10 @@ class AbstractDiscrete(abc.ABC):
     @abc.abstractmethod
     def forward(self, u: Any) -> Any:
         """Values at points -> basis."""
+
+    @abc.abstractmethod
+    def enclosed(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        """Values at points -> values on the whole grid `(states, *full)`."""
 
     @abc.abstractmethod
     def whole(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:

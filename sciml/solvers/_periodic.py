@@ -111,6 +111,9 @@ class Periodic(AbstractDiscrete):
         spectrum = self.grid.forward(u)
         return spectrum if self.system.projection is None else self._projected(spectrum)[0]
 
+    def enclosed(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        return self.whole(self.forward(u), t, constants)
+
     def whole(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
         """Fourier space -> values on the grid `(states, *n)`."""
         return self.grid.backward(u)

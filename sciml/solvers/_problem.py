@@ -26,15 +26,18 @@ from ._conservation import Conservation, conservation, has_jump
 from ._discrete import AbstractDiscrete
 from ._march import adaptive, begin, fixed, limited
 from ._periodic import compile_periodic
+from ._refine import HARDLY
+from ._start import start_of
 from ._steady import steady_system
 from ._system import System, first_order
 from ._volumes import compile_volumes
 from .flow import FlowProblem, SpectralFlow, compile_flow, compile_spectral, read_flow
-from .spatial import AbstractAxis, AbstractSpacing, Chebyshev, Fourier, FourierGrid, Volumes
+from .spatial import AbstractAxis, AbstractSpacing, Chebyshev, Differences, Fourier, FourierGrid, Volumes
 from .stepping import SSPRK3, AbstractStepper
 
 CELLS = {1: 400, 2: 128, 3: 32}
 COARSEST, FINEST = {1: 64, 2: 32, 3: 16}, {1: 4096, 2: 512, 3: 128}
+ROUGH = 1e-7  # what may be left of an initial value that is not smooth
 RESOLVED = 1e-9  # what is left of the initial value, or of a steady solution, on a grid that was found automatically
 
 
@@ -42,7 +45,8 @@ RESOLVED = 1e-9  # what is left of the initial value, or of a steady solution, o
 class Problem:
     """A PDE on a grid. `run` is pure: it can be differentiated with respect to parameters and initial values, and batched.
 
-    **Attributes:** `system` (the split), `grid`, `pde`, `domain`.
+    **Attributes:** `system` (the split), `grid`, `pde`, `domain`, `notes` (what is doubtful about the statement,
+    and why this grid was taken), `rough` (whether the initial value is known not to be smooth).
     """
 
     pde: PDE
@@ -51,12 +55,13 @@ class Problem:
     grid: Any
     discrete: AbstractDiscrete
     spacings: dict[str, AbstractSpacing]
-    notes: tuple[str, ...] = ()  # what is doubtful about the statement
+    notes: tuple[str, ...] = ()
+    rough: bool = False
 
     @property
     def can_be_finer(self) -> bool:
         """Whether twice the points along every axis are not too many, and would help: cells never resolve a shock."""
-        if any(isinstance(s, Volumes) for s in self.spacings.values()):
+        if any(isinstance(s, Volumes | Differences) for s in self.spacings.values()):
             return False
         return 2 * max(s.n for s in self.spacings.values()) <= FINEST[self.grid.dim]
 
@@ -64,7 +69,7 @@ class Problem:
         """The same with twice the points along every axis."""
         finer = _on_grid(self.pde, self.domain, {name: replace(s, n=2 * s.n) for name, s in self.spacings.items()})
         assert isinstance(finer, Problem)
-        return replace(finer, notes=self.notes)
+        return replace(finer, notes=self.notes, rough=self.rough)
 
     def explain(self) -> str:
         """The grid, the split into linear and nonlinear terms, and what is dealiased."""
@@ -157,7 +162,7 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     check_expressions(pde, resolved)
     notes = doubtful_interfaces(pde, resolved)
     problem = _on_grid(pde, resolved, grid)
-    return replace(problem, notes=notes) if isinstance(problem, Problem) else problem
+    return replace(problem, notes=(*notes, *problem.notes)) if isinstance(problem, Problem) else problem
 
 
 def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | SpectralFlow:
@@ -189,15 +194,48 @@ def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | S
             return made(_spacings(grid, names, walled))
         if pde.time is None:
             return made(_spacings(COARSEST[len(names)] // 2, names, walled))
-        n = COARSEST[len(names)]
-        while True:
-            problem = made(_spacings(n, names, walled))
-            constants = problem.discrete.constants({p.name: p.initial for p in pde.parameters})
-            start = resolved.time.start  # type: ignore[union-attr]
-            tail = initial_tail(problem.discrete, problem.discrete.initial(), start, constants)
-            if tail < RESOLVED or 2 * n > FINEST[len(names)]:
-                return problem
-            n *= 2
+        return _automatic(pde, resolved, names, bounds, walled, made)
+
+
+def _automatic(pde: PDE, domain: Domain, names: Any, bounds: Any, walled: tuple[bool, ...], made: Any) -> Problem:
+    """The coarsest grid that resolves the initial value; where none does, one for what is in the way."""
+    n, before, coarser, finest = COARSEST[len(names)], None, None, FINEST[len(names)] // (2 if any(walled) else 1)
+    good_enough, begin = None, domain.time.start  # type: ignore[union-attr]
+    while True:
+        problem = made(_spacings(n, names, walled))
+        constants = problem.discrete.constants({p.name: p.initial for p in pde.parameters})
+        whole = Program(lambda u0, t, d=problem.discrete, c=constants: d.enclosed(u0, t, c))
+        start = start_of(problem.discrete, np.asarray(whole(problem.discrete.initial(), float(begin))))
+        if start.tail < RESOLVED:
+            return problem
+        if coarser is not None and before is not None and before.own < RESOLVED and start.tail > HARDLY * before.tail:
+            return coarser  # The walls are in the way, not the points.
+        if good_enough is None and start.tail < ROUGH:
+            good_enough = problem
+        if 2 * n > finest:
+            break
+        n, before, coarser = 2 * n, start, problem
+    if not any(walled) or before is None or start.own < HARDLY * before.own:
+        return problem
+    # Like a power of the points: not smooth inside, or finer than any grid.
+    return good_enough or _low_order(pde, domain, names, bounds, walled, made, start.own)
+
+
+def _low_order(
+    pde: PDE, domain: Domain, names: Any, bounds: Any, walled: tuple[bool, ...], made: Any, tail: float
+) -> Problem:
+    """Volumes where the equation is a conservation law, differences where it is not."""
+    n = CELLS[len(names)]
+    try:
+        problem, taken = _compile_volumes(pde, domain, None, names, bounds, walled), f"solvers.Volumes({n})"
+    except ValueError:
+        spacings = tuple(Differences(n) if wall else Fourier(n) for wall in walled)
+        problem, taken = made(spacings), f"solvers.Differences({n}, 2)"
+    note = (
+        f"The initial value has a kink, a jump or details that no Chebyshev grid resolves (a tail of {tail:.0e} is left on the "
+        f"finest): grid={taken} was taken, whose errors fall like 1/n^2. Give more of them for more accuracy."
+    )
+    return replace(problem, notes=(note,), rough=True)
 
 
 def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: Any, walled: tuple[bool, ...]) -> Problem:
@@ -218,12 +256,6 @@ def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: An
         system = conservation(pde)
         discrete = compile_volumes(system, domain, names, line)
         return Problem(pde, domain, system, discrete.grid, discrete, dict(found))
-
-
-def initial_tail(discrete: Any, u0: Any, t: float, constants: Any) -> float:
-    """How much of the initial value is in the upper third of the modes."""
-    whole = Program(lambda u0, t: discrete.whole(discrete.forward(u0), t, constants))
-    return discrete.grid.tail(np.asarray(whole(u0, float(t))))
 
 
 def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:

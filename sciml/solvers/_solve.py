@@ -21,6 +21,7 @@ from ._calls import parameter_values, refuse_transformed
 from ._grid import GridFinal
 from ._march import adaptive, begin, fixed, limited
 from ._problem import RESOLVED, Problem, compile
+from ._start import start_of
 from ._steady import check_invertible, solve_steady
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper
@@ -150,6 +151,7 @@ class _Outcome:
     complete: bool
     interrupted: bool
     smooth: bool
+    notes: tuple[str, ...] = ()
 
 
 def _run(
@@ -196,14 +198,12 @@ def _run(
 
         h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
         at, whole = start(u0, times[0], h)
-        if (tail := grid.tail(np.asarray(whole))) > UNRESOLVED:
-            raise ValueError(
-                f"The grid of {' x '.join(str(a.n) for a in grid.line)} points is too coarse for the initial value: "
-                f"coefficients in the upper third of its modes are still {tail:.0e} of the largest. Take more points, or an "
-                "initial value that is smoother and agrees with the boundary."
-            )
+        begins = start_of(discrete, np.asarray(whole), initial)
+        if begins.own > UNRESOLVED:
+            raise ValueError(_too_coarse(grid, begins.own))
         kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(at.u, at.t))
-        tail = grid.tail(values[0])
+        # Where walls contradict the initial value, what matters is how the grid resolves what comes of it.
+        tail = 0.0 if begins.clashes or problem.rough else grid.tail(values[0])
         interrupted, complete = False, True
         bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
         try:
@@ -235,6 +235,7 @@ def _run(
         complete,
         interrupted,
         not isinstance(stepper, SSPRK3),
+        (begins.note(str(problem.pde.time), float(times[0])),) if begins.clashes else (),
     )
 
 
@@ -278,7 +279,7 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
         [],
         {name: Parameter(name, float(value)) for name, value in given.items()},
         {},
-        notes=problem.notes,
+        notes=(*problem.notes, *outcome.notes),
     )
 
 
@@ -292,6 +293,19 @@ def _check_arguments(method: Any, rtol: Any, steps: Any) -> None:
         raise ValueError(f"rtol={rtol!r}; expected a number between 1e-14 and 1.")
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise ValueError(f"steps={steps!r}; expected a positive whole number.")
+
+
+def _too_coarse(grid: Any, tail: float) -> str:
+    shape = " x ".join(str(a.n) for a in grid.line)
+    other = ""
+    if any(a.walled for a in grid.line):
+        other = (
+            ". Where it has a kink or a jump more of them do not help: take grid=solvers.Volumes(n) or Differences(n, 2)"
+        )
+    return (
+        f"The grid of {shape} points is too coarse for the initial value: coefficients in the upper third of its modes are "
+        f"still {tail:.0e} of the largest. Take more points, or an initial value that is smoother{other}."
+    )
 
 
 def _check_used(problem: Any, given: Mapping[str, Any]) -> None:

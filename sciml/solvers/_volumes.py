@@ -54,7 +54,7 @@ class CellGrid:
     def inside(self) -> tuple[Any, ...]:
         return (...,)
 
-    def mesh(self) -> dict[str, np.ndarray]:
+    def mesh(self, walls: bool = False) -> dict[str, np.ndarray]:
         """The coordinates of the centres."""
         return dict(zip(self.names, np.meshgrid(*(a.points for a in self.line), indexing="ij"), strict=True))
 
@@ -119,6 +119,9 @@ class Volumes(AbstractDiscrete):
 
     def backward(self, u: Any) -> Any:
         return self._transform(u, 2)
+
+    def enclosed(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
+        return u
 
     def whole(self, u: Any, t: Any, constants: Mapping[str, Any]) -> Any:
         return self.backward(u)

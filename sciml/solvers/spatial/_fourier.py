@@ -40,7 +40,7 @@ class FourierGrid:
     def inside(self) -> tuple[Any, ...]:
         return (...,)
 
-    def mesh(self) -> dict[str, np.ndarray]:
+    def mesh(self, walls: bool = False) -> dict[str, np.ndarray]:
         """The coordinates on the grid, each of shape `n`."""
         return dict(zip(self.names, np.meshgrid(*self.points, indexing="ij"), strict=True))
 
