@@ -14,7 +14,7 @@ from ._evaluate import evaluate
 from ._finite import check_expressions
 from ._places import part_of
 from ._sizes import check_sizes
-from .geometry import AbstractGeometry, Box, Domain
+from .geometry import AbstractGeometry, Box, Domain, Time
 from .pde import PDE, AbstractCondition, Dirichlet, Initial, Neumann, Observed, Periodic
 
 
@@ -24,6 +24,8 @@ def resolve_domain(pde: PDE, domain: Any) -> Domain:
         raise TypeError(
             f"The first argument is a sciml.PDE; {type(pde).__name__} came. Write PDE(u.t - u.xx, ...conditions)."
         )
+    if isinstance(domain, Time):
+        domain = Domain(time=domain)
     if not isinstance(domain, (AbstractGeometry, Domain)):
         raise TypeError(
             f"The second argument is where the equation holds, such as Box(x=(-1, 1), t=(0, 1)); "
@@ -118,7 +120,8 @@ def _at_the_end(pde: PDE) -> str:
     assert pde.time is not None
     t = pde.time.name
     return (
-        f" What holds at the start is given by Initial. For what holds at the end, let time run backward: replace {t} by T - "
+        f" What holds at the start is given by Initial; what was measured at the end is data, Observed. For what holds at the "
+        f"end, let time run backward: replace {t} by T - "
         f"tau, with tau = coordinates('tau', role='time'), so that the derivative in {t} changes its sign, and give it with "
         "Initial."
     )

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 Pieces = dict[str, tuple[AbstractPiece, ...]]
 
 
-def merge_parts(first: Pieces, second: Pieces) -> Pieces:
-    """The parts of both; a name of the second that is taken gets the suffix `_2`, `_3`, ..."""
+def merge_parts(first: Pieces, second: Pieces, given: frozenset[str] = frozenset()) -> Pieces:
+    """The parts of both; a name of the second that is taken gets the suffix `_2`, `_3`, ... A name of `given`, which the
+    user gave on both sides, means both."""
     result = dict(first)
     for name, pieces in second.items():
+        if name in result and name in given:
+            result[name] = result[name] + pieces
+            continue
         unique, number = name, 2
         while unique in result:
             unique, number = f"{name}_{number}", number + 1
@@ -37,7 +41,7 @@ class AbstractGeometry(abc.ABC):
     A `name=` given to a shape names its boundary: it replaces the name of an only part (`Disk(...,
     name="hole")` has the part "hole") and prefixes several (`Rectangle(..., name="slot")` has "slot_x_min",
     ...). Boolean operations keep the names of the parts that survive; where both operands have a part of the
-    same name, that of the second gets the suffix `_2` (`_3`, ...).
+    same name, that of the second gets the suffix `_2` (`_3`, ...), unless both were given by `name=`: then it is one part.
     """
 
     names: tuple[str, ...]
@@ -152,6 +156,32 @@ class AbstractGeometry(abc.ABC):
         if len(pieces) == 1:
             return {self.name: next(iter(pieces.values()))}
         return {f"{self.name}_{part}": of_part for part, of_part in pieces.items()}
+
+    @property
+    def _operands(self) -> tuple[AbstractGeometry, ...]:
+        """What it is put together from; none for a shape."""
+        return tuple(getattr(self, side) for side in ("first", "second") if hasattr(self, side))
+
+    @cached_property
+    def _given_names(self) -> frozenset[str]:
+        """The names of parts that follow from a `name=`."""
+        if self.name:
+            return frozenset(self._named_pieces())
+        return frozenset[str]().union(*(g._given_names for g in self._operands))
+
+    def own_parts(self, what: str) -> tuple[str, ...]:
+        """The names of its parts, by which a domain that is made with it knows them: what `on=shape` means.
+
+        Raises: ValueError where a part has no name of its own.
+        """
+        parts = tuple(self.boundary)
+        if not set(parts) <= self._given_names:
+            raise ValueError(
+                f"{what}: on={self!r}: parts of a boundary are told by their names, and {', '.join(parts[:4])} is given "
+                f"to every such shape. Give it one, {type(self._operands[0] if self._operands else self).__name__}(..., "
+                "name='hole'), before the domain is made with it."
+            )
+        return parts
 
     def resolve(self, roles: Mapping[str, str] | None = None) -> Domain:
         """This region as a `Domain`: space x time x parameters.

@@ -75,7 +75,15 @@ class Boolean(AbstractGeometry):
         def inner(g: AbstractGeometry) -> str:
             return f"({g!r})" if isinstance(g, Boolean) or "*" in repr(g) else repr(g)
 
-        return f"{inner(self.first)} {OPERATIONS[self.operation].symbol} {inner(self.second)}"
+        first, others = self.first, [self.second]
+        while isinstance(first, Boolean) and first.operation == self.operation:  # (a - b) - c is a - b - c
+            others.insert(0, first.second)
+            first = first.first
+        shown = [inner(g) for g in (others if len(others) <= 4 else (others[0], others[-1]))]
+        if len(others) > 4:
+            shown.insert(1, "...")
+            shown[-1] += f" ({len(others) + (self.operation != 'difference')} of them)"
+        return f" {OPERATIONS[self.operation].symbol} ".join([inner(first), *shown])
 
     @property
     def names(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -186,7 +194,7 @@ class Boolean(AbstractGeometry):
                 left.append(_planar.trimmed(mine, others, survives, flip, self._scale))
             else:
                 left.append(self._trim(mine, role, flip))
-        return merge_parts(*left)
+        return merge_parts(left[0], left[1], self.first._given_names & self.second._given_names)
 
     def _trim(self, pieces: Pieces, role: int, flip: bool) -> Pieces:
         result: Pieces = {}

@@ -53,7 +53,8 @@ class Box(AbstractGeometry):
             raise ValueError("Box needs at least one coordinate, for instance Box(x=(0, 1)).")
         names = coordinate_names(given, None, "Box")
         object.__setattr__(self, "names", names)
-        object.__setattr__(self, "bounds", tuple(interval(given[n], f"{n} of Box") for n in names))
+        pairs = tuple(interval(pair, f"{n} of Box") for n, pair in zip(names, given.values(), strict=True))
+        object.__setattr__(self, "bounds", pairs)
         object.__setattr__(self, "name", label(name, "Box"))
 
     def __repr__(self) -> str:

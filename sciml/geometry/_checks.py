@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ def coordinate_names(names: Iterable[str], dim: int | None, owner: str) -> tuple
     result = tuple(names.split()) if isinstance(names, str) else tuple(names)
     for name in result:
         identifier(name, f"a coordinate name of {owner}")
+    result = tuple(unicodedata.normalize("NFKC", name) for name in result)
     if len(set(result)) != len(result):
         raise ValueError(f"{owner} got the coordinate names {result}: every name may stand once.")
     if dim is not None and len(result) != dim:
@@ -23,12 +25,12 @@ def coordinate_names(names: Iterable[str], dim: int | None, owner: str) -> tuple
 
 
 def identifier(name: Any, what: str) -> str:
-    """`name` itself when it is a valid Python identifier."""
+    """`name` as Python reads it (NFKC: the micro sign is the Greek letter) when it is a valid identifier."""
     if not isinstance(name, str):
         raise TypeError(f"{what} must be a string, got {name!r} of type {type(name).__name__}.")
     if not name.isidentifier() or keyword.iskeyword(name):
         raise ValueError(f"{what} must be a valid Python identifier (letters, digits, underscores), got {name!r}.")
-    return name
+    return unicodedata.normalize("NFKC", name)
 
 
 def label(name: Any, owner: str) -> str:

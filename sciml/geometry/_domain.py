@@ -76,7 +76,10 @@ class Domain:
             raise TypeError(f"space of Domain must be a geometry or None, got {space!r}.")
         if time is not None and not isinstance(time, Time):
             raise TypeError(f"time of Domain must be a Time or None, got {time!r}.")
-        ranges = tuple((n, interval(r, f"parameter {n}")) for n, r in (parameters or {}).items())
+        named = coordinate_names(parameters or {}, None, "Domain")
+        ranges = tuple(
+            (n, interval(r, f"parameter {n}")) for n, r in zip(named, (parameters or {}).values(), strict=True)
+        )
         names = (*(space.names if space else ()), *((time.name,) if time else ()), *(n for n, _ in ranges))
         if not names:
             raise ValueError("a Domain needs a space, a time or parameters; all are missing.")
@@ -281,6 +284,19 @@ def multiply(geometry: AbstractGeometry, other: Any) -> AbstractGeometry | Domai
     return NotImplemented
 
 
+def _how_to_name(space: AbstractGeometry | None, roles: Mapping[str, str]) -> str:
+    """Where a shape has its usual names and the equation others, as many."""
+    for shape in factors(space) if space else []:
+        while shape._operands:
+            shape = shape._operands[0]
+        taken = {n for factor in factors(space) if factor.names != shape.names for n in factor.names} if space else set()
+        wanted = tuple(n for n, role in roles.items() if role == "space" and n not in taken)
+        if len(wanted) == shape.dim and not set(shape.names) & set(wanted):
+            kind = {1: "Interval", 2: "Rectangle"}.get(shape.dim, "Box") if isinstance(shape, Box) else type(shape).__name__
+            return f"Name its coordinates as the equation does: {kind}(..., names={wanted!r}). "
+    return ""
+
+
 def resolve(
     space: AbstractGeometry | None,
     time: Time | None,
@@ -295,7 +311,7 @@ def resolve(
         if name not in given:
             raise ValueError(
                 f"the {role} coordinate {name!r} is not in the domain, which has {', '.join(given)}. "
-                f"Add it, for instance Box({name}=(0, 1)), or remove it from the equation."
+                f"{_how_to_name(space, roles)}Add it, for instance Box({name}=(0, 1)), or remove it from the equation."
             )
     if time and roles.get(time.name, "time") != "time":
         raise ValueError(f"{time!r} is time in the domain, but {time.name!r} has the role {roles[time.name]!r}.")

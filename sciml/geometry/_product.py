@@ -83,6 +83,7 @@ class Product(AbstractGeometry):
                 name: tuple(ProductPiece(piece, self.first, False) for piece in pieces)
                 for name, pieces in self.second._named_pieces().items()
             },
+            self.first._given_names & self.second._given_names,
         )
 
     def _proposal(self) -> Proposal:

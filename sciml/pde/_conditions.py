@@ -1,5 +1,6 @@
 """Conditions: what holds at the initial time, on the boundary, or at observed points."""
 
+import re
 from typing import Any
 
 import sympy as sp
@@ -98,8 +99,8 @@ class Initial(AbstractCondition, metaclass=_ForFields):
 
     **Arguments:**
 
-    - `u`: the field, or a tuple of fields with a tuple of values.
-    - `value`: a number; an expression in the coordinates; a JAX function of the space coordinates (or of
+    - `u`: the field or a time derivative of it, `Initial(u.t, v)`; or a tuple of them with a tuple of values.
+    - `value`: a number; an expression in the coordinates and unknown parameters; a JAX function of the space coordinates (or of
         all); or `(grid of x, ..., values)`.
     - `order`: which time derivative is prescribed; 1 is the initial velocity of a wave.
 
@@ -117,10 +118,11 @@ class Initial(AbstractCondition, metaclass=_ForFields):
     values_of = ("value",)
 
     def __init__(self, u: Any, value: Any, order: int = 0, *, name: str | None = None):
+        u, order = _of_time_derivative(u, order)
         self.field = as_field(u, "Initial")
         times = [c for c in self.field.coordinates if c.role == "time"]
         if not times:
-            raise ValueError(f"Initial({u.field_name}, ...): the field does not depend on time.")
+            raise ValueError(f"Initial({u.field_name}, ...): {u} does not depend on time.{_time_by_another_name(u)}")
         if isinstance(order, bool) or not isinstance(order, int) or order < 0:
             raise ValueError(f"Initial({u.field_name}, ...): order={order!r}; expected 0, 1, 2, ...")
         self.order, self.time = order, times[0]
@@ -147,6 +149,29 @@ class Initial(AbstractCondition, metaclass=_ForFields):
 
     def latex(self):
         return rf"{latex(self.target)} = {latex(self.value)} \quad \text{{at the initial time}}"
+
+
+def _of_time_derivative(u: Any, order: Any) -> tuple[Any, Any]:
+    """The field and the order of `u`, which may be written as u.t."""
+    if not (isinstance(u, sp.Derivative) and isinstance(u.expr, Field)):
+        return u, order
+    f: Any = u.expr
+    counts: dict[Any, Any] = {variable: int(count) for variable, count in u.variable_count}  # pyright: ignore
+    if any(c.role != "time" for c in counts):
+        raise ValueError(
+            f"Initial({text(u)}, ...): at the start {f.field_name} and its time derivatives are prescribed; "
+            f"{text(u)} follows from Initial({f.field_name}, ...)."
+        )
+    if order != 0:
+        raise ValueError(f"Initial({text(u)}, ..., order={order!r}): {text(u)} says the order already.")
+    return f, sum(counts.values())
+
+
+def _time_by_another_name(u: Any) -> str:
+    like = [c.name for c in u.coordinates if c.role == "space" and re.fullmatch(r"[tT](\d*|_.*|au|ime|IME)", c.name)]
+    if not like:
+        return f" Its coordinates are {', '.join(f'{c.name} ({c.role})' for c in u.coordinates)}."
+    return f" {like[0]} is a space coordinate: declare it with coordinates({like[0]!r}, role='time')."
 
 
 class _OnBoundary(AbstractCondition):
@@ -184,8 +209,10 @@ class Dirichlet(_OnBoundary, metaclass=_ForFields):
     - `u`: the field, or a tuple of fields with a tuple of values (or one for all).
     - `value`: a number; an expression in the coordinates, time included; a JAX function of the coordinates of
         the field; or `(grid, ..., values)` over all of them.
-    - `on`: the whole boundary by default; a name such as `"x_min"`, a part of the domain's boundary, a tuple
-        of them, a relation such as `x < 0`, or a point `{"x": 0, "y": 0}`.
+    - `on`: the whole boundary by default; a name such as `"x_min"`, a part of the domain's boundary, a shape with a
+        name that the domain is made with, a tuple of them, a relation such as `x < 0` (two are joined by `&`: Python
+        reads `0 < x < 1` as a question that SymPy cannot answer, so write `(0 < x) & (x < 1)`), or a point
+        `{"x": 0, "y": 0}`.
 
     >>> from sciml.pde import coordinates, fields
     >>> x, y = coordinates("x y")

@@ -5,12 +5,13 @@ from typing import Any
 
 import sympy as sp
 
+from ._arrays import OnArrays
 from ._names import check_name, split_names
 
 ROLES = ("space", "time", "parameter")
 
 
-class Coordinate(sp.Symbol):
+class Coordinate(OnArrays, sp.Symbol):
     """A real independent variable; `.role` is `"space"`, `"time"` or `"parameter"`. See `coordinates`."""
 
     __slots__ = ("role",)
@@ -36,7 +37,7 @@ class Coordinate(sp.Symbol):
         return (self.name, self.role), {}
 
 
-class Parameter(sp.Symbol):
+class Parameter(OnArrays, sp.Symbol):
     """An unknown number, learned together with the solution. See `parameter`."""
 
     __slots__ = ("initial",)
@@ -88,7 +89,10 @@ def coordinates(names: str, *, role: str | None = None) -> Any:
 
     - `names`: names separated by blanks or commas, such as `"x y t"`, `"x1 x2"` or `"r theta"`.
     - `role`: `"space"`, `"time"` or `"parameter"` (a family of problems, solved at once) for all of them. By
-        default `t` is time and everything else is space.
+        default `t` is time and everything else is space: `coordinates("tau", role="time")`.
+
+    NumPy's functions work on a coordinate, field or parameter by itself, `np.exp(u)`; of an expression take SymPy's,
+    `sp.sin(sp.pi * x)`.
 
     **Raises:** `ValueError` on a name that is reserved (`n`, `diff`, `error`, `pi`, ...), and on an unknown
     role.
@@ -119,7 +123,7 @@ def parameter(name: str, *, initial: float, positive: bool = False) -> Parameter
     >>> nu.initial
     0.1
     """
-    check_name(name, "parameter", attribute=False)
+    name = check_name(name, "parameter", attribute=False)
     initial = float(initial)
     if not math.isfinite(initial):
         raise ValueError(f"The initial value of parameter {name!r} must be finite; got {initial}.")

@@ -5,11 +5,12 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef, UndefinedFunction
 
+from ._arrays import OnArrays
 from ._coordinates import Coordinate
 from ._names import SYMPY_NAMES, check_name, split_names
 
 
-class Field(AppliedUndef):
+class Field(OnArrays, AppliedUndef):
     """An unknown function of coordinates; `u.xt` is `u.diff(x, t)`. Made by `field` and `fields`."""
 
     field_name: str
@@ -98,7 +99,7 @@ def field(name: str, *coords: Coordinate, complex: bool = False) -> Any:
     >>> u.xxt
     Derivative(u(x, t), t, (x, 2))
     """
-    check_name(name, "field")
+    name = check_name(name, "field")
     if not coords:
         raise TypeError(f"Field {name!r} needs the coordinates it depends on, such as field({name!r}, x, t).")
     for c in coords:

@@ -3,6 +3,7 @@
 import builtins
 import keyword
 import re
+import unicodedata
 
 from sympy.core.function import AppliedUndef
 
@@ -17,12 +18,12 @@ SOLUTION_NAMES = frozenset(
     "type values values_of weights".split()
 )
 SYMPY_NAMES = frozenset(name for name in dir(AppliedUndef) if not name.startswith("_"))
-FIELD_ATTRIBUTES = frozenset({"field_name", "is_complex_field", "callable", "initial", "role"})
+FIELD_ATTRIBUTES = frozenset({"field_name", "is_complex_field", "callable", "dtype", "initial", "role"})
 CONSTANTS = frozenset({"pi", "E", "I", "oo", "zoo", "nan", "inf", "true", "false"})
 
 
 def check_name(name: str, what: str, *, attribute: bool = True) -> str:
-    """Returns `name` if a `what` ("coordinate", "field", "parameter", ...) may be called that.
+    """Returns `name`, as Python reads it, if a `what` ("coordinate", "field", "parameter", ...) may be called that.
 
     With `attribute` it becomes an attribute of fields or solutions, as coordinates and fields do.
 
@@ -31,6 +32,7 @@ def check_name(name: str, what: str, *, attribute: bool = True) -> str:
     """
     if not isinstance(name, str):
         raise TypeError(f"The name of a {what} is a string; got {name!r} of type {type(name).__name__}.")
+    name = as_identifier(name)
     if not name.isidentifier() or name.startswith("_"):
         raise ValueError(
             f"{name!r} cannot name a {what}: expected a Python identifier that does not begin with an "
@@ -55,11 +57,16 @@ def check_name(name: str, what: str, *, attribute: bool = True) -> str:
     return name
 
 
+def as_identifier(name: str) -> str:
+    """The name as Python reads it in code, in NFKC: `u.µ` with the micro sign is the attribute μ, the Greek letter."""
+    return unicodedata.normalize("NFKC", name)
+
+
 def split_names(names: str) -> tuple[str, ...]:
     """The names in a string, separated by blanks or commas."""
     if not isinstance(names, str):
         raise TypeError(f"Names are given as one string such as 'x y t'; got {type(names).__name__}.")
-    found = tuple(part for part in re.split(r"[\s,]+", names) if part)
+    found = tuple(as_identifier(part) for part in re.split(r"[\s,]+", names) if part)
     if not found:
         raise ValueError("No name was given: expected a string such as 'x y t'.")
     if len(set(found)) != len(found):

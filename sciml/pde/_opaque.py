@@ -111,7 +111,7 @@ def function(name: str, callable: Callable[..., Any]) -> Any:
     >>> f(u).diff(x)
     f_1(u(x))*Derivative(u(x), x)
     """
-    check_name(name, "function", attribute=False)
+    name = check_name(name, "function", attribute=False)
     if not builtins.callable(callable) or (isinstance(callable, type) and issubclass(callable, AppliedUndef)):
         raise TypeError(
             f"function({name!r}, ...) takes a JAX callable of scalars; got {type(callable).__name__}."
@@ -156,7 +156,7 @@ def table(name: str, grids: Any, values: Any, *, degree: int = 5) -> Any:
     >>> xs = np.linspace(0, 1, 30)
     >>> k = table("k", xs, np.sin(xs))(x)
     """
-    check_name(name, "table", attribute=False)
+    name = check_name(name, "table", attribute=False)
     if isinstance(grids, np.ndarray) or not isinstance(grids, (tuple, list)) or np.ndim(grids[0]) == 0:
         grids = (grids,)
     return opaque_class(name, Spline.interpolate(name, grids, values, degree))

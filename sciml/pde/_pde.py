@@ -12,6 +12,7 @@ from ._coordinates import Coordinate, Parameter, in_canonical_order
 from ._equation import Equation, equation
 from ._field import Field, multi_index
 from ._flux import expand_without_check, leaves
+from ._names import as_identifier
 from ._observed import Observed
 from ._opaque import Opaque
 from ._printing import latex_word
@@ -136,6 +137,7 @@ class PDE:
         named = {f.field_name: f for f in self.fields} | {
             s.name: s for s in (*self.coordinates, *self.parameters)
         }
+        name = as_identifier(name)
         if name not in named:
             raise KeyError(
                 f"{name!r} is no field, coordinate or parameter here; these are {', '.join(named)}."

@@ -1,7 +1,10 @@
 """What may stand on the right of a condition: numbers, expressions, JAX functions, tables."""
 
 import inspect
+import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -44,6 +47,9 @@ def as_value(value: Any, u: Any, what: str, label: str, *, initial: bool = False
         raise TypeError(
             f"{what}: the value is the function {value} itself; give its value, such as {value}(x)."
         )
+    if isinstance(value, (Decimal, Fraction)):
+        value = sp.Rational(str(value)) if math.isfinite(value) else float(value)
+        return value if isinstance(value, sp.Rational) else as_number(value, what, False)
     if isinstance(value, (int, float, complex)) or getattr(value, "shape", None) == ():
         return as_number(value, what, u.is_complex_field)
     if callable(value):

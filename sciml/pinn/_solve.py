@@ -90,10 +90,10 @@ def solve(
     """
     began = time.monotonic()
     _check_arguments(method, max_time, points, tolerance)
+    seed = _seed(key)
     problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     # What is measured afterwards takes seconds, the standard errors of unknown parameters more.
     deadline = began + max_time - min(0.1 * max_time, 6.0 if pde.parameters else 2.0)
-    seed = _seed(key)
     with computing_in(problem.precision):
         tried: Attempt | None = None
         saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)
@@ -235,6 +235,8 @@ def _check_arguments(method: Any, max_time: float, points: int, tolerance: float
 def _seed(key: Any) -> int:
     if isinstance(key, (int, np.integer)):
         return int(key)
+    if not hasattr(key, "dtype"):
+        raise TypeError(f"key is a whole number or a JAX key; {key!r} came.")
     data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
     return int(np.asarray(data).ravel()[-1]) % (1 << 30)
 

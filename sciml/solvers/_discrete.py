@@ -68,9 +68,9 @@ class AbstractDiscrete(abc.ABC):
         found = iter(coefficients(dict(constants)) if coefficients is not None else ())
         return [(i, k, term, next(found)) for i, terms in enumerate(self.system.linear) for k, term in enumerate(terms)]
 
-    def initial(self, given: Mapping[str, Any] | None = None) -> Any:
+    def initial(self, given: Mapping[str, Any] | None = None, constants: Mapping[str, Any] | None = None) -> Any:
         """The initial state `(states, *n)`: from the conditions, or `given` by name of the field (`u`, `u.t`), on the points
-        or on the whole grid."""
+        or on the whole grid. `constants`: values of unknown parameters in the conditions."""
         grid = self.grid
         given = dict(given or {})
         unknown = set(given) - {str(s) for s in self.system.states}
@@ -88,21 +88,22 @@ class AbstractDiscrete(abc.ABC):
                 if value.shape != grid.n:
                     raise ValueError(f"initial[{str(state)!r}] has the shape {value.shape}; the grid has {grid.full}.")
             else:
-                value = self._stated(state, self.places())
+                value = self._stated(state, self.places(), constants)
             rows.append(value)
         return jnp.stack(rows)
 
-    def stated(self, state: Any) -> Any:
+    def stated(self, state: Any, constants: Mapping[str, Any] | None = None) -> Any:
         """The initial value as the conditions give it `(*full,)`, at walls too, whatever holds there."""
-        return self._stated(state, {name: jnp.asarray(a) for name, a in self.grid.mesh(walls=True).items()})
+        return self._stated(state, {name: jnp.asarray(a) for name, a in self.grid.mesh(walls=True).items()}, constants)
 
-    def _stated(self, state: Any, places: Mapping[str, Any]) -> Any:
+    def _stated(self, state: Any, places: Mapping[str, Any], constants: Mapping[str, Any] | None) -> Any:
         pde = self.system.pde
         conditions = {(c.field.field_name, c.order): c for c in pde.conditions if isinstance(c, Initial)}
         if (state.field, state.order) not in conditions:
             raise ValueError(f"The initial value of {state} is missing: add Initial({state.field}, ..., order={state.order}).")
         shape = next(iter(places.values())).shape
-        flat = {name: a.ravel() for name, a in places.items()}
+        flat = {p.name: p.initial for p in pde.parameters} | dict(constants or {})
+        flat |= {name: a.ravel() for name, a in places.items()}
         (value,) = lower([conditions[state.field, state.order].value], coordinates=pde.coordinates)(flat)
         return jnp.broadcast_to(value, (math.prod(shape),)).reshape(shape)
 

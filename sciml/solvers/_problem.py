@@ -78,9 +78,10 @@ class Problem:
             return repr(self)
         return f"{self!r}\ndealiasing: N is of degree {degree}, so modes above 2/{degree + 1} of the largest are dropped in it"
 
-    def initial(self, given: Mapping[str, Any] | None = None) -> Any:
+    def initial(self, given: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None) -> Any:
         """The initial state `(states, *n)`, from the conditions or `given` by name."""
-        return at_boundary("problem.initial", lambda g: self.discrete.initial(g), given)
+        start = lambda g, p: self.discrete.initial(g, self.parameters(p))  # noqa: E731
+        return at_boundary("problem.initial", start, given, parameters)
 
     def run(
         self,
@@ -108,9 +109,10 @@ class Problem:
     ) -> Any:
         """`run` without its boundary; `kind` of the loop over steps: "lax", or "checkpointed" for gradients."""
         problem = self.discrete
-        constants = problem.constants(self.parameters(parameters))
+        constants = problem.constants(given := self.parameters(parameters))
         linear, rate = problem.linear(constants), problem.rate(constants)
-        u0 = problem.forward(problem.initial() if initial is None else jnp.asarray(initial, float)[:, *self.grid.inside])
+        whole = problem.initial(None, given) if initial is None else jnp.asarray(initial, float)[:, *self.grid.inside]
+        u0 = problem.forward(whole)
         times = jnp.asarray(save_at, float)
 
         def advance(at: Any, t1: Any) -> Any:
@@ -288,7 +290,10 @@ def _axes(
     fields = [u for u in pde.fields if names is None or u.field_name in names]
     box = domain.space
     if not isinstance(box, Box) or box.dim > 3:
-        raise ValueError(f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}.")
+        raise ValueError(
+            f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}. Use pinn.solve, which takes any "
+            "shape; of flows (u, v, p) solvers.solve takes a box less obstacles, Rectangle(...) - Disk(...), too."
+        )
     conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]
     walled = []
     for c in pde.space:

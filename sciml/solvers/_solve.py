@@ -172,7 +172,7 @@ def _run(
     times = _times(save_at, problem.domain)
     with float64():
         constants = discrete.constants(problem.parameters(parameters))
-        u0 = discrete.initial(initial)
+        u0 = discrete.initial(initial, problem.parameters(parameters))
 
         def parts() -> tuple[Any, Any, Any]:
             return discrete.linear(constants), discrete.rate(constants), stepper
@@ -198,7 +198,7 @@ def _run(
 
         h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
         at, whole = start(u0, times[0], h)
-        begins = start_of(discrete, np.asarray(whole), initial)
+        begins = start_of(discrete, np.asarray(whole), initial, problem.parameters(parameters))
         if begins.own > UNRESOLVED:
             raise ValueError(_too_coarse(grid, begins.own))
         kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(at.u, at.t))

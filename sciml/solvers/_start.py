@@ -40,15 +40,18 @@ class Start:
         )
 
 
-def start_of(discrete: Any, whole: np.ndarray, given: Mapping[str, Any] | None = None) -> Start:
-    """Of initial values on the `whole` grid, with what holds at walls; those of the conditions but for what is `given`."""
+def start_of(
+    discrete: Any, whole: np.ndarray, given: Mapping[str, Any] | None = None, constants: Mapping[str, Any] | None = None
+) -> Start:
+    """Of initial values on the `whole` grid, with what holds at walls; those of the conditions (with `constants` for the
+    parameters in them) but for what is `given`."""
     grid = discrete.grid
     tail = grid.tail(whole)
     if grid.inside == (...,) or tail == 0:
         return Start(tail, tail)
     stated = whole.copy()
     for i, state in enumerate(discrete.system.states):
-        value = discrete.stated(state) if str(state) not in (given or {}) else given[str(state)]  # type: ignore[index]
+        value = discrete.stated(state, constants) if str(state) not in (given or {}) else given[str(state)]  # type: ignore[index]
         if np.shape(value) == grid.full:
             stated[i] = value
     worst = (0.0, "", "")

@@ -8,7 +8,7 @@ import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sciml.geometry import Annulus, Ball, Box, Disk, Grid, Interval, Polygon, Rectangle
+from sciml.geometry import Annulus, Ball, Box, Disk, Grid, Interval, Polygon, Rectangle, from_json
 
 number = st.floats(-1, 1).map(lambda v: round(v, 3))
 width = st.floats(0.1, 1.5).map(lambda v: round(v, 3))
@@ -243,3 +243,30 @@ def test_part_under_a_condition():
         circle.where(lambda p: p[:, 1] > 2)
     with pytest.raises(ValueError, match="one bool per point"):
         circle.where(lambda p: p)
+
+
+def test_a_name_that_is_given_twice_is_one_part():
+    plate = Rectangle((0, 0), (9, 9))
+    two = plate - Disk((2, 2), 1, name="hole") - Disk((6, 6), 0.5, name="hole")
+    assert list(two.boundary) == ["x_min", "x_max", "y_min", "y_max", "hole"]
+    assert two.boundary["hole"].measure == pytest.approx(2 * np.pi * 1.5)
+    assert from_json(two.to_json()).boundary["hole"].measure == two.boundary["hole"].measure
+    unnamed = plate - Disk((2, 2), 1) - Disk((6, 6), 0.5)
+    assert list(unnamed.boundary)[4:] == ["circle", "circle_2"]
+
+
+def test_a_shape_stands_for_its_parts():
+    discs = [Disk((k, 1), 0.2, name=f"disc{k}") for k in range(1, 4)]
+    assert (discs[0] | discs[1]).own_parts("on") == ("disc1", "disc2")
+    slot = Rectangle((0, 0), (1, 1), name="slot")
+    assert slot.own_parts("on") == ("slot_x_min", "slot_x_max", "slot_y_min", "slot_y_max")
+    with pytest.raises(ValueError, match=r"circle is given to every such shape.*Disk\(..., name='hole'\)"):
+        (discs[0] | Disk((7, 7), 1)).own_parts("on")
+
+
+def test_many_holes_are_not_all_shown():
+    plate = Rectangle((0, 0), (20, 2))
+    for k in range(17):
+        plate = plate - Disk((k + 1, 1), 0.2)
+    assert repr(plate) == "Box(x=(0, 20), y=(0, 2)) - Disk((1, 1), 0.2) - ... - Disk((17, 1), 0.2) (17 of them)"
+    assert repr(Disk((0, 0), 1) - Disk((0, 0), 0.5) - Disk((0, 0.6), 0.2)).count("(") == 6

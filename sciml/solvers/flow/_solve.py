@@ -67,8 +67,9 @@ class FlowProblem:
         """The cells, and what is forced on obstacles."""
         return repr(self)
 
-    def initial(self) -> Any:
-        """The velocities on their faces, from the conditions; at rest where there are none (steady flows)."""
+    def initial(self, parameters: Mapping[str, Any] | None = None) -> Any:
+        """The velocities on their faces, from the conditions and the `parameters` in them; at rest where there are none
+        (steady flows)."""
         conditions = {c.field.field_name: c for c in self.pde.conditions if isinstance(c, Initial)}
         rows = []
         for a, name in enumerate(self.flow.velocities):
@@ -79,7 +80,8 @@ class FlowProblem:
                     raise ValueError(f"The initial value of {name} is missing: add Initial({name}, ...).")
                 rows.append(jnp.zeros(shape))
                 continue
-            flat = {x.name: jnp.asarray(m.ravel()) for x, m in zip(self.pde.space, mesh, strict=True)}
+            flat = parameter_values(self.pde, parameters)
+            flat |= {x.name: jnp.asarray(m.ravel()) for x, m in zip(self.pde.space, mesh, strict=True)}
             (value,) = lower([conditions[name].value], coordinates=self.pde.coordinates)(flat)
             rows.append(jnp.broadcast_to(value, (math.prod(shape),)).reshape(shape))
         return tuple(rows)
@@ -130,7 +132,7 @@ class FlowProblem:
         """`run` without its boundary; `kind` of the loop over steps: "lax", or "checkpointed" for gradients."""
         values = {k: jnp.asarray(v, float) for k, v in parameter_values(self.pde, parameters).items()}
         times = jnp.asarray(save_at, float)
-        u = self.initial() if initial is None else from_vertices(self.discrete.line, jnp.asarray(initial, float))
+        u = self.initial(parameters) if initial is None else from_vertices(self.discrete.line, jnp.asarray(initial, float))
         u = self.discrete.start(u, times[0], values)
 
         def one(u: Any, span: Any) -> Any:
@@ -326,7 +328,7 @@ def _marched(problem: FlowProblem, values: Any, times: np.ndarray, steps: int | 
     advance = Program(problem.advance if steps is None else _fixed(problem, steps))
     seen = Program(problem.seen)
     t = jnp.asarray(times[0], float)
-    u = Program(d.start)(problem.initial(), t, values)
+    u = Program(d.start)(problem.initial(values), t, values)
     rows, kept, taken, complete, interrupted = [seen(u, t, values)], [float(t)], 0, True, False
     bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
     try:
@@ -370,7 +372,7 @@ def _fixed(problem: FlowProblem, steps: int) -> Any:
 def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
     from tqdm.auto import tqdm
 
-    d, t, guess = problem.discrete, jnp.zeros(()), problem.initial()
+    d, t, guess = problem.discrete, jnp.zeros(()), problem.initial(values)
     pace = _pace(problem, values)
     known = d.surface is None and min(d.cells) >= FINE
     if known:  # the flow on half as many cells is close already
