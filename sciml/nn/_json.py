@@ -22,7 +22,7 @@ _NETWORKS: dict[str, tuple[type, tuple[str, ...]]] = {
     "ModifiedMLP": (ModifiedMLP, _MLP_ARGUMENTS),
     "PirateNet": (PirateNet, ("in_size", "out_size", "width", "blocks", "activation", "embedding")),
     "FourierFeatures": (FourierFeatures, ("in_size", "count", "scale", "learn_frequencies")),
-    "RandomFeatures": (RandomFeatures, ("in_size", "out_size", "features", "scale", "periodic")),
+    "RandomFeatures": (RandomFeatures, ("in_size", "out_size", "features", "scale", "periodic", "around")),
     "SIREN": (SIREN, ("in_size", "out_size", "width", "depth", "omega")),
     "SeparableNetwork": (SeparableNetwork, ("in_size", "out_size", "rank", "width", "depth", "activation")),
     "Embedded": (Embedded, ("embedding", "network")),

@@ -16,7 +16,9 @@ from ._trainable import Frozen, unfreeze
 class RandomFeatures(eqx.Module):
     """One hidden layer of random waves; the output is linear in everything that is trained.
 
-        y = C^T sin(B x + b),   B_ij uniform on [-scale_j, scale_j],   b_i uniform on [0, 2 pi)
+        y = C^T sin(B x + b),   B_ij uniform on [-scale_j, scale_j] (+- f_j),   b_i uniform on [0, 2 pi),
+
+    f_j one of the frequencies `around[j]`, where there are any.
 
     A least-squares problem in C: one linear solve trains it on a linear equation, to an accuracy that no gradient
     method reaches where the solution is smooth. Rahimi & Recht 2008 for the features; Dwivedi & Srinivasan 2020
@@ -24,7 +26,8 @@ class RandomFeatures(eqx.Module):
     equations.
 
     **Arguments:** `features` waves; `scale`, the largest angular frequency, one number or one per coordinate;
-    `periodic`, the coordinates in which it repeats over [-1, 1]: their frequencies are whole multiples of pi.
+    `periodic`, the coordinates in which it repeats over [-1, 1]: their frequencies are whole multiples of pi; `around`, for
+    each coordinate the frequencies that the solution oscillates with, such as `((31.4,), (), ())`.
 
     **Good values:** coordinates scaled to [-1, 1]; `scale` 2 for a smooth solution, 10 for one with a few waves; 500 to
     2000 features. Sharp fronts need a network that is trained as a whole.
@@ -41,6 +44,7 @@ class RandomFeatures(eqx.Module):
     features: int = eqx.field(static=True)
     scale: tuple[float, ...] = eqx.field(static=True)
     periodic: tuple[int, ...] = eqx.field(static=True)
+    around: tuple[tuple[float, ...], ...] = eqx.field(static=True)
 
     # It takes a periodic coordinate as it is, not as cos and sin.
     angles = True
@@ -53,6 +57,7 @@ class RandomFeatures(eqx.Module):
         features: int = 500,
         scale: float | Sequence[float] = 4.0,
         periodic: Sequence[int] = (),
+        around: Sequence[Sequence[float]] = (),
         key: Any = 0,
     ):
         check_sizes("RandomFeatures", in_size=in_size, out_size=out_size, features=features)
@@ -64,6 +69,16 @@ class RandomFeatures(eqx.Module):
         key_frequency, key_phase = jax.random.split(as_key(key))
         limits = jnp.asarray(scales)
         frequencies = jax.random.uniform(key_frequency, (features, in_size), minval=-1.0, maxval=1.0) * limits
+        carriers = tuple(tuple(float(f) for f in axis) for axis in around) or ((),) * in_size
+        if len(carriers) != in_size:
+            raise ValueError(
+                f"RandomFeatures expects frequencies for each of the {in_size} coordinates in around; {len(carriers)} came."
+            )
+        for axis, choices in enumerate(carriers):
+            if choices:
+                key_choice, key_sign = jax.random.split(jax.random.fold_in(key_frequency, axis))
+                chosen = jax.random.choice(key_choice, jnp.asarray(choices), (features,))
+                frequencies = frequencies.at[:, axis].add(chosen * jax.random.rademacher(key_sign, (features,)))
         if periodic:
             repeats = np.isin(np.arange(in_size), np.asarray(periodic))
             frequencies = jnp.where(repeats, jnp.pi * jnp.round(frequencies / jnp.pi), frequencies)
@@ -71,7 +86,7 @@ class RandomFeatures(eqx.Module):
         self.waves = Frozen((frequencies, phases))
         self.amplitudes = jnp.zeros((features, out_size))
         self.in_size, self.out_size, self.features = in_size, out_size, features
-        self.scale, self.periodic = scales, tuple(int(axis) for axis in periodic)
+        self.scale, self.periodic, self.around = scales, tuple(int(axis) for axis in periodic), carriers
 
     def __call__(self, x: Float[Array, " in"]) -> Float[Array, " out"]:
         check_point("RandomFeatures", x, self.in_size)

@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from .._evaluate import evaluate
+from .._jumps import find_jump
 from ..geometry import Box, Domain
 from ..pde import PDE, Dirichlet, Initial, Opaque, Periodic
 from ..pde import Parameter as Unknown
@@ -17,6 +18,8 @@ from ..pde import Parameter as Unknown
 # Boundary values on a box are blended along every axis: 2^axes terms, and a distance factor that is nearly zero almost
 # everywhere in many dimensions. Above three the conditions are penalised.
 _MOST_AXES = 3
+# Derivatives of prescribed values that are looked at for jumps: tables have no more.
+_SMOOTH = 5
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def _why_not(condition: Any, pde: PDE, domain: Domain, box: bool) -> str:
         return "conditions on derivatives and data are penalised"
     if any(isinstance(s, Unknown) for s in sp.sympify(condition.value).free_symbols):
         return "its value has an unknown parameter"
+    if rough := _rough(condition, pde, domain):
+        return rough
     if isinstance(condition, Initial):
         return ""
     if not box:
@@ -119,6 +124,22 @@ def _why_not(condition: Any, pde: PDE, domain: Domain, box: bool) -> str:
     own = {part.names.index(c.name) for c in condition.field.coordinates if c.name in part.names}
     if any(domain.boundary[label].axis not in own for label in part.labels):
         return "the field does not depend on the coordinate that is fixed there"
+    return ""
+
+
+def _rough(condition: Any, pde: PDE, domain: Domain) -> str:
+    """Where a prescribed value has a jump or a kink that the equation's derivatives would lose: a trial function that holds
+    max(x, 0) exactly has the second derivative zero on both sides, and nothing says that it is a delta in between."""
+    value, u = sp.sympify(condition.value), condition.field
+    for c in u.coordinates:
+        if c not in value.free_symbols:
+            continue
+        for k in range(min(max(pde.order(u, c), 1), _SMOOTH)):
+            place = find_jump(pde, domain, value.diff(c, k) if k else value, c)
+            if place is not None:
+                what = "its value" if k == 0 else f"its derivative of order {k} along {c.name}"
+                where = ", ".join(f"{name} = {at:.6g}" for name, at in place.items())
+                return f"{what} jumps at {where}, which would be lost in the equation if it were held exactly"
     return ""
 
 

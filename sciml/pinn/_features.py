@@ -8,6 +8,7 @@ corners), the residual on fresh points says so, and the network that is trained 
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,9 +22,10 @@ import sympy as sp
 from ..nn import RandomFeatures, adapt
 from ..pde import Field, expand_fluxes
 from ._bar import progress_bar_of
+from ._frequencies import carriers
 from ._groups import Points
 from ._objective import Batch, make_objective
-from ._problem import INTERIOR, Problem
+from ._problem import INTERIOR, Problem, compile
 from .methods import LeastSquares
 
 # Columns of the least-squares matrix, over all fields: QR of twice as many rows takes about two seconds at 1600.
@@ -34,19 +36,27 @@ NEWTON_STEPS = 12
 MOST_DIMENSIONS = 4
 # A nonlinear problem whose residual stays above this at every scale has a solution that waves do not resolve.
 HOPELESS = 0.2
+# Waves around the frequencies of the data that come so close need no others beside them.
+CLOSE = 0.05
+
+
+Around = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A trained layer of random waves, and its relative residual on fresh points."""
+    """A trained layer of random waves, and its relative residual on fresh points. `first`: seconds that the first fit took,
+    which is compilation above all."""
 
     problem: Problem
     params: Any
     residual: float
     scale: tuple[float, ...]
+    around: Around
     features: int
     history: list[dict[str, float]]
     interrupted: bool
+    first: float
 
 
 class _Waves:
@@ -108,15 +118,16 @@ class _Fit:
         self.weights = weights
         self.total = sum(float(v) for v in weights.values())
 
-    def network(self, scale: tuple[float, ...]) -> RandomFeatures:
+    def network(self, scale: tuple[float, ...], around: Around) -> RandomFeatures:
         d, m = self.shape
+        periodic = self.problem.trial.periodic
         return RandomFeatures(
-            d, m, features=self.features, scale=scale, periodic=self.problem.trial.periodic, key=self.seed
+            d, m, features=self.features, scale=scale, periodic=periodic, around=around, key=self.seed
         )
 
-    def run(self, scale: tuple[float, ...], steps: int, deadline: float) -> tuple[float, Any]:
+    def run(self, scale: tuple[float, ...], around: Around, steps: int, deadline: float) -> tuple[float, Any]:
         """Relative residual on fresh points, and the amplitudes."""
-        waves = self.network(scale).waves.value
+        waves = self.network(scale, around).waves.value
         batch = Batch(self.points, self.weights, waves)
         state = self.init(self.start, batch)
         for _ in range(steps):
@@ -132,11 +143,29 @@ class _Fit:
 def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, progress_bar: bool) -> Attempt | None:
     """The best layer of random waves found before `deadline` (a `time.monotonic()`); None if nothing was finite.
 
-    Scales are tried on the smallest layer, first the same for every coordinate, then one coordinate at a time; the layer
-    grows until the residual on fresh points is below `tolerance` or no longer falls.
+    Where the data of the problem oscillate, waves around their frequencies are tried first, with all conditions penalised: a
+    factor that vanishes on the boundary would have to be divided out of the solution, which spreads its frequencies.
     """
     if len(problem.pde.coordinates) > MOST_DIMENSIONS:
         return None
+    best: Attempt | None = None
+    oscillating = carriers(problem.pde, problem.domain)
+    if any(oscillating):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it was warned when the problem was compiled
+            soft = compile(problem.original, problem.domain, exact=False, weights=problem.weights)
+        best = _best_layer(soft, oscillating, deadline, tolerance, seed, progress_bar)
+        if best is not None and (best.interrupted or best.residual < CLOSE or time.monotonic() > deadline):
+            return best
+    plain = _best_layer(problem, ((),) * len(oscillating), deadline, tolerance, seed, progress_bar)
+    return min((a for a in (best, plain) if a is not None), key=lambda a: a.residual, default=None)
+
+
+def _best_layer(
+    problem: Problem, around: Around, deadline: float, tolerance: float, seed: int, progress_bar: bool
+) -> Attempt | None:
+    """Scales are tried on the smallest layer, first the same for every coordinate, then one coordinate at a time; the layer
+    grows until the residual on fresh points is below `tolerance` or no longer falls."""
     linear = is_linear(problem)
     m, d = len(problem.pde.fields), len(problem.pde.coordinates)
     equations = max(1, len(next(g for g in problem.groups if g.name == INTERIOR).blocks))
@@ -145,11 +174,14 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
     history: list[dict[str, float]] = []
     began = time.monotonic()
     interrupted = False
+    took: list[float] = []
     bar = progress_bar_of("random waves", "fit", shown=progress_bar)
 
     def trying(fit: _Fit, scale: tuple[float, ...]) -> float:
         nonlocal best
-        residual, p = fit.run(scale, steps, deadline)
+        tick = time.monotonic()
+        residual, p = fit.run(scale, around, steps, deadline)
+        took.append(time.monotonic() - tick)
         bar.update(1)
         if best is None or residual < best[0]:
             best = (residual, scale, p, fit)
@@ -158,7 +190,10 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
         return residual
 
     try:
-        for size in SIZES:
+        for smaller, size in zip((None, *SIZES), SIZES, strict=False):
+            # Compiled anew, and the work of a fit grows with the cube of its size.
+            if smaller and time.monotonic() + took[0] + min(took) * ((size / smaller) ** 3 - 1) > deadline:
+                break
             fit = _Fit(problem, max(20, size // m), int(2.2 * size / equations), seed)
             previous = np.inf if best is None else best[0]
             if best is None:
@@ -186,14 +221,13 @@ def attempt(problem: Problem, *, deadline: float, tolerance: float, seed: int, p
         bar.close()
     assert best is not None
     residual, scale, p, fit = best
-    network = fit.network(scale)
+    network = fit.network(scale, around)
     network = eqx.tree_at(lambda n: n.amplitudes, network, p.reshape(fit.features, m))
     adapted = adapt(network, d, m, dtype=jnp.float64)
     trial = replace(problem.trial, network=adapted, angles=True)
     params = {"network": adapted.params, "unknowns": problem.params["unknowns"]}
-    return Attempt(
-        replace(problem, trial=trial, params=params), params, residual, scale, fit.features, history, interrupted
-    )
+    done = replace(problem, trial=trial, params=params)
+    return Attempt(done, params, residual, scale, around, fit.features, history, interrupted, took[0])
 
 
 def _improve_scale(

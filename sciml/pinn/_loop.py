@@ -19,6 +19,7 @@ from ._balance import AbstractBalancing, block_gradients
 from ._bar import progress_bar_of
 from ._checkpoint import Checkpoint
 from ._collocation import AbstractCollocation
+from ._ending import OUT_OF_TIME
 from ._objective import Batch, make_objective
 from ._problem import Problem
 from .methods import AbstractMethod
@@ -87,10 +88,16 @@ def train(
     if saved is not None:
         at, batch = saved.progress, Batch(_device(saved.points), _scalars(saved.weights))
     already = at.elapsed
+    compiling: float | None = None  # seconds to the first chunk of a method
     bar = progress_bar_of("training", "step", shown=progress_bar, initial=at.step)
     try:
         while at.method < len(methods) and not reason:
+            # A quasi-Newton method takes about twice as long to compile as Adam.
+            if compiling is not None and time.monotonic() + 2 * compiling > deadline:
+                reason = OUT_OF_TIME
+                break
             method = methods[at.method]
+            starting = time.monotonic()
             initial = jax.jit(lambda p, batch, method=method: method.init(objective, p, batch))
             if state is None:
                 state = initial(p, batch)
@@ -106,6 +113,7 @@ def train(
                 before, tick = state, time.monotonic()
                 state = jax.block_until_ready(run(state, batch, length))
                 took = time.monotonic() - tick
+                compiling = compiling or time.monotonic() - starting
                 if not np.isfinite(float(state.loss)) or not bool(jnp.all(jnp.isfinite(state.p))):
                     failures += 1
                     chunk = max(1, length // 2)
@@ -154,7 +162,7 @@ def train(
                 if at.method + 1 < len(methods) and time.monotonic() > began + FIRST_SHARE * (deadline - began):
                     break
                 if time.monotonic() > deadline:
-                    reason = "max_time was reached; more time lowers the error further."
+                    reason = OUT_OF_TIME
                 if checkpoint and checkpoint.due():
                     checkpoint.save(at, state, batch)
             if not reason:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from ._groups import Group
 from ._problem import Problem
 from .methods import Objective
 
@@ -33,24 +34,30 @@ def make_objective(
         return problem._rows(join(unravel(p), batch.extra), batch.points, batch.weights)
 
     def jacobian(p: Any, batch: Batch) -> tuple[Any, Any]:
-        """Point by point in reverse mode: every row depends on one point only."""
-        values, slopes = [], []
-        for g in problem.groups:
-            points = jax.tree.map(jnp.asarray, batch.points[g.name])
-
-            def at(point: Any, g: Any = g) -> tuple[Any, Any]:
-                single = jax.tree.map(lambda a: a[None], point)
-                residuals = lambda p: jnp.concatenate(  # noqa: E731
-                    problem.group_residuals(g, join(unravel(p), batch.extra), single)
-                )
-                r, pull = jax.vjp(residuals, p)
-                return r, jax.vmap(lambda e: pull(e)[0])(jnp.eye(len(g.blocks), dtype=r.dtype))
-
-            r, J = jax.vmap(at)(points)
-            for i, b in enumerate(g.blocks):
-                factor = problem.row_factor(b, points, batch.weights)
-                values.append(r[:, i] * factor)
-                slopes.append(J[:, i] * factor[:, None])
-        return jnp.concatenate(values), jnp.concatenate(slopes)
+        found = [group_jacobian(problem, g, unravel, join)(p, batch) for g in problem.groups]
+        return jnp.concatenate([r for r, _ in found]), jnp.concatenate([J for _, J in found])
 
     return Objective(rows, jacobian, unravel, p.size), p
+
+
+def group_jacobian(
+    problem: Problem, g: Group, unravel: Callable[[Any], Any], join: Callable[[Any, Any], Any] = lambda params, extra: params
+) -> Callable[[Any, Batch], tuple[Any, Any]]:
+    """Rows of one group and their Jacobian, point by point in reverse mode: every row depends on one point only."""
+
+    def jacobian(p: Any, batch: Batch) -> tuple[Any, Any]:
+        points = jax.tree.map(jnp.asarray, batch.points[g.name])
+
+        def at(point: Any) -> tuple[Any, Any]:
+            single = jax.tree.map(lambda a: a[None], point)
+            residuals = lambda p: jnp.concatenate(  # noqa: E731
+                problem.group_residuals(g, join(unravel(p), batch.extra), single)
+            )
+            r, pull = jax.vjp(residuals, p)
+            return r, jax.vmap(lambda e: pull(e)[0])(jnp.eye(len(g.blocks), dtype=r.dtype))
+
+        r, J = jax.vmap(at)(points)
+        factors = jnp.stack([problem.row_factor(b, points, batch.weights) for b in g.blocks], axis=1)
+        return (r * factors).T.ravel(), jnp.swapaxes(J * factors[:, :, None], 0, 1).reshape(-1, p.size)
+
+    return jacobian

@@ -19,6 +19,7 @@ from ..solution import Solution
 from ._balance import AbstractBalancing
 from ._checkpoint import Checkpoint
 from ._collocation import AbstractCollocation, ResidualAdaptive
+from ._ending import ORDER_ONE, OUT_OF_TIME, ending
 from ._error import estimate
 from ._features import Attempt, attempt
 from ._final import NetworkFinal
@@ -31,6 +32,8 @@ from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
 DENSE_BYTES = 2 * 1024**3
 GOOD_ENOUGH = 1e-6
+# Compiling the training of a network takes about so many times what the first fit of random waves takes.
+STARTING = 0.5
 
 
 def solve(
@@ -65,7 +68,9 @@ def solve(
     - `pde`: the equations and their conditions. `domain`: where they hold.
     - `method`: a method object or a sequence of them, each for its `steps`.
     - `network`: anything that `sciml.nn.adapt` accepts.
-    - `max_time`: seconds from the call, compilation included; the best so far is returned.
+    - `max_time`: seconds from the call, compilation and standard errors included; the best so far is returned. (Compiling
+        alone takes 5 to 10 seconds on a problem seen for the first time. The error estimate is computed when it is first asked
+        for, by `print(solution)` or `solution.estimate_error()`; that takes a few seconds more.)
     - `tolerance`: on the root mean square of the residuals, relative to their natural size.
     - `points`: collocation points in the interior; every penalised condition gets an eighth of that.
     - `collocation`: `ResidualAdaptive(unbiased=True)`, `Redrawn()`, `Fixed()`.
@@ -105,8 +110,13 @@ def solve(
                 seed=seed,
                 progress_bar=progress,
             )
-            if tried is not None and (tried.interrupted or tried.residual < GOOD_ENOUGH or time.monotonic() > deadline):
-                return _from_attempt(tried, tolerance, began)
+            # What could not even be compiled in the time that is left is not begun.
+            if tried is not None and (
+                tried.interrupted
+                or tried.residual < GOOD_ENOUGH
+                or time.monotonic() + STARTING * tried.first > deadline
+            ):
+                return _from_attempt(tried, began)
         methods = _methods(method, problem, points)
         outcome = train(
             problem,
@@ -125,7 +135,7 @@ def solve(
             raise FloatingPointError(outcome.reason)
         reached = relative_residual(problem, outcome.params)
         if tried is not None and tried.residual < reached:
-            return _from_attempt(tried, tolerance, began)
+            return _from_attempt(tried, began)
         return _finish(problem, outcome, reached, began)
 
 
@@ -134,7 +144,7 @@ def _finish(problem: Problem, outcome: Outcome, reached: float, began: float) ->
     problem = replace(problem, weights=outcome.weights)
     history = outcome.progress.history
     believed = history[-1]["residual"] if history else reached
-    result = outcome.reason
+    result = ending(problem, outcome.reason, reached, history)
     if np.isfinite(reached) and reached > max(30 * believed, 1e-4):
         result += (
             f" On fresh points the residual is {reached:.1e}, but {believed:.1e} on those it was trained on: more "
@@ -150,21 +160,29 @@ def _finish(problem: Problem, outcome: Outcome, reached: float, began: float) ->
     return _solution(problem, params, result, outcome.converged, stats, history, began, outcome.earlier)
 
 
-def _from_attempt(tried: Attempt, tolerance: float, began: float) -> Solution:
+def _from_attempt(tried: Attempt, began: float) -> Solution:
     converged = tried.residual < GOOD_ENOUGH
-    result = (
-        f"Random waves and least squares: the residual on fresh points is {tried.residual:.1e} of its natural size."
-        if converged
-        else f"{'Interrupted by the user' if tried.interrupted else 'max_time was reached'}; the residual on fresh points is "
-        f"{tried.residual:.1e} of its natural size."
-    )
+    if converged:
+        result = f"Random waves and least squares: the residual on fresh points is {tried.residual:.1e} of its natural size."
+    else:
+        reason = "Interrupted by the user" if tried.interrupted else OUT_OF_TIME
+        result = (
+            f"{reason}; the residual on fresh points is {tried.residual:.1e} of its natural size."
+            if tried.residual <= ORDER_ONE
+            else ending(tried.problem, reason, tried.residual, tried.history)
+        )
     stats = {
         "residual": tried.residual,
         "steps": len(tried.history),
         "evaluations": len(tried.history),
         "parameters": tried.problem.network.size,
         "network": f"RandomFeatures, {tried.features} waves, frequencies up to "
-        + ", ".join(f"{s:.3g}" for s in tried.scale),
+        + ", ".join(f"{s:.3g}" for s in tried.scale)
+        + "".join(
+            f", around {' and '.join(f'{f:.3g}' for f in around)} along {c.name}"
+            for c, around in zip(tried.problem.pde.coordinates, tried.around, strict=True)
+            if around
+        ),
     }
     return _solution(tried.problem, to_numpy(tried.params), result, converged, stats, tried.history, began)
 

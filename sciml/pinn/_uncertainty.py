@@ -42,8 +42,8 @@ def learned_parameters(problem: Problem, params: Any) -> dict[str, Parameter]:
     return {name: Parameter(name, value, errors.get(name), noise) for name, value in values.items()}
 
 
-def field_errors(problem: Problem, params: Any, x: Any) -> dict[str, float] | None:
-    """The relative error of every field that noise in the data explains: the root mean square over the points `x` of the
+def field_errors(problem: Problem, params: Any, x: Any) -> np.ndarray | None:
+    """The error of every field that noise in the data explains: the root mean square over the points `x` of the
     standard error that the covariance gives, and of the Gauss-Newton step that is left to the best fit. None without data."""
     if not any(b.kind == "data" for b in problem.blocks):
         return None
@@ -57,9 +57,7 @@ def field_errors(problem: Problem, params: Any, x: Any) -> dict[str, float] | No
     moved = jax.jit(jax.vmap(lambda d: jax.jvp(at, (p,), (d,))[1]))(jnp.asarray(v / s[:, None]))
     spread = np.sqrt(np.mean(np.sum(np.asarray(moved) ** 2, axis=0), axis=0))
     left = np.sqrt(np.mean(np.tensordot(u.T @ r, np.asarray(moved), axes=(0, 0)) ** 2, axis=0))
-    size = np.sqrt(np.mean(np.asarray(at(p)) ** 2, axis=0))
-    relative = np.hypot(spread, left) / np.where(size > 0, size, 1.0)
-    return dict(zip(problem.fields, relative.tolist(), strict=True))
+    return np.hypot(spread, left)
 
 
 def _likelihood(problem: Problem, params: Any) -> tuple[np.ndarray, np.ndarray, bool]:

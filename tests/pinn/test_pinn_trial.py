@@ -210,3 +210,25 @@ def test_compatibility_is_judged_to_eight_digits(jump):
     u = field("u", x, t)
     told = said(PDE(u.t - u.xx, Initial(u, sp.sin(sp.pi * x) + jump), Dirichlet(u, 0)), Box(x=(0, 1), t=(0, 1)))
     assert ("penalised" in told["initial u"]) == (jump > 1e-8)
+
+
+def kinked(x):
+    return jnp.abs(x - 0.3)
+
+
+@pytest.mark.parametrize(
+    "value, reason",
+    [
+        (sp.Heaviside(x - 0.3), "its value jumps at x = 0.3"),
+        (sp.Max(x - 0.3, 0), "its derivative of order 1 along x jumps at x = 0.3"),
+        (sciml.function("kinked", kinked)(x), "its derivative of order 1 along x jumps at x = 0.3"),
+    ],
+)
+def test_a_kink_that_the_equation_would_lose_is_penalised(value, reason):
+    """Held exactly, its second derivative is zero on both sides: u_t = u_xx left the kink where it was, with residual zero."""
+    u = field("u", x, t)
+    problem = pinn.compile(PDE(u.t - u.xx, Initial(u, value), Neumann(u, 0)), Box(x=(0, 1), t=(0, 1)))
+    assert reason in problem.exactness.penalised["initial u"]
+    # A transport equation loses a jump only.
+    problem = pinn.compile(PDE(u.t + u.x, Initial(u, value), Periodic(x)), Box(x=(0, 1), t=(0, 1)), exact=True)
+    assert "derivative of order 1" not in problem.exactness.penalised.get("initial u", "")
