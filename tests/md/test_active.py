@@ -123,6 +123,7 @@ class Careful(md.AbstractPotential):
         return self.inner.atom_energies(pairs)
 
 
+@pytest.mark.slow
 def test_runs_of_a_committee_are_explored_and_what_breaks_down_is_not_fatal():
     hot = md.Langevin(temperature=md.Ramp(600.0, 900.0, 20.0), friction=0.01)
     exploring = md.Exploration([CELL, crystal(1, 0.02)], hot, steps=40, timestep=1.0, every=10)

@@ -114,6 +114,7 @@ def run(watch, atoms=START, **options):
     return md.simulate(atoms, MODELS[0], callbacks=[watch], **SHORT | options)
 
 
+@pytest.mark.slow
 def test_deviations_are_measured_on_the_fly():
     watch = md.ModelDeviation(MODELS, warn=1e-3)
     with pytest.warns(UserWarning, match=r"step 0 the forces of 3 potentials on atom \d \(Si\) differ by .*warn=0.001") as told:
@@ -159,6 +160,7 @@ def test_a_run_ends_where_potentials_differ_and_says_where(tmp_path):
     assert md.simulate(START, MODELS[0], callbacks=[lambda f: f.step == 20], **SHORT).result.startswith("Stopped by a callback")
 
 
+@pytest.mark.slow
 def test_of_several_systems_the_one_that_is_beyond_stops():
     calm = md.thermal(md.diamond(5.431, 1, "Si"), 20, key=1)
     watch = md.ModelDeviation(MODELS, stop=0.05)

@@ -197,6 +197,7 @@ def test_files_of_another_kind(tmp_path):
         md.DeepPotential.load(tmp_path / "a.yaml")
 
 
+@pytest.mark.slow
 def test_a_run_stops_below_the_distances_of_the_training_data():
     """Two atoms fly towards each other, faster than the model could turn them round."""
     model = dataclasses.replace(random_model(True, 2), nearest=1.0)
@@ -230,6 +231,7 @@ def test_dynamics_in_both_precisions_and_together():
     np.testing.assert_allclose(low.atoms.positions, alone[0].atoms.positions, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_series_and_the_nets_below_them():
     model = random_model(True, 2)
     with sciml.float64():

@@ -112,6 +112,7 @@ def test_a_diffusivity_with_its_standard_error(inverse):
     assert f"k = {k.value:.8g} +- {k.standard_error:.2g}" == repr(k) and float(k) == k.value
 
 
+@pytest.mark.slow
 def test_the_estimate_scatters_as_the_standard_error_says(inverse):
     problem, points, _, solve = inverse
     rng = np.random.default_rng(7)

@@ -106,6 +106,7 @@ def test_it_agrees_with_the_spectral_solver_and_converges_with_order_two():
     assert errors[1] < 2e-3 and np.log2(errors[0] / errors[1]) > 1.6, errors
 
 
+@pytest.mark.slow
 def test_a_box_in_three_dimensions():
     """A duct of square section driven by a force: u at its middle is 0.0736713 f a^2 / nu (series of Boussinesq 1868)."""
     flow = catalogue.navier_stokes(nu=0.5, force=(1, 0, 0), dimension=3)
@@ -152,6 +153,7 @@ def test_the_flow_is_at_rest_on_an_obstacle_and_has_no_divergence():
         assert float(np.max(np.abs(divergence))) < 1e-9
 
 
+@pytest.mark.slow
 def test_gradients_through_flows_equal_finite_differences():
     """With respect to viscosity, what holds at a wall, the force and the initial velocity: between walls, and past an obstacle
     to an opening."""

@@ -125,6 +125,7 @@ def test_neither_tolerances_nor_a_new_lambda_compile_anew_and_changed_surroundin
     assert compiled._cached._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_gradients_equal_finite_differences():
     """Stiff enough that Automatic() hands over. The differences are Radau's, whose steps do not change by a handover."""
 

@@ -94,6 +94,7 @@ def test_sods_tube():
     assert abs(np.mean(rho) - 0.5625) < 1e-10  # nothing has reached the ends: mass is conserved to rounding
 
 
+@pytest.mark.slow
 def test_gradients_through_a_shock_tube():
     problem, _ = tube(16)
     with sciml.float64():
