@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -10,7 +11,8 @@ import numpy as np
 import sympy as sp
 
 from ._precision import float64
-from .pde import PDE, Field, FluxDerivative, NormalComponent, Opaque, Parameter, derivatives_of, expand_fluxes, lower
+from .pde import PDE, Field, FluxDerivative, NormalComponent, Opaque, Parameter, derivatives_of, expand_fluxes
+from .pde._jax_functions import Evaluator
 
 
 def evaluate(
@@ -36,30 +38,6 @@ def evaluator(
     if expression.is_number:
         value = float(expression)
         return lambda x: np.full(len(x), value)
-    if expression.has(Opaque):
-        function = _lowered(pde, expression, leaves, normals)
-    else:
-        function = _lambdified(pde, expression, leaves, normals)
-    return lambda x: np.broadcast_to(np.asarray(function(x), float), (len(x),))
-
-
-def _lowered(
-    pde: PDE, expression: Any, leaves: Mapping[Any, Any] | None, normals: np.ndarray | None
-) -> Callable[[np.ndarray], Any]:
-    values: dict[Any, Any] = {p.name: abs(p.initial) or 1.0 for p in pde.parameters}
-    values |= {("normal", c.name): _along(normals, i) for i, c in enumerate(pde.space)} | dict(leaves or {})
-    function = jax.jit(lambda columns: lower([expression], coordinates=pde.coordinates)(values | columns)[0])
-
-    def at(x: np.ndarray) -> Any:
-        with float64():
-            return np.asarray(function({c.name: x[:, i] for i, c in enumerate(pde.coordinates)}))
-
-    return at
-
-
-def _lambdified(
-    pde: PDE, expression: Any, leaves: Mapping[Any, Any] | None, normals: np.ndarray | None
-) -> Callable[[np.ndarray], Any]:
     fixed: dict[Any, Any] = {}
     replaced: dict[Any, Any] = {}
     traversal = sp.preorder_traversal(expression)
@@ -73,11 +51,41 @@ def _lambdified(
             if node not in replaced:
                 replaced[node] = dummy = sp.Dummy()
                 fixed[dummy] = (leaves or {})[next(iter(derivatives_of(node, pde.coordinates)))]
-    function = sp.lambdify([*pde.coordinates, *fixed], expression.xreplace(replaced), modules=["scipy", "numpy"])
+    programs: dict[str, Any] = {}
 
-    def at(x: np.ndarray) -> Any:
+    def named(node: Any) -> Any:
+        name = f"opaque_{len(programs)}_"
+        programs[name] = _program(type(node))
+        return sp.Function(name)(*node.args)
+
+    known = expression.xreplace(replaced).replace(lambda e: isinstance(e, Opaque), named)
+    function = sp.lambdify([*pde.coordinates, *fixed], known, modules=[programs, "scipy", "numpy"])
+
+    def at(x: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            return function(*x.T, *fixed.values())
+            value = function(*x.T, *fixed.values())
+        return np.broadcast_to(np.asarray(value, float), (len(x),))
+
+    return at
+
+
+@lru_cache(maxsize=64)
+def _program(opaque: Any) -> Callable[..., np.ndarray]:
+    """A JAX function or table on NumPy arrays, compiled for few shapes: powers of two."""
+    arguments = sp.symbols("x:9", cls=sp.Dummy)
+
+    @jax.jit
+    def program(*values: Any) -> Any:
+        chosen = arguments[: len(values)]
+        return Evaluator(dict(zip(chosen, values, strict=True)))(opaque(*chosen))
+
+    def at(*values: Any) -> np.ndarray:
+        columns = np.broadcast_arrays(*(np.asarray(v, float) for v in values))
+        n = columns[0].size
+        more = max(256, 1 << (n - 1).bit_length()) - n
+        with float64():
+            found = np.asarray(program(*(np.pad(c.ravel(), (0, more), mode="edge") for c in columns)))
+        return found[:n].reshape(columns[0].shape)
 
     return at
 

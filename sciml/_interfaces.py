@@ -47,10 +47,12 @@ def doubtful_interfaces(pde: PDE, domain: Domain) -> tuple[str, ...]:
 def _doubt(name: str, jumps: list[Jump]) -> str:
     places = " and ".join(f"that of {text(j.leaf)} at {j.where}" for j in jumps)
     slopes = " and ".join(dict.fromkeys(text(_slope(j)) for j in jumps))
+    verb = "are" if len(jumps) > 1 and " and " in slopes else "is"
     u, x = jumps[0].leaf.expr.field_name, jumps[0].coordinate.name
     return (
-        f"Equation {name!r}: a coefficient of its highest derivatives jumps, {places}. As it stands, {slopes} is continuous "
-        f"there and the flux is not. For an interface between two materials write d(k*{u}.{x}, {x}) or div(k*grad({u}))."
+        f"Equation {name!r}: a coefficient of its highest derivatives jumps, {places}. As it stands, {slopes} {verb} "
+        f"continuous there and the flux is not. For an interface between two materials write d(k*{u}.{x}, {x}) or "
+        f"div(k*grad({u}))."
     )
 
 

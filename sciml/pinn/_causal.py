@@ -42,7 +42,7 @@ class Causal(AbstractCollocation):
         points = self.collocation.again(problem, n, key=key, residuals=residuals)
         found = residuals(points)
         blocks = next(g.blocks for g in problem.groups if g.name == INTERIOR)
-        square = sum((np.asarray(found[b.name]) / b.scale) ** 2 for b in blocks)
+        square = sum((np.asarray(found[b.name]) / b.size(points[INTERIOR])) ** 2 for b in blocks)
         low, high = problem.trial.lower[axis], problem.trial.upper[axis]
         position = (points[INTERIOR].x[:, axis] - low) / (high - low)
         slab = np.minimum((position * self.slabs).astype(int), self.slabs - 1)

@@ -63,7 +63,7 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def load(self, problem: Any) -> Saved | None:
-        from ._groups import Points
+        from ._groups import Points, local_sizes
         from ._loop import Progress
 
         if not self.path.exists():
@@ -78,7 +78,9 @@ class Checkpoint:
                 f"The checkpoint {self.path} belongs to another problem or other settings. Call solve with the same "
                 "arguments as before, give another path, or remove the file."
             )
-        points = {name: Points(*(arrays[f"points/{name}/{part}"] for part in PARTS)) for name in header["groups"]}
+        points = {name: Points(**{p: arrays[f"points/{name}/{p}"] for p in PARTS}) for name in header["groups"]}
+        for g in problem.groups:
+            points[g.name] = dataclasses.replace(points[g.name], local=local_sizes(g.blocks, points[g.name].x))
         leaves = [arrays[f"state/{i}"] for i in range(sum(k.startswith("state/") for k in arrays))]
         progress = header["progress"]
         progress["earlier"] = [(r, arrays[f"earlier/{i}"]) for i, r in enumerate(progress["earlier"])]

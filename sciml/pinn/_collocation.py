@@ -83,9 +83,9 @@ class ResidualAdaptive(AbstractCollocation):
         fresh = problem.sample(n, key=key)
         found = residuals(points)
         blocks = next(g.blocks for g in problem.groups if g.name == INTERIOR)
-        damping = points[INTERIOR].damping
+        inside = points[INTERIOR]
         size = np.max(
-            [np.abs(np.asarray(found[b.name])) / b.scale * damped(damping, b.order) for b in blocks], axis=0
+            [np.abs(np.asarray(found[b.name])) / b.size(inside) * damped(inside.damping, b.order) for b in blocks], axis=0
         )
         if not np.all(np.isfinite(size)) or not size.any():
             return fresh

@@ -34,7 +34,8 @@ def describe(problem: Problem) -> str:
     lines.append("residuals:")
     for g in problem.groups:
         for b in g.blocks:
-            lines.append(f"  {b.name}: natural size {b.scale:.3g}, weight {problem.weights[b.name]:.3g}")
+            local = "" if b.local is None else " times that of its terms at each point, which varies"
+            lines.append(f"  {b.name}: natural size {b.scale:.3g}{local}, weight {problem.weights[b.name]:.3g}")
         if g.plan is not None:
             lines += ["    " + line for line in g.plan.explain().splitlines()]
     lines.append(

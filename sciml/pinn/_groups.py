@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import equinox as eqx
@@ -16,29 +16,38 @@ from ..derivatives import Plan, Request, plan
 from ..geometry import AbstractSampler, Domain, Sobol
 from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Robin, lower
 from ._corners import Corner, damping, graded
+from ._local import Local
 from ._sums import collapse_sums
 
 
 class Points(eqx.Module):
     """Points of one group: `x` `(n, d)`, outward normals `(n, space)`, quadrature weights `(n,)` of mean one, observed
-    values `(n, blocks)`, and what the rows of equations are damped with near contradictory corners `(n,)`."""
+    values `(n, blocks)`, what the rows of equations are damped with near contradictory corners `(n,)`, and the local size of
+    residuals, by name of the block where that varies, `(n,)`."""
 
     x: Any
     normals: Any
     weight: Any
     data: Any
     damping: Any
+    local: dict[str, Any] = eqx.field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A residual with a name: an equation, or a penalised condition. `scale` is its natural size."""
+    """A residual with a name: an equation, or a penalised condition. `scale` is its natural size; where that varies from point
+    to point, the natural size at x is scale local(x)."""
 
     name: str
     expression: Any
     scale: float
     kind: str  # "equation", "condition" or "data"
     order: int = 0  # of an equation: the exponent of the damping near contradictory corners
+    local: Local | None = None
+
+    def size(self, points: Points) -> Any:
+        """The natural size at points, `(n,)` or a number."""
+        return self.scale * points.local[self.name] if self.name in points.local else self.scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +101,7 @@ def make_group(name: str, blocks: list[Block], pde: PDE, draw: Callable[..., Poi
     return Group(
         name,
         tuple(blocks),
-        draw,
+        _with_local(draw, blocks),
         len(pde.coordinates),
         fixed,
         lowered,
@@ -101,6 +110,22 @@ def make_group(name: str, blocks: list[Block], pde: PDE, draw: Callable[..., Poi
         tuple(c.name for c in pde.space),
         tuple(sums),
     )
+
+
+def local_sizes(blocks: Sequence[Block], x: Any) -> dict[str, Any]:
+    """What `Points.local` holds at x."""
+    return {b.name: b.local(np.asarray(x)) for b in blocks if b.local is not None}
+
+
+def _with_local(draw: Callable[..., Points], blocks: Sequence[Block]) -> Callable[..., Points]:
+    if all(b.local is None for b in blocks):
+        return draw
+
+    def drawn(n: int, **options: Any) -> Points:
+        points = draw(n, **options)
+        return replace(points, local=local_sizes(blocks, points.x))
+
+    return drawn
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ..pde import PDE, Initial, Observed, Periodic, derivatives_of
 from ._corners import damped
 from ._exact import Exactness, decide
 from ._groups import Block, Group, Place, Points, expression_of, make_group
+from ._local import local_size
 from ._scales import equation_scale, field_scales
 from ._trial import Trial, exact_part, input_size
 
@@ -43,7 +44,8 @@ class Problem:
 
         r_i sqrt(weight_block q_i / n) / scale_block,       q_i the quadrature weight of point i (mean one),
 
-    so that the loss is the sum over blocks of weight x mean(q r^2) / scale^2. All functions are pure and go through
+    so that the loss is the sum over blocks of weight x mean(q r^2) / scale^2; the scale of an equation whose coefficients go
+    over decades is one for each point (`Block.local`). All functions are pure and go through
     `jit`, `grad`, `vmap` and `scan`; inside these, and not with concrete numbers, JAX must compute in float64
     (`with sciml.float64():` around the outermost one).
 
@@ -169,10 +171,10 @@ class Problem:
         return group.residuals(trial, self.unknowns(params), points, self.fields)
 
     def row_factor(self, block: Block, points: Points, weights: Mapping[str, Any]) -> Float[Array, " n"]:
-        """What a residual is multiplied with to become a row: sqrt(weight q / n) / scale, damped near corners where
+        """What a residual is multiplied with to become a row: sqrt(weight q / n) / natural size, damped near corners where
         prescribed values contradict each other."""
         quadrature = jnp.asarray(points.weight)
-        factor = jnp.sqrt(weights[block.name] * quadrature / quadrature.shape[0]) / block.scale
+        factor = jnp.sqrt(weights[block.name] * quadrature / quadrature.shape[0]) / block.size(points)
         return factor * damped(jnp.asarray(points.damping), block.order)
 
     def _rows(self, params: PyTree, points: Mapping[str, Points], weights: Mapping[str, Any] | None = None) -> Any:
@@ -298,9 +300,11 @@ def _groups(
     )
     place = Place(pde, domain, lengths, corners)
     scale = lambda e: equation_scale(pde, domain, e, sizes, lengths)  # noqa: E731
-    equations = [
-        Block(e.name, e.expression, scale(e.expression), "equation", _order(pde, e.expression)) for e in pde.equations
-    ]
+    equations = []
+    for e in pde.equations:
+        local = local_size(pde, domain, e.expression, sizes, lengths)
+        size = equation_scale(pde, domain, e.expression, sizes, lengths, local)
+        equations.append(Block(e.name, e.expression, size, "equation", _order(pde, e.expression), local))
     groups = [make_group(INTERIOR, equations, pde, place.interior, None)]
     together: dict[Any, list[Any]] = {}
     for condition in pde.conditions:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from .._evaluate import evaluate
 from ..geometry import Domain
-from ..pde import PDE, Dirichlet, Initial, Neumann, Observed, Periodic, Robin, derivatives_of, expand_fluxes
+from ..pde import PDE, Dirichlet, Initial, Neumann, Observed, Periodic, Robin, derivatives_of
+from ._local import Local, additive_terms, leaf_sizes, local_size
 
 
 def field_scales(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, float]:
@@ -24,7 +24,7 @@ def field_scales(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, flo
     """
     known = _from_data(pde, domain, lengths)
     x = _points(pde, domain, 256)
-    terms = [additive_terms(e.expression) for e in pde.equations]
+    terms = [(additive_terms(e.expression), _local(pde, domain, e.expression, known, x, lengths)) for e in pde.equations]
     free = {u.field_name for u in pde.free_fields}
     for _ in pde.fields:
         unknown = [u.field_name for u in pde.fields if u.field_name not in known]
@@ -34,12 +34,12 @@ def field_scales(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, flo
         factors = {name: known.keys() if name in free else set() for name in unknown}
         for name in unknown:
             sizes = []
-            for equation in terms:
+            for equation, local in terms:
                 mine = [t for t in equation if name in _fields_of(t, pde) and _fields_of(t, pde) - {name} <= factors[name]]
                 other = [t for t in equation if _fields_of(t, pde) <= known.keys()]
                 if mine and other:
-                    reference = max(_size(pde, t, known, x, lengths) for t in other)
-                    unit = max(_size(pde, t, {**known, name: 1.0}, x, lengths) for t in mine)
+                    reference = max(_size(pde, t, known, x, lengths, local) for t in other)
+                    unit = max(_size(pde, t, {**known, name: 1.0}, x, lengths, local) for t in mine)
                     if reference > 0 and unit > 0:
                         sizes.append(reference / unit)
             if sizes:
@@ -48,16 +48,23 @@ def field_scales(pde: PDE, domain: Domain, lengths: np.ndarray) -> dict[str, flo
     return {u.field_name: known.get(u.field_name, rest) for u in pde.fields}
 
 
-def equation_scale(pde: PDE, domain: Domain, expression: Any, scales: dict[str, float], lengths: np.ndarray) -> float:
-    """The natural size of a residual: its largest additive term for fields of their size varying over `lengths`."""
+def equation_scale(
+    pde: PDE, domain: Domain, expression: Any, scales: dict[str, float], lengths: np.ndarray, local: Local | None = None
+) -> float:
+    """The natural size of a residual: its largest additive term for fields of their size varying over `lengths`, divided by
+    its `local` size where that varies."""
     x = _points(pde, domain, 256)
-    sizes = [_size(pde, term, scales, x, lengths) for term in additive_terms(expression)]
+    at = None if local is None else local(x)
+    sizes = [_size(pde, term, scales, x, lengths, at) for term in additive_terms(expression)]
     largest = max(sizes, default=1.0)
     return largest if largest > 0 else 1.0
 
 
-def additive_terms(expression: Any) -> tuple[Any, ...]:
-    return sp.Add.make_args(sp.expand(expand_fluxes(sp.sympify(expression))))
+def _local(
+    pde: PDE, domain: Domain, expression: Any, known: dict[str, float], x: np.ndarray, lengths: np.ndarray
+) -> np.ndarray | None:
+    local = local_size(pde, domain, expression, known, lengths)
+    return None if local is None else local(x)
 
 
 def _points(pde: PDE, domain: Domain, n: int) -> np.ndarray:
@@ -68,12 +75,16 @@ def _fields_of(term: Any, pde: PDE) -> set[str]:
     return {name for name, _ in derivatives_of(term, pde.coordinates)}
 
 
-def _size(pde: PDE, term: Any, scales: dict[str, float], x: np.ndarray, lengths: np.ndarray) -> float:
-    leaves = {
-        (name, index): scales.get(name, 1.0) / float(np.prod(lengths ** np.array(index)))
-        for name, index in derivatives_of(term, pde.coordinates)
-    }
-    value = np.abs(evaluate(pde, term, x, leaves))
+def _size(
+    pde: PDE,
+    term: Any,
+    scales: dict[str, float],
+    x: np.ndarray,
+    lengths: np.ndarray,
+    local: np.ndarray | None = None,
+) -> float:
+    value = np.abs(evaluate(pde, term, x, leaf_sizes(pde, term, scales, lengths)))
+    value = value if local is None else value / local
     value = value[np.isfinite(value)]
     largest = float(value.max(initial=0.0))
     if not largest > 0:
