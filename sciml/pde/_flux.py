@@ -6,6 +6,7 @@ import sympy as sp
 
 from ._coordinates import Coordinate
 from ._field import Field
+from ._opaque import Opaque, blunted, jumps
 
 _JUMPS = (sp.Piecewise, sp.Heaviside, sp.sign, sp.floor, sp.ceiling, sp.DiracDelta, sp.Mod)
 _KINKS = (sp.Abs, sp.Max, sp.Min)
@@ -109,8 +110,8 @@ def expand_fluxes(expression: Any) -> Any:
     u(x, t)*Derivative(u(x, t), x)
     """
     for node in expression.atoms(FluxDerivative):
-        for bad in node.flux.atoms(*_JUMPS, *_KINKS):
-            if isinstance(bad, _JUMPS) or not leaves(bad):
+        for bad in node.flux.atoms(*_JUMPS, *_KINKS, Opaque):
+            if jumps(bad) if isinstance(bad, Opaque) else isinstance(bad, _JUMPS) or not leaves(bad):
                 raise ValueError(
                     f"The flux in {node} contains {bad}, which is not smooth: differentiating it at points would "
                     "lose its jump, and the answer would be wrong at the interface. In time, solvers.solve "
@@ -124,7 +125,9 @@ def expand_without_check(expression: Any) -> Any:
     """`expand_fluxes` for questions about the order only."""
     if not expression.has(FluxDerivative):
         return expression
-    return _bottom_up(expression, FluxDerivative, lambda node: total_derivative(node.flux, node.coordinate))
+    return _bottom_up(
+        expression, FluxDerivative, lambda node: total_derivative(blunted(node.flux), node.coordinate)
+    )
 
 
 def evaluate_derivatives(expression: Any) -> Any:

@@ -119,6 +119,25 @@ def function(name: str, callable: Callable[..., Any]) -> Any:
     return opaque_class(name, callable)
 
 
+def jumps(node: Any) -> bool:
+    """Whether a call is that of a table of blocks."""
+    return isinstance(node, Opaque) and isinstance(node.base.callable, Spline) and node.base.callable.degree == 0
+
+
+def blunted(expression: Any) -> Any:
+    """Tables of blocks as functions that differentiate to zero, where only the order of derivatives matters."""
+    blocks = {node for node in expression.atoms(Opaque) if jumps(node)}
+    return expression.xreplace({n: opaque_class(n.function_name, _Blunt(n.base.callable))(*n.args) for n in blocks})
+
+
+class _Blunt:
+    def __init__(self, table: Spline):
+        self.table = table
+
+    def __call__(self, *point: Any) -> Any:
+        return self.table(*point)
+
+
 def check_callable_arity(name: str, callable: Callable, count: int, arguments: str) -> None:
     """Raises `TypeError` unless `callable` accepts `count` positional arguments (or cannot be inspected)."""
     try:
@@ -146,7 +165,9 @@ def table(name: str, grids: Any, values: Any, *, degree: int = 5) -> Any:
 
     - `grids`: one increasing 1D array for each argument; a bare array for a function of one argument.
     - `values`: real, shape `(len(grid_1), len(grid_2), ...)`.
-    - `degree`: 5 by default; fewer where a grid has less than six points.
+    - `degree`: 5 by default; fewer where a grid has less than six points. With 0 it is constant on blocks and jumps between
+        them: the grids are the edges of the blocks, one more than there are values along each axis; or as many, then every
+        value holds where its point is the nearest.
 
     **Raises:** `ValueError` on shapes that disagree, a grid that does not increase, NaN, or too few points.
 
@@ -155,6 +176,7 @@ def table(name: str, grids: Any, values: Any, *, degree: int = 5) -> Any:
     >>> x = coordinates("x")
     >>> xs = np.linspace(0, 1, 30)
     >>> k = table("k", xs, np.sin(xs))(x)
+    >>> layers = table("layers", [0, 0.2, 1], [400.0, 1.4], degree=0)(x)
     """
     name = check_name(name, "table", attribute=False)
     if isinstance(grids, np.ndarray) or not isinstance(grids, (tuple, list)) or np.ndim(grids[0]) == 0:

@@ -15,7 +15,7 @@ class Spline:
 
     The nonzero basis functions at a point follow from the Cox-de Boor recursion (de Boor, *A Practical Guide
     to Splines*, 1978, chapter X, eq. (4)-(5)); derivatives are splines of lower degree, with coefficients by
-    divided differences (ibid., eq. (15)).
+    divided differences (ibid., eq. (15)). Of degree 0 it is constant on blocks, and the grids are their edges.
     """
 
     def __init__(self, knots, degrees, coefficients, grids, values, degree):
@@ -39,16 +39,19 @@ class Spline:
                 "part."
             )
         data = np.asarray(values, float)
-        if degree < 1 or degree % 2 == 0:
+        if degree != 0 and (degree < 1 or degree % 2 == 0):
             raise ValueError(
-                f"The degree of table {name!r} must be odd and positive (5 by default); got {degree}."
+                f"The degree of table {name!r} must be odd and positive (5 by default), or 0 for values that are constant "
+                f"on blocks; got {degree}."
             )
         shape = tuple(grid.size for grid in checked)
+        edges = degree == 0 and data.shape == tuple(n - 1 for n in shape)
+        shape = data.shape if edges else shape
         if any(grid.ndim != 1 for grid in checked) or data.shape != shape:
+            blocks = "" if degree else " (edges of blocks are one more than values along each axis)"
             raise ValueError(
                 f"Table {name!r}: expected one 1D grid per axis and values of shape {shape} to go with "
-                "them; got grids of "
-                f"shapes {[grid.shape for grid in checked]} and values of shape {data.shape}."
+                f"them{blocks}; got grids of shapes {[grid.shape for grid in checked]} and values of shape {data.shape}."
             )
         for axis, grid in enumerate(checked):
             if grid.size < 2:
@@ -61,6 +64,10 @@ class Spline:
                 )
         if not np.all(np.isfinite(data)):
             raise ValueError(f"Table {name!r} contains NaN or infinity: fill or drop these points first.")
+        if degree == 0:
+            if not edges:  # each point stands for what is nearest to it
+                checked = tuple(np.concatenate([g[:1], (g[1:] + g[:-1]) / 2, g[-1:]]) for g in checked)
+            return cls(checked, (0,) * data.ndim, data, checked, data, degree)
         # Odd degrees, so that the knots lie at the data points and the interpolant has no preferred side.
         degrees = tuple(min(degree, (size - 2) // 2 * 2 + 1) for size in shape)
         coefficients, knots = data, []
@@ -72,6 +79,12 @@ class Spline:
 
     def check_order(self, name: str, axis: int, order: int) -> None:
         smooth = self.degrees[axis] - 1
+        if smooth < 0:
+            raise ValueError(
+                f"Derivative of table {name!r} in argument {axis + 1}: it is constant on blocks, and its jumps between them "
+                "have no derivative. A flux whose coefficient jumps is written d(flux, x) or div(flux); a smooth table has "
+                "degree=5."
+            )
         if order > smooth:
             raise ValueError(
                 f"Derivative of order {order} of table {name!r} in argument {axis + 1}: its spline has only "
@@ -116,7 +129,7 @@ class Spline:
 
 def _basis(x, t, k):
     """The index of the first of the k + 1 splines that are nonzero at x, and their values."""
-    cell = jnp.clip(jnp.searchsorted(t[k:-k], jax.lax.stop_gradient(x), side="right") - 1, 0, t.size - 2 * k - 2)
+    cell = jnp.clip(jnp.searchsorted(t[k : t.size - k], jax.lax.stop_gradient(x), side="right") - 1, 0, t.size - 2 * k - 2)
     # Polynomials made beforehand: XLA would repeat the recursion itself 2^k times.
     middle, half, powers = (jnp.asarray(a, x.dtype)[cell] for a in _pieces(t, k))
     s = (x - middle) / half

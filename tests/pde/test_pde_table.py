@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import sympy as sp
 from scipy.interpolate import make_interp_spline
 
-from sciml.pde import PDE, coordinates, field, lower, table
+from sciml import Box, Rectangle, pinn, solvers
+from sciml.pde import PDE, Dirichlet, Initial, coordinates, d, div, field, grad, lower, table
 
-x, y, z = coordinates("x y z")
+x, y, z, t = coordinates("x y z t")
 
 
 def evaluate(expression, **points):
@@ -115,3 +117,55 @@ def test_inside_an_equation():
     k = table("k", xs, 1 + xs**2)(x)
     pde = PDE(k * u.xx + k.diff(x) * u.x)
     assert pde.functions == {} and "k(x)*u.xx" in repr(pde)
+
+
+EDGES = [-10, -6, -2, 2, 6, 10]
+
+
+def blocks():
+    return np.random.default_rng(0).uniform(1, 9, (5, 5))
+
+
+def test_blocks_are_nested_piecewise():
+    """The coefficient of Poisson2D-MS (arXiv 2306.08827), 5 x 5 blocks; a grid of x and y is evaluated like points."""
+    values = blocks()
+    k = table("k", (EDGES, EDGES), values, degree=0)(x, y)
+    columns = [sp.Piecewise(*((v, y < e) for v, e in zip(row, EDGES[1:-1])), (row[-1], True)) for row in values]
+    written = sp.Piecewise(*((c, x < e) for c, e in zip(columns, EDGES[1:-1])), (columns[-1], True))
+    a, b = np.linspace(-9.9, 9.9, 23)[:, None], np.linspace(-10, 9.5, 19)
+    np.testing.assert_array_equal(evaluate(k, x=a, y=b), evaluate(written, x=a, y=b))
+    assert np.isnan(evaluate(k, x=[-10.1, 11.0], y=[0.0, 0.0])).all()
+    layers = table("k", [0, 0.2, 1], [400.0, 1.4], degree=0)(x)
+    assert evaluate(layers, x=[0.0, 0.19, 0.2, 1.0]).tolist() == [400, 400, 1.4, 1.4]
+
+
+def test_with_as_many_points_as_values_the_nearest_holds():
+    k = table("k", [0.0, 1.0, 3.0], [5.0, 6.0, 7.0], degree=0)(x)
+    assert evaluate(k, x=[0.0, 0.4, 0.6, 1.9, 2.1, 3.0]).tolist() == [5, 5, 6, 6, 7, 7]
+
+
+def test_blocks_jump():
+    """They have no derivative, a flux with them is not expanded, but its order is known; they are saved and come back."""
+    k = table("k", (EDGES, EDGES), blocks(), degree=0)(x, y)
+    with pytest.raises(ValueError, match=r"constant on blocks.*div\(flux\).*degree=5"):
+        k.diff(x)
+    u = field("u", x, y)
+    pde = PDE(div(k * grad(u)) + 1, Dirichlet(u, 0))
+    assert pde.order(u, x) == 2
+    with pytest.raises(ValueError, match="not smooth"):
+        lower([pde.equations[0].expression], coordinates=(x, y))
+    with pytest.raises(ValueError, match="jumps"):
+        pinn.compile(pde, Rectangle((-10, -10), (10, 10)))
+    again = PDE.from_json(pde.to_json())
+    assert again == pde
+    with pytest.raises(ValueError, match="edges of blocks are one more"):
+        table("k", EDGES, np.ones(7), degree=0)
+
+
+def test_blocks_in_a_flux_bring_finite_volumes():
+    v = field("v", x, t)
+    k = table("k", [0, 0.5, 1], [1.0, 4.0], degree=0)(x)
+    walls = (Dirichlet(v, 1, on="x_min"), Dirichlet(v, 0, on="x_max"))
+    heat = PDE(v.t - d(k * v.x, x), Initial(v, 1 - x), *walls)
+    problem = solvers.compile(heat, Box(x=(0, 1), t=(0, 2)), grid=20)
+    assert isinstance(problem.spacings["x"], solvers.Volumes)  # pyright: ignore
