@@ -27,6 +27,12 @@ def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mappi
             f"integrate: {', '.join(sorted(unknown))} is no coordinate; these are {', '.join(solution.domain.names)}."
         )
     names = solution.domain.names
+    for name, value in at.items():
+        low, high = (float(side[names.index(name)]) for side in (solution.domain.lower, solution.domain.upper))
+        if not low - 1e-9 * (high - low) <= value <= high + 1e-9 * (high - low):
+            raise ValueError(
+                f"integrate: {name}={value:g} is outside the domain, where {name} is from {low:g} to {high:g}."
+            )
     free = [i for i, name in enumerate(names) if name not in at]
     lengths = solution.domain.upper - solution.domain.lower
     space = solution.domain.space

@@ -258,6 +258,8 @@ def test_integrals_of_a_field_by_its_name(moving):
         moving.integrate("v", t=0.5)
     with pytest.raises(TypeError, match="expected an expression in the fields"):
         moving.integrate(np.sin, t=0.5)
+    with pytest.raises(ValueError, match="t=5 is outside the domain, where t is from 0 to 1"):
+        moving.integrate("u", t=5)
 
 
 def test_integrals_on_a_disk(round_):

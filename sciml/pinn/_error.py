@@ -61,7 +61,7 @@ def estimate(
         noisy = field_errors(problem, params, x)
         if noisy is not None:
             values = np.asarray(jax.jit(problem.fields_at)(params, x))
-            return _told(problem, values, noisy, "from the noise of the data and the step that is left to the best fit")
+            return _told(problem, _rms(values), noisy, "from the noise of the data and the step that is left to the best fit")
         return _from_training(problem, params, earlier, found) if earlier else found
 
 
@@ -82,8 +82,10 @@ def _from_training(problem: Problem, params: Any, earlier: Sequence[tuple[float,
     ]
     residual, moved = ways[-1]
     errors = np.array([_beyond([(s, way[i]) for s, way in ways], now) for i in range(len(moved))])
+    # An error larger than the fields is about as large as the solution.
+    sizes = np.maximum(_rms(last), errors)
     return _told(
-        problem, last, errors, f"from how far it moved while the residual fell from {residual:.1e} to {now:.1e}; rough"
+        problem, sizes, errors, f"from how far it moved while the residual fell from {residual:.1e} to {now:.1e}; rough"
     )
 
 
@@ -104,11 +106,11 @@ def _rms(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(values**2, axis=0))
 
 
-def _told(problem: Problem, values: np.ndarray, errors: np.ndarray, reason: str) -> Estimate:
-    """An `Estimate` from the root mean square errors of the real fields: relative to the modulus of a complex field, and to the
-    natural size of a field that is zero as far as can be seen."""
+def _told(problem: Problem, sizes: np.ndarray, errors: np.ndarray, reason: str) -> Estimate:
+    """An `Estimate` from root mean square sizes and errors of the real fields: relative to the modulus of a complex field, and
+    to the natural size of a field that is zero as far as can be seen."""
     names, parts = list(problem.fields), problem.original.real_parts
-    sizes, by_field, about_zero = _rms(values), {}, []
+    by_field, about_zero = {}, []
     for u in problem.original.fields:
         mine = [names.index(name) for name in parts.get(u.field_name, (u.field_name,))]
         size, error = float(np.linalg.norm(sizes[mine])), float(np.linalg.norm(errors[mine]))
@@ -168,7 +170,7 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float]) -> Est
         )
     return _told(
         problem,
-        old,
+        np.maximum(_rms(old), _rms(new)),  # the corrected fields are those of the solution
         _rms(new - old) / (1 - left),
         f"from the linearised equation; the correction takes away {100 * (1 - left):.0f} % of the residual",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._frequencies import carriers
 from ._problem import Problem, compile
 
 
@@ -26,6 +27,14 @@ def describe(problem: Problem) -> str:
         for u, size in zip(problem.pde.fields, trial.scales, strict=True)
     ]
     lines.append(f"network: {problem.network!r}"[:100])
+    lengths = trial.upper - trial.lower
+    for c, found, length in zip(problem.pde.coordinates, carriers(problem.pde, problem.domain), lengths, strict=True):
+        if found:
+            each = " and ".join(f"{2 * f / length:.3g}" for f in found if f)
+            lines.append(
+                f"frequencies: what is prescribed oscillates along {c.name} with the angular frequency {each}; waves around it "
+                "are tried first, with all conditions penalised"
+            )
     lines.append("conditions:")
     for name, how in decided.exact.items():
         lines.append(f"  {name}: held exactly, {how}")

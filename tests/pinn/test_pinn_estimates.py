@@ -173,6 +173,7 @@ def test_frequencies_are_read_from_formulas_functions_and_tables():
     for value in values:
         (along_x, along_t) = carriers(heat(value), domain)
         assert np.allclose(along_x, [10 * np.pi]) and along_t == ()
+    assert "oscillates along x with the angular frequency 62.8" in pinn.explain(heat(values[0]), unit)
     both = sp.sin(20 * sp.pi * x) + sp.sin(sp.pi * x)
     assert np.allclose(carriers(heat(both), domain)[0], [0, 10 * np.pi])
     walls = Dirichlet(u, 0, on="x_min"), Dirichlet(u, sp.sin(60 * sp.pi * t), on="x_max")
