@@ -45,8 +45,8 @@ Around = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Attempt:
-    """A trained layer of random waves, and its relative residual on fresh points. `first`: seconds that the first fit took,
-    which is compilation above all."""
+    """A trained layer of random waves, and its relative residual on fresh points. `compiling`: seconds to the end of the first
+    step."""
 
     problem: Problem
     params: Any
@@ -56,7 +56,7 @@ class Attempt:
     features: int
     history: list[dict[str, float]]
     interrupted: bool
-    first: float
+    compiling: float
 
 
 class _Waves:
@@ -97,6 +97,7 @@ class _Fit:
 
     def __init__(self, problem: Problem, features: int, points: int, seed: int):
         self.features, self.seed = features, seed
+        self.compiling: float | None = None  # seconds to the end of the first step
         self.problem = replace(problem, trial=replace(problem.trial, network=_Waves(), angles=True))
         d, m = len(problem.pde.coordinates), len(problem.pde.fields)
         self.shape = (d, m)
@@ -127,6 +128,7 @@ class _Fit:
 
     def run(self, scale: tuple[float, ...], around: Around, steps: int, deadline: float) -> tuple[float, Any]:
         """Relative residual on fresh points, and the amplitudes."""
+        tick = time.monotonic()
         waves = self.network(scale, around).waves.value
         batch = Batch(self.points, self.weights, waves)
         state = self.init(self.start, batch)
@@ -134,6 +136,7 @@ class _Fit:
             before = float(state.loss)
             state = self.step(state, batch)
             after = float(state.loss)
+            self.compiling = self.compiling or time.monotonic() - tick
             if bool(state.stalled) or after > 0.5 * before or time.monotonic() > deadline:
                 break
         loss = float(self.loss(state.p, Batch(self.fresh, self.weights, waves)))
@@ -175,13 +178,15 @@ def _best_layer(
     began = time.monotonic()
     interrupted = False
     took: list[float] = []
+    compiling = 0.0
     bar = progress_bar_of("random waves", "fit", shown=progress_bar)
 
     def trying(fit: _Fit, scale: tuple[float, ...]) -> float:
-        nonlocal best
+        nonlocal best, compiling
         tick = time.monotonic()
         residual, p = fit.run(scale, around, steps, deadline)
         took.append(time.monotonic() - tick)
+        compiling = compiling or fit.compiling or 0.0
         bar.update(1)
         if best is None or residual < best[0]:
             best = (residual, scale, p, fit)
@@ -192,7 +197,7 @@ def _best_layer(
     try:
         for smaller, size in zip((None, *SIZES), SIZES, strict=False):
             # Compiled anew, and the work of a fit grows with the cube of its size.
-            if smaller and time.monotonic() + took[0] + min(took) * ((size / smaller) ** 3 - 1) > deadline:
+            if smaller and time.monotonic() + compiling + min(took) * (size / smaller) ** 3 > deadline:
                 break
             fit = _Fit(problem, max(20, size // m), int(2.2 * size / equations), seed)
             previous = np.inf if best is None else best[0]
@@ -227,7 +232,7 @@ def _best_layer(
     trial = replace(problem.trial, network=adapted, angles=True)
     params = {"network": adapted.params, "unknowns": problem.params["unknowns"]}
     done = replace(problem, trial=trial, params=params)
-    return Attempt(done, params, residual, scale, around, fit.features, history, interrupted, took[0])
+    return Attempt(done, params, residual, scale, around, fit.features, history, interrupted, compiling)
 
 
 def _improve_scale(

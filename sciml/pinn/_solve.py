@@ -32,8 +32,8 @@ from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
 DENSE_BYTES = 2 * 1024**3
 GOOD_ENOUGH = 1e-6
-# Compiling the training of a network takes about so many times what the first fit of random waves takes.
-STARTING = 0.5
+# Compiling the training of a network takes about so many times what the first step of random waves takes.
+STARTING = 1.0
 
 
 def solve(
@@ -114,7 +114,7 @@ def solve(
             if tried is not None and (
                 tried.interrupted
                 or tried.residual < GOOD_ENOUGH
-                or time.monotonic() + STARTING * tried.first > deadline
+                or time.monotonic() + STARTING * tried.compiling > deadline
             ):
                 return _from_attempt(tried, began)
         methods = _methods(method, problem, points)
