@@ -15,7 +15,7 @@ import sympy as sp
 from .._jumps import flux_jumps
 from ..geometry import Domain
 from ..pde import PDE, Coordinate, Field, FluxDerivative, expand_fluxes
-from ._system import State, _linear_in, _readable, leaves_of, locate
+from ._system import State, _linear_in, _readable, expanded, leaves_of, locate
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def conservation(pde: PDE) -> Conservation:
         expressions[e.name] = expression.xreplace({node: symbol for symbol, node in fluxes.items()})
     rates = {u: sp.Dummy() for u in pde.fields}
     leaves = {u.diff(time): rates[u] for u in pde.fields}
-    expressions = {name: sp.expand(e.xreplace(leaves)) for name, e in expressions.items()}
+    expressions = {name: expanded(e.xreplace(leaves)) for name, e in expressions.items()}
     matrix, right = _linear_in(expressions, list(rates.values()), [u.field_name for u in pde.fields])
-    found = [_read(sp.expand(rate), fluxes, pde) for rate in matrix.LUsolve(right)]
+    found = [_read(expanded(rate), fluxes, pde) for rate in matrix.LUsolve(right)]
     states = tuple(State(u.field_name) for u in pde.fields)
     diffusion, advection, source = (tuple(part) for part in zip(*found, strict=True))
     return Conservation(pde, states, diffusion, advection, source)
@@ -104,14 +104,14 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
 
     def add(axis: int, flux: Any) -> None:
         """- d(flux)/dx_axis."""
-        for term in sp.Add.make_args(sp.expand(flux)):
+        for term in sp.Add.make_args(expanded(flux)):
             inner = [leaf for leaf in leaves_of(term) if isinstance(leaf, sp.Derivative)]
             if not inner:
                 advection[axis] += term
                 continue
             coefficient: Any = term.coeff(inner[0])
             state, index = locate(inner[0], pde)
-            if len(inner) > 1 or state.order or sum(index) != 1 or sp.expand(term - coefficient * inner[0]) != 0:
+            if len(inner) > 1 or state.order or sum(index) != 1 or expanded(term - coefficient * inner[0]) != 0:
                 raise ValueError(f"The flux {term} is not linear in one first derivative of a field.")
             outer = [f for f in sp.Mul.make_args(-coefficient) if f.atoms(Coordinate) and not f.atoms(Field)]
             factor = [f for f in sp.Mul.make_args(-coefficient) if f not in outer]

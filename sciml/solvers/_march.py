@@ -79,10 +79,18 @@ def repeated(one: Any, carry: Any, steps: int) -> Any:
 
 
 def adaptive(
-    linear: Linear, rate: Any, stepper: AbstractStepper, at: March, t1: Any, rtol: Any, *, kind: Any = "lax"
+    linear: Linear,
+    rate: Any,
+    stepper: AbstractStepper,
+    at: March,
+    t1: Any,
+    rtol: Any,
+    *,
+    most: Any = math.inf,
+    kind: Any = "lax",
 ) -> March:
     """Equal steps to `t1`, whose number changes where the error estimate, relative to the largest state so far in the L2 norm
-    of each component, leaves `rtol`.
+    of each component, leaves `rtol`. It pauses where the steps are `most` in all.
 
     It stops before t1 where the step became smaller than 1e-12 of the interval: the solution blew up, or is NaN.
     """
@@ -93,7 +101,7 @@ def adaptive(
         return left / jnp.maximum(jnp.ceil(left / h * (1 - 1e-9)), 1.0)
 
     def goes_on(m: March) -> Any:
-        return (t1 - m.t > 1e-10 * span) & (m.wanted > SMALLEST_STEP * span)
+        return (t1 - m.t > 1e-10 * span) & (m.wanted > SMALLEST_STEP * span) & (m.steps < most)
 
     def body(m: March) -> March:
         left = t1 - m.t
@@ -115,12 +123,15 @@ def adaptive(
     return eqx.tree_at(lambda m: m.t, last, jnp.where(reached, t1, last.t))
 
 
-def limited(linear: Linear, rate: Any, stepper: Any, longest: Any, at: March, t1: Any, *, kind: Any = "lax") -> March:
-    """Steps of `stepper.cfl` times `longest(u, t)` to `t1`, for explicit steppers. It stops early as `adaptive` does."""
+def limited(
+    linear: Linear, rate: Any, stepper: Any, longest: Any, at: March, t1: Any, *, most: Any = math.inf, kind: Any = "lax"
+) -> March:
+    """Steps of `stepper.cfl` times `longest(u, t)` to `t1`, for explicit steppers. It pauses and stops early as `adaptive`
+    does."""
     span = t1 - at.t
 
     def goes_on(m: March) -> Any:
-        return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span) & jnp.all(jnp.isfinite(m.u))
+        return (t1 - m.t > 1e-10 * span) & (m.h > SMALLEST_STEP * span) & jnp.all(jnp.isfinite(m.u)) & (m.steps < most)
 
     def body(m: March) -> March:
         h = jnp.minimum(stepper.cfl * longest(m.u, m.t), jnp.maximum(t1 - m.t, 1e-10 * span))

@@ -56,7 +56,8 @@ def _root(f: Any, limits: tuple[int, float, int], w0: Any, tolerance: Any, const
         w, r = jnp.where(good, w - scale * d, w), jnp.where(good, new, r)
         return k + 1, w, r, good & (size <= tolerance) & (tried < HALVINGS), good
 
-    start = (jnp.asarray(0), w0, at(w0), jnp.asarray(False), jnp.asarray(True))
+    first = at(w0)
+    start = (jnp.asarray(0), w0, first, norm(first) == 0, jnp.asarray(True))
     k, w, _, done, _ = jax.lax.while_loop(lambda c: (c[0] < most) & ~c[3] & c[4], body, start)
     return w, k.astype(w.dtype), done.astype(w.dtype)
 

@@ -63,7 +63,7 @@ class Problem:
         """Whether twice the points along every axis are not too many, and would help: cells never resolve a shock."""
         if any(isinstance(s, Volumes | Differences) for s in self.spacings.values()):
             return False
-        return 2 * max(s.n for s in self.spacings.values()) <= FINEST[self.grid.dim]
+        return 2 * max(s.n for s in self.spacings.values()) <= _finest(any(a.walled for a in self.axes), self.grid.dim)
 
     def finer(self) -> Problem:
         """The same with twice the points along every axis."""
@@ -199,9 +199,14 @@ def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | S
         return _automatic(pde, resolved, names, bounds, walled, made)
 
 
+def _finest(walled: bool, dim: int) -> int:
+    """The most points that are taken along an axis by themselves; between walls eigenvectors cost their cube."""
+    return FINEST[dim] // (2 if walled and dim == 1 else 1)
+
+
 def _automatic(pde: PDE, domain: Domain, names: Any, bounds: Any, walled: tuple[bool, ...], made: Any) -> Problem:
     """The coarsest grid that resolves the initial value; where none does, one for what is in the way."""
-    n, before, coarser, finest = COARSEST[len(names)], None, None, FINEST[len(names)] // (2 if any(walled) else 1)
+    n, before, coarser, finest = COARSEST[len(names)], None, None, _finest(any(walled), len(names))
     good_enough, begin = None, domain.time.start  # type: ignore[union-attr]
     while True:
         problem = made(_spacings(n, names, walled))

@@ -15,9 +15,10 @@ from typing import Any
 MAX_TIME = 180.0
 DOUBTFUL = 1e-5  # a tail above it is said in the result
 HARDLY = 1 / 30  # a tail that falls by less with twice the points falls like a power
+STEADY = 0.6  # and that is so where this part of the last fall, at least, comes again
 GROWTH = 3.0, 10.0  # of the seconds from one grid to the next: where only one is known, and at most
 BEAT = 0.5  # seconds of one call of a compiled loop, about
-FIRST_STEPS = 8
+FIRST_STEPS = 32
 
 
 class OutOfTime(Exception):
@@ -34,25 +35,37 @@ class Clock:
 
     began: float
     max_time: float
+    pace: int = FIRST_STEPS  # steps of a call
 
     @property
     def left(self) -> float:
         return self.began + self.max_time - time.monotonic()
 
-    def paced(self, advance: Callable[[Any, int], Any], state: Any, steps: Callable[[Any], int]) -> Any:
+    @property
+    def spent(self) -> float:
+        return time.monotonic() - self.began
+
+    def paced(
+        self, advance: Callable[[Any, int], Any], state: Any, steps: Callable[[Any], int], given: int | None = None
+    ) -> Any:
         """`advance(state, most)` goes on until that many steps are taken in all, or until it ends before by itself; it is
-        called until then, or until the time is up (`OutOfTime`), with so many steps that a call takes about half a second."""
-        count, taken = FIRST_STEPS, steps(state)
+        called until then, or until the time is up (`OutOfTime`), with so many steps that a call takes about half a second.
+        `given`: the steps of a call that takes as many whatever it is told."""
+        if self.left <= 0:
+            raise OutOfTime(state)
+        if given is not None:
+            return advance(state, given)
+        taken = steps(state)
         while True:
             began = time.monotonic()
-            state = advance(state, taken + count)
+            state = advance(state, taken + self.pace)
             done, taken = steps(state) - taken, steps(state)
-            if done < count:
+            if done < self.pace:
                 return state
             if self.left <= 0:
                 raise OutOfTime(state)
             took = max(time.monotonic() - began, 1e-4)
-            count = max(1, int(count * min(16.0, max(0.1, BEAT / took))))
+            self.pace = max(1, int(self.pace * min(16.0, max(0.1, BEAT / took))))
 
 
 @dataclass
@@ -68,27 +81,33 @@ class Ladder:
         self.tails.append(tail)
         self.seconds.append(seconds)
 
+    def given_up(self, tail: float, share: float, seconds: float) -> bool:
+        """Whether a run that came to this `share` of its way in so many seconds is left for a finer one, which fits."""
+        return tail > self.enough and self.next(seconds / share) < self.clock.left / 2
+
     def ends(self) -> str | None:
-        """Why no finer grid is tried, if none is."""
+        """Why no finer grid is tried, None where one is."""
         if self.tails[-1] <= self.enough:
             return ""
-        if len(self.tails) > 1 and HARDLY * self.tails[-2] < self.tails[-1] < DOUBTFUL:
-            return (
-                "with twice the points it fell by so little that more would not help: something is not smooth, such as a kink, "
-                "a source that jumps, or a corner where conditions meet"
-            )
+        if len(self.tails) > 2 and self.tails[-1] < DOUBTFUL:
+            before, last = self.tails[-2] / self.tails[-3], self.tails[-1] / self.tails[-2]
+            if last > max(HARDLY, STEADY * before):
+                return (
+                    "it falls like a power of their number, so that more would not help much: something is not smooth, such as "
+                    "a kink, a source that jumps, or a corner where conditions meet"
+                )
         if self.next() > self.clock.left:
             return f"a finer grid would take longer than max_time = {self.clock.max_time:g} s allows"
         return None
 
     def next(self, seconds: float | None = None) -> float:
-        """The seconds that the next grid will take about, after one that took `seconds`."""
-        last = self.seconds[-1] if seconds is None else seconds
-        before = self.seconds[-1:] if seconds is not None else self.seconds[-2:-1]
+        """The seconds that the next grid will take about, after one that took `seconds` (by default the last)."""
+        last, before = (self.seconds[-1], self.seconds[-2:-1]) if seconds is None else (seconds, self.seconds[-1:])
         least, most = GROWTH
         return last * (min(max(1.5 * last / max(before[0], 1e-3), 2.0), most) if before else least)
 
 
-def unresolved(tail: float, shape: str, why: str) -> str:
-    """The note on a solution that its grid does not resolve to the end."""
-    return f"Not resolved to rounding: the tail is {tail:.0e} of the largest coefficient on {shape} points; {why}."
+def unresolved(tail: float, shape: str, why: str, apart: float | None = None) -> str:
+    """The note on a solution that its grid does not resolve to the end; `apart`: how far it is from that on half the points."""
+    moved = "" if apart is None else f", and the solution is {apart:.0e} of its largest value away from that on half of them"
+    return f"Not resolved to rounding: the tail is {tail:.0e} of the largest coefficient on {shape} points{moved}; {why}."

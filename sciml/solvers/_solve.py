@@ -21,15 +21,18 @@ from ._calls import parameter_values, refuse_transformed
 from ._grid import GridFinal
 from ._march import adaptive, begin, fixed, limited
 from ._problem import RESOLVED, Problem, compile
+from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, unresolved
 from ._start import start_of
-from ._steady import check_invertible, solve_steady
+from ._steady import check_invertible, has_source, is_linear, solve_steady
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper
 
 SAVES = 101
-# Coefficients in the upper third, relative to the largest: above the first a grid that was asked for is refused for the
-# initial value, above the second a result says that it is too coarse.
-UNRESOLVED, DOUBTFUL = 1e-2, 1e-5
+# Coefficients in the upper third, relative to the largest, above which a grid that was asked for is refused for the initial
+# value.
+UNRESOLVED = 1e-2
+PROBES = 256  # points at which two grids are compared
+MOST_FAILURES = 3  # of Newton's method, on one grid after another
 
 
 def solve(
@@ -43,6 +46,7 @@ def solve(
     initial: Mapping[str, Any] | None = None,
     rtol: float = 1e-8,
     steps: int | None = None,
+    max_time: float = MAX_TIME,
     progress: bool = True,
     throw: bool = True,
 ) -> Solution:
@@ -60,12 +64,14 @@ def solve(
     - `grid`: points along each axis, a number or one by name; `Differences(n, order)` instead of a number takes finite
         differences between walls, `Volumes(n)` finite volumes, which a coefficient that jumps inside a flux (`d`, `div`)
         brings by itself. By default doubled until the initial value is resolved to 1e-9, and while the solution is
-        not.
+        not and more points help; where the initial value has a kink or jumps, volumes or differences are taken.
     - `save_at`: increasing times; by default 101 equally spaced ones. The solution is interpolated between them with order
         eight.
     - `parameters`: values of the unknowns of the equation by name; `initial`: arrays on the grid by name of the field,
         instead of the conditions.
     - `rtol`: error of a step relative to the state, in the L2 norm. `steps`: that many equal steps between saved times instead.
+    - `max_time`: seconds from the call, compilation included. No finer grid is tried that would take longer, and an
+        integration stops there, with what was computed until then.
     - `progress`: a progress bar. `throw`: whether a blow-up raises; otherwise the last good state is returned. Ctrl-C returns
         what is done.
 
@@ -74,7 +80,8 @@ def solve(
     """
     began = time.monotonic()
     refuse_transformed(pde, domain, grid, parameters, initial, save_at, rtol)
-    _check_arguments(method, rtol, steps)
+    _check_arguments(method, rtol, steps, max_time)
+    clock = Clock(began, max_time)
     automatic = grid is None
     problem = compile(pde, domain, grid=grid)
     _check_used(problem, {"method": method, "initial": initial, "save_at": save_at, "steps": steps})
@@ -84,59 +91,134 @@ def solve(
         times = None if pde.time is None else _times(save_at, problem.domain)
         return solve_flow(problem, times, parameter_values(pde, parameters), steps, progress, throw)
     if problem.pde.time is None:
-        return _steady(problem, automatic, parameters, rtol, began, throw)
+        return _steady(problem, automatic, parameters, rtol, clock, throw)
+    stepper = method or problem.discrete.stepper
+    ladder, best, why = Ladder(clock, DOUBTFUL / 100), None, ""
     while True:
         refines = automatic and initial is None and problem.can_be_finer
-        enough = DOUBTFUL / 100 if refines else math.inf
-        stepper = method or problem.discrete.stepper
-        outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, progress, enough)
-        # A grid that is left behind by the solution is given up for one twice as fine, blow-up or not.
-        if not refines or outcome.interrupted or outcome.tail <= enough:
+        given_up = ladder.given_up if refines else None
+        started = time.monotonic()
+        outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, progress, clock, given_up)
+        if outcome.stopped and best is not None:
+            why = f"the next grid had come to t = {outcome.reached:g} when {outcome.stopped}"
+            problem, outcome = best
+        if not refines or outcome.stopped or why:
             break
-        problem = problem.finer()
-    return _finished(problem, outcome, parameters, began, throw)
+        ladder.add(outcome.tail, time.monotonic() - started)
+        # A grid that is left behind by the solution is given up for one twice as fine, blow-up or not.
+        why = ladder.ends() if outcome.complete or ladder.next() > clock.left else None
+        if why is not None:
+            break
+        why, best = "", (problem, outcome) if outcome.complete else best
+        problem, stepper = problem.finer(), method or problem.discrete.stepper
+    if why and outcome.complete:
+        outcome.notes += (unresolved(outcome.tail, _shape(problem), why),)
+    return _finished(problem, outcome, parameters, clock, throw)
+
+
+@dataclass
+class _Steady:
+    problem: Problem
+    values: np.ndarray
+    steps: int
+    good: bool
+
+    @property
+    def tail(self) -> float:
+        return self.problem.grid.tail(self.values)
+
+    @property
+    def final(self) -> GridFinal:
+        return GridFinal(self.problem.grid.line, None, self.values[None], np.zeros_like(self.values)[None])
+
+    def apart(self, other: _Steady) -> float:
+        """How far both are apart on the points of the other, relative to the largest value."""
+        axes = [a.points for a in other.problem.grid.line]
+        points = np.stack([m.ravel() for m in np.meshgrid(*axes, indexing="ij")], axis=1)
+        some = np.random.default_rng(0).permutation(len(points))[:PROBES]
+        with float64():
+            here = np.asarray(self.final.derivatives((0,) * len(axes), points[some]))
+        there = other.values.reshape(len(other.values), -1).T[some]
+        return float(np.max(np.abs(here - there)) / (np.max(np.abs(self.values)) or 1.0))
 
 
 def _steady(
-    problem: Problem, automatic: bool, parameters: Mapping[str, Any] | None, rtol: float, began: float, throw: bool
+    problem: Problem, automatic: bool, parameters: Mapping[str, Any] | None, rtol: float, clock: Clock, throw: bool
 ) -> Solution:
+    ladder, best, before, why, failures = Ladder(clock, RESOLVED), None, None, "", 0
+    sources = has_source(problem.pde)
+    while True:
+        started = time.monotonic()
+        try:
+            found = _attempt(problem, parameters, rtol)
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            found, best, why = best, before, "it was interrupted by the user"
+            break
+        # A source that no point sees gives zero.
+        seen = found.good and (not sources or bool(np.any(found.values)))
+        ladder.add(found.tail if seen else math.inf, time.monotonic() - started)
+        failures = 0 if seen else failures + (not found.good)
+        if not automatic or not problem.can_be_finer or failures == MOST_FAILURES:
+            break
+        why = ladder.ends()
+        if why is not None:
+            break
+        why, best, before = "", found if seen else best, best if seen else before
+        problem = problem.finer()
+    if not found.good and best is not None:
+        found, best, why = best, before, "on the next grid Newton's method did not converge"
+    notes = found.problem.notes
+    if why and found.good:
+        apart = None if best is None or best is found else found.apart(best)
+        notes = (*notes, unresolved(found.tail, _shape(found.problem), why, apart))
+    return _rested(found, parameters, notes, clock, throw)
+
+
+def _attempt(problem: Problem, parameters: Any, rtol: float) -> _Steady:
     with float64():
-        while True:
-            discrete, grid = problem.discrete, problem.grid
-            constants = discrete.constants(problem.parameters(parameters))
-            check_invertible(Program(discrete.linear)(constants))
-            states = jax.ShapeDtypeStruct((len(problem.system.states), *grid.n), float)
-            basis = jax.eval_shape(discrete.forward, states)
+        discrete, grid = problem.discrete, problem.grid
+        constants = discrete.constants(problem.parameters(parameters))
+        check_invertible(Program(discrete.linear)(constants))
+        states = jax.ShapeDtypeStruct((len(problem.system.states), *grid.n), float)
+        basis = jax.eval_shape(discrete.forward, states)
 
-            @Program
-            def attempt(u: Any, constants: Any, discrete: Any = discrete) -> Any:
-                u, steps, good = solve_steady(discrete, constants, u, rtol)
-                return discrete.fields(u, jnp.zeros(()), constants), steps, good
+        @Program
+        def attempt(u: Any, constants: Any) -> Any:
+            u, steps, good = solve_steady(discrete, constants, u, rtol)
+            return discrete.fields(u, jnp.zeros(()), constants), steps, good
 
-            values, steps, good = attempt(jnp.zeros(basis.shape, basis.dtype), constants)
-            values = np.asarray(values)
-            tail = grid.tail(values)
-            if not automatic or not bool(good) or tail <= RESOLVED or not problem.can_be_finer:
-                break
-            problem = problem.finer()
-    size = [a.n for a in grid.line]
-    shape = " x ".join(map(str, size))
-    result = f"Newton-Krylov converged in {int(steps)} steps on {shape} points."
-    if not bool(good) or not np.all(np.isfinite(values)):
-        result = (
-            f"Newton-Krylov did not converge in {int(steps)} steps on {shape} points. Take a finer grid, or approach the "
-            "parameters in steps from values where it converges."
-        )
+        values, steps, good = attempt(jnp.zeros(basis.shape, basis.dtype), constants)
+        values = np.asarray(values)
+    return _Steady(problem, values, int(steps), bool(good) and bool(np.all(np.isfinite(values))))
+
+
+def _rested(found: _Steady, parameters: Any, notes: tuple[str, ...], clock: Clock, throw: bool) -> Solution:
+    problem, grid, tail = found.problem, found.problem.grid, found.tail
+    shape = _shape(problem)
+    result = f"Newton-Krylov converged in {found.steps} steps on {shape} points."
+    if not found.good:
+        advice = "Take a finer grid, or approach the parameters in steps from values where it converges."
+        if is_linear(problem.system):  # type: ignore[arg-type]
+            advice = (
+                "The equation is linear, so its matrix is singular or nearly so on this grid: look at the signs of its terms "
+                "and at the boundary conditions, or take another grid, such as solvers.Differences(200, 2)."
+            )
+        result = f"Newton-Krylov did not converge in {found.steps} steps on {shape} points. {advice}"
         if throw:
             raise RuntimeError(f"{result} (throw=False returns the last iterate.)")
     if tail > DOUBTFUL:
         result += f" The grid is too coarse: coefficients in the upper third are {tail:.0e} of the largest (grid=...)."
     stats = {
-        "steps": int(steps), "grid": size, "tail": tail, "precision": "float64", "seconds": time.monotonic() - began,
+        "steps": found.steps, "grid": list(grid.full), "tail": tail, "precision": "float64", "seconds": clock.spent,
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in problem.parameters(parameters).items()}
-    final = GridFinal(grid.line, None, values[None], np.zeros_like(values)[None])
-    return Solution(problem.pde, problem.domain, final, result, bool(good), stats, [], given, {}, notes=problem.notes)
+    return Solution(problem.pde, problem.domain, found.final, result, found.good, stats, [], given, {}, notes=notes)
+
+
+def _shape(problem: Problem) -> str:
+    return " x ".join(map(str, problem.grid.full))
 
 
 @dataclass
@@ -149,7 +231,7 @@ class _Outcome:
     tail: float
     reached: float
     complete: bool
-    interrupted: bool
+    stopped: str  # why it was, by whom it was, and not by the equation
     smooth: bool
     notes: tuple[str, ...] = ()
 
@@ -163,9 +245,10 @@ def _run(
     rtol: float,
     steps: int | None,
     progress: bool,
-    enough: float,
+    clock: Clock,
+    given_up: Any,
 ) -> _Outcome:
-    """Integrates to all times, or until the tail is above `enough`."""
+    """Integrates to all times, or until `given_up(tail, share of the way, seconds)`."""
     from tqdm.auto import tqdm
 
     discrete, grid = problem.discrete, problem.grid
@@ -183,12 +266,17 @@ def _run(
             return begin(*parts(), u, t, h), discrete.whole(u, t, constants)
 
         @Program
-        def advance(at: Any, t1: Any, rtol: Any) -> Any:
+        def advance(at: Any, t1: Any, rtol: Any, most: Any) -> Any:
             if steps is not None:
                 return fixed(*parts(), at, t1, steps)
             if isinstance(stepper, SSPRK3):
-                return limited(*parts(), discrete.longest(constants), at, t1)
-            return adaptive(*parts(), at, t1, rtol)
+                return limited(*parts(), discrete.longest(constants), at, t1, most=most)
+            return adaptive(*parts(), at, t1, rtol, most=most)
+
+        def keep() -> None:
+            kept_t.append(float(at.t))
+            for row, found in zip((values, rates), seen(at.u, at.t), strict=True):
+                row.append(np.asarray(found))
 
         @Program
         def seen(u: Any, t: Any) -> Any:
@@ -204,24 +292,27 @@ def _run(
         kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(at.u, at.t))
         # Where walls contradict the initial value, what matters is how the grid resolves what comes of it.
         tail = 0.0 if begins.clashes or problem.rough else grid.tail(values[0])
-        interrupted, complete = False, True
+        stopped, complete, started = "", True, time.monotonic()
         bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
         try:
             for t1 in times[1:]:
-                at = advance(at, t1, rtol)
-                reached = float(at.t)
-                if np.all(np.isfinite(at.u)) and reached > kept_t[-1]:
-                    kept_t.append(reached)
-                    for row, found in zip((values, rates), seen(at.u, at.t), strict=True):
-                        row.append(np.asarray(found))
+                go = lambda state, most, t1=t1: advance(state, t1, rtol, most)  # noqa: E731
+                at = clock.paced(go, at, lambda state: int(state.steps), steps)
+                if np.all(np.isfinite(at.u)) and float(at.t) > kept_t[-1]:
+                    keep()
                 bar.update(1)
                 bar.set_postfix(t=f"{kept_t[-1]:.4g}", steps=int(at.steps), refresh=False)
                 tail = max(tail, grid.tail(values[-1]))
-                if kept_t[-1] != t1 or tail > enough:
+                share = (t1 - times[0]) / (times[-1] - times[0])
+                if kept_t[-1] != t1 or (given_up is not None and given_up(tail, share, time.monotonic() - started)):
                     complete = False
                     break
         except KeyboardInterrupt:
-            interrupted, complete = True, False
+            stopped, complete = "it was interrupted by the user", False
+        except OutOfTime as late:
+            stopped, complete, at = f"max_time = {clock.max_time:g} s was reached", False, late.state
+            if np.all(np.isfinite(at.u)) and float(at.t) > kept_t[-1]:
+                keep()
         finally:
             bar.close()
     return _Outcome(
@@ -233,18 +324,20 @@ def _run(
         tail,
         float(kept_t[-1]),
         complete,
-        interrupted,
+        stopped,
         not isinstance(stepper, SSPRK3),
         (begins.note(str(problem.pde.time), float(times[0])),) if begins.clashes else (),
     )
 
 
-def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float, throw: bool) -> Solution:
-    size = tuple(a.n for a in problem.grid.line)
-    shape = " x ".join(map(str, size))
+def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock, throw: bool) -> Solution:
+    shape = _shape(problem)
     result = f"Integrated to t = {outcome.reached:g} in {outcome.steps} steps ({outcome.rejected} rejected) on {shape} points."
-    if outcome.interrupted:
-        result = f"Interrupted by the user at t = {outcome.reached:g}; what was computed until then is returned."
+    if outcome.stopped:
+        result = (
+            f"At t = {outcome.reached:g} on {shape} points {outcome.stopped}; what was computed until then is returned, and "
+            "later times are not known."
+        )
     elif not outcome.complete:
         result = (
             f"The solution blew up, or became NaN, after t = {outcome.reached:.6g}: the step fell below any use. That is the "
@@ -263,10 +356,10 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
     stats = {
         "steps": outcome.steps,
         "rejected": outcome.rejected,
-        "grid": list(size),
+        "grid": list(problem.grid.full),
         "tail": outcome.tail,
         "precision": "float64",
-        "seconds": time.monotonic() - began,
+        "seconds": clock.spent,
     }
     given = problem.parameters(parameters)
     return Solution(
@@ -286,11 +379,13 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, began: float
 # What can be said before anything is compiled -------------------------------------------------------------------------
 
 
-def _check_arguments(method: Any, rtol: Any, steps: Any) -> None:
+def _check_arguments(method: Any, rtol: Any, steps: Any, max_time: Any) -> None:
     if method is not None and not isinstance(method, AbstractStepper):
         raise TypeError(f"method is an object such as solvers.ETDRK4(); {method!r} came.")
     if not 1e-14 < rtol < 1:
         raise ValueError(f"rtol={rtol!r}; expected a number between 1e-14 and 1.")
+    if not max_time > 0:
+        raise ValueError(f"max_time={max_time!r}; expected a positive number of seconds.")
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise ValueError(f"steps={steps!r}; expected a positive whole number.")
 

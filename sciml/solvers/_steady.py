@@ -17,9 +17,9 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import linear_sum_assignment
 
-from ..pde import PDE, expand_fluxes
+from ..pde import PDE, Opaque, expand_fluxes
 from ._newton import newton_krylov
-from ._system import State, System, split
+from ._system import State, System, expanded, leaves_of, split
 from .stepping import Linear
 
 MOST_STEPS = 60
@@ -32,7 +32,7 @@ def steady_system(pde: PDE) -> System:
         raise ValueError(
             f"{len(pde.equations)} equations came for {len(pde.fields)} fields; a steady solver needs as many of both."
         )
-    expressions = [sp.expand(expand_fluxes(sp.sympify(e.expression))) for e in pde.equations]
+    expressions = [expanded(expand_fluxes(sp.sympify(e.expression))) for e in pde.equations]
     orders = np.array([[_order(e, u, pde) for u in pde.fields] for e in expressions], float)
     rows, columns = linear_sum_assignment(-orders)
     if np.any(orders[rows, columns] < 2):
@@ -60,6 +60,27 @@ def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float) -> tupl
 
     size = jnp.sqrt(jnp.mean(jnp.abs(defect(jnp.zeros_like(guess))) ** 2))
     return newton_krylov(defect, guess, rtol * size, most=MOST_STEPS, forcing=1e-10)
+
+
+def has_source(pde: PDE) -> bool:
+    """Whether anything in the equations or conditions keeps zero from solving them."""
+    pde = pde.real()
+    left = [expand_fluxes(sp.sympify(e.expression)) for e in pde.equations]
+    left = [e.xreplace(dict.fromkeys(leaves_of(e), sp.Integer(0))) for e in left]
+    return any(e != 0 for e in (*left, *(sp.sympify(getattr(c, "value", 0)) for c in pde.conditions)))
+
+
+def is_linear(system: System) -> bool:
+    """Whether N is linear in the fields."""
+    for rest in system.nonlinear:
+        dummies = {leaf: sp.Dummy() for leaf in leaves_of(rest)}
+        rest = rest.xreplace(dummies)
+        inside = set(dummies.values())
+        if any(node.free_symbols & inside for node in rest.atoms(Opaque)):
+            return False
+        if any(rest.diff(symbol).free_symbols & inside for symbol in inside):
+            return False
+    return True
 
 
 def _inverse(linear: Linear) -> Any:

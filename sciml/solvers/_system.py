@@ -90,6 +90,13 @@ class System:
         return "\n".join(lines)
 
 
+def expanded(expression: Any) -> Any:
+    """Multiplied out, but for what is inside functions of the coordinates: exp(-(x - a)^2 / b) as a product of exponentials
+    would be zero times infinity."""
+    hidden = {n: sp.Dummy() for n in expression.atoms(sp.Function) if not isinstance(n, Field) and not n.atoms(Field)}
+    return sp.expand(expression.xreplace(hidden)).xreplace({symbol: n for n, symbol in hidden.items()})
+
+
 def first_order(pde: PDE) -> System:
     """The real form of `pde` solved for its highest time derivatives.
 
@@ -120,7 +127,7 @@ def first_order(pde: PDE) -> System:
                     f"The term {leaf} has {k} time derivatives of {u.field_name} inside a spatial one; steppers need the "
                     "highest time derivative by itself."
                 )
-    expressions = {name: sp.expand(e.xreplace(dummies)) for name, e in expressions.items()}
+    expressions = {name: expanded(e.xreplace(dummies)) for name, e in expressions.items()}
     matrix, right = _linear_in(expressions, list(dummies.values()), [u.field_name for u in moving])
     solved = dict(zip(moving, matrix.LUsolve(right), strict=True))
     if projection is not None:
@@ -130,7 +137,7 @@ def first_order(pde: PDE) -> System:
         for order in range(k):
             states.append(State(u.field_name, order))
             last = order + 1 == k
-            rates.append(sp.expand(solved[u]) if last else (sp.Derivative(u, (time, order + 1)) if order else u.diff(time)))
+            rates.append(expanded(solved[u]) if last else (sp.Derivative(u, (time, order + 1)) if order else u.diff(time)))
     return replace(split(pde, tuple(states), rates), projection=projection, diagnostics=diagnostics)
 
 
@@ -147,7 +154,7 @@ def _constraints(pde: PDE, still: list[Any], static: dict[str, Any]) -> tuple[Pr
     left, diagnostics = list(still), []
     for name, e in static.items():
         terms = []
-        for term in sp.Add.make_args(sp.expand(e)):
+        for term in sp.Add.make_args(expanded(e)):
             found = _as_linear(term, pde)
             if found is None or found[1] is not None:
                 raise ValueError(
@@ -185,13 +192,13 @@ def _without_pressure(projection: Projection, solved: dict[Any, Any], pde: PDE) 
     p = pde[projection.pressure]
     factors, rest = set(), {}
     for u, rate in solved.items():
-        rate = sp.expand(rate)
+        rate = expanded(rate)
         rest[u] = rate
         names = [s.field for s in projection.velocities]
         if u.field_name in names:
             slope = p.diff(pde.space[names.index(u.field_name)])
             factors.add(sp.simplify(-rate.coeff(slope)))
-            rest[u] = sp.expand(rate - rate.coeff(slope) * slope)
+            rest[u] = expanded(rate - rate.coeff(slope) * slope)
         if rest[u].has(p):
             raise ValueError(f"{p.field_name} enters the equation of {u.field_name} other than by its gradient.")
     (factor,) = factors if len(factors) == 1 else (None,)

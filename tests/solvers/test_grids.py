@@ -1,11 +1,17 @@
 """Automatic grids where the problem is not smooth: what is chosen, what is said, and when it ends."""
 
+import itertools
+import re
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import sympy as sp
 
-from sciml import PDE, Box, Dirichlet, Initial, coordinates, field, solvers
+from sciml import PDE, Box, Dirichlet, Initial, Neumann, Robin, coordinates, field, solvers
 from sciml.solvers._problem import compile
+from sciml.solvers._refine import Clock, Ladder
 
 x, y, t = coordinates("x y t")
 u = field("u", x, t)
@@ -72,3 +78,79 @@ def test_a_european_call():
     assert abs(found.V(100, 1) / 13.269677 - 1) < 2e-4
     assert abs(found.V.S(100, 1) - 0.725747) < 1e-4
     assert "kink" in found.notes[0]
+
+
+@pytest.fixture
+def ticks(monkeypatch):
+    """A clock that goes on by a second with every look at it."""
+    from sciml.solvers import _refine, _solve
+
+    now = itertools.count()
+    for module in (_refine, _solve):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: float(next(now))))
+
+
+def test_max_time_ends_a_march_that_is_slow(ticks):
+    pde = PDE(u.t - u.xx - 2 / (x + 0.001) * u.x, Initial(u, sp.sin(np.pi * x)), Dirichlet(u, 0))
+    found = solvers.solve(pde, Box(x=(0, 1), t=(0, 1e6)), grid=16, save_at=[1e6], max_time=10, progress=False)
+    assert not found.converged
+    assert 0 < found.final.times[-1] < 1e6
+    assert f"At t = {found.final.times[-1]:g} on 16 points max_time = 10 s was reached" in found.result
+
+
+def test_what_a_ladder_of_grids_shows():
+    ladder = Ladder(Clock(time.monotonic(), 1000.0), 1e-9)
+    for n in (16, 32):
+        ladder.add(n**-3.0, 1.0)
+        assert ladder.ends() is None  # it falls like a power, but is still large
+    ladder.add(64**-3.0, 1.0)
+    assert "like a power" in ladder.ends()
+    assert Ladder(ladder.clock, 1e-9, [1e-2, 1e-4, 1e-7], [1, 1, 1]).ends() is None
+    assert Ladder(ladder.clock, 1e-9, [1e-2, 1e-4, 1e-10], [1, 1, 1]).ends() == ""
+    assert "max_time = 1000 s" in Ladder(ladder.clock, 1e-9, [1e-2, 1e-4], [50, 400]).ends()
+    assert ladder.given_up(1e-3, 0.5, 1.0) and not ladder.given_up(1e-3, 0.001, 1.0) and not ladder.given_up(1e-10, 0.5, 1.0)
+
+
+@pytest.mark.parametrize("two", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_source_that_jumps_ends_with_the_grid_that_more_points_do_not_help(two):
+    w = field("w", x, y) if two else field("w", x)
+    source = sp.Piecewise((1, x < 0.1), (-1, True))
+    box = Box(x=(-1, 1), y=(-1, 1)) if two else Box(x=(-1, 1))
+    found = solvers.solve(PDE(w.xx + (w.yy if two else 0) + source, Dirichlet(w, 0)), box, progress=False)
+    assert found.converged and max(found.stats["grid"]) <= 256 and found.stats["tail"] < 1e-5
+    assert "Not resolved to rounding" in found.notes[0] and "like a power" in found.notes[0]
+    if not two:
+        # -w'' = 1 up to 0.1 and -1 beyond: w = -(x + 1)^2 / 2 + a (x + 1), and + (x - 0.1)^2 beyond.
+        slope = (2 - 0.9**2) / 2
+        error = abs(found.w(-0.5) - (0.5 * slope - 0.125)) / 0.177
+        said = float(re.search(r"the solution is (\S+) of its largest value away", found.notes[0]).group(1))
+        assert error < 5e-3 and said > error / 4
+
+
+def test_without_a_source_zero_is_the_answer():
+    w = field("w", x)
+    none = solvers.solve(PDE(w.xx, Dirichlet(w, 0)), Box(x=(0, 1)), progress=False)
+    assert none.converged and none.stats["grid"] == [32] and none.w(0.3) == 0
+
+
+@pytest.mark.slow
+def test_a_source_that_the_first_grids_do_not_see():
+    w = field("w", x)
+    pde = PDE(w.xx + 1e3 * sp.exp(-((x - 0.4711) ** 2) * 4e4), Dirichlet(w, 0))
+    found = solvers.solve(pde, Box(x=(0, 1)), progress=False)
+    mass = 1e3 * np.sqrt(np.pi / 4e4)
+    assert abs(found.w(0.2) - mass * (1 - 0.4711) * 0.2) < 1e-6
+
+
+@pytest.mark.slow
+def test_two_edges_that_lose_heat_and_one_that_is_hot():
+    """NAFEMS T4, 18.2546 at the point; conditions contradict each other in a corner."""
+    w = field("w", x, y)
+    pde = PDE(
+        w.xx + w.yy,
+        Dirichlet(w, 100, on="y_min"),
+        Neumann(w, 0, on="x_min"),
+        Robin(w, 750, 52, 0, on=("x_max", "y_max")),
+    )
+    found = solvers.solve(pde, Box(x=(0, 0.6), y=(0, 1)), progress=False)
+    assert abs(found.w(0.6, 0.2) / 18.2537 - 1) < 1e-4 and found.notes
