@@ -150,7 +150,7 @@ def one(entry: Entry, road: str, seconds: float, started: float) -> dict[str, An
             row["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             row |= _told(solution)
             row["printed"] = str(solution)
-            row["errors"] = errors(solution, stated.truth)
+        row["errors"] = errors(solution, stated.truth)
     except Missing as missing:
         row |= {"skipped": str(missing)}
     except Exception as error:
@@ -161,7 +161,8 @@ def one(entry: Entry, road: str, seconds: float, started: float) -> dict[str, An
         row["early"] = worded and isinstance(error, REFUSALS)
     row.setdefault("seconds", time.time() - started)
     row["memory_with_estimate"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    row["warnings"] = [str(w.message) for w in said if issubclass(w.category, UserWarning)]
+    told = [str(w.message) for w in said if issubclass(w.category, UserWarning)]
+    row["warnings"] = [text for text in told if not text.startswith("jaxlib")]  # that one is of no problem
     return row | {"verdict": verdict(row)}
 
 
@@ -298,7 +299,9 @@ def cell(row: Mapping[str, Any] | None) -> str:
         return f"- / {row['seconds']:.0f} s"
     error = row["errors"].get("all")
     fields = {k: v for k, v in row["errors"].items() if k not in ("all", "points without a value")}
-    by_field = "".join(f" {k} {v:.1e}" for k, v in fields.items()) if len(fields) > 1 else ""
+    missing = row["errors"].get("points without a value")
+    by_field = "" if missing is None else f" ({missing:.0f} points without a value)"
+    by_field += "".join(f" {k} {v:.1e}" for k, v in fields.items()) if len(fields) > 1 else ""
     estimate = ""
     if row.get("estimate_reason") is not None:
         value = row["estimate"]
