@@ -1,7 +1,7 @@
 """Where a problem is posed: shapes, their boolean operations, time, boundaries with names, and sampling."""
 
 from ._base import AbstractGeometry
-from ._boolean import Boolean
+from ._boolean import Boolean, shape_name
 from ._boundary import Boundary, BoundaryPart
 from ._box import Box, Interval, Rectangle
 from ._cloud import PointCloud
@@ -19,6 +19,7 @@ __all__ = [
     "Annulus",
     "Ball",
     "Boolean",
+    "shape_name",
     "Boundary",
     "BoundaryPart",
     "Box",

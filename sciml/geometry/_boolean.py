@@ -336,3 +336,14 @@ def difference(first: AbstractGeometry, second: AbstractGeometry) -> AbstractGeo
         check_operands(first, second)
         return first.filtered(lambda points: ~(second.signed_distance(points) < 0))
     return Boolean("difference", first, second)
+
+
+def shape_name(space: AbstractGeometry) -> str:
+    """A shape in words, without the numbers: "a Polygon", "made of 18 shapes (Boolean)"."""
+    if isinstance(space, Boolean):
+        return f"made of {_count(space)} shapes (Boolean)"
+    return f"a {type(space).__name__} of {space.dim} dimensions"
+
+
+def _count(space: AbstractGeometry) -> int:
+    return _count(space.first) + _count(space.second) if isinstance(space, Boolean) else 1

@@ -51,4 +51,5 @@ def describe(problem: Problem) -> str:
         "points: drawn where the residual is large, with quadrature weights 1/density, so the loss stays the mean square "
         "over the domain"
     )
+    lines += [f"note: {sentence}" for sentence in problem.notes]
     return "\n".join(lines)

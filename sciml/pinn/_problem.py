@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from .._flow import read_flow
 from .._interfaces import doubtful_interfaces, refuse_interfaces
+from .._outlets import with_outlets
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
 from .._sizes import check_size
 from .._validate import placed, resolve_domain, validate
@@ -226,8 +228,9 @@ def compile(
     precision = check_precision(precision)
     resolved = resolve_domain(pde, domain)
     pde = placed(pde, resolved)
+    pde, added = with_outlets(pde, resolved, read_flow(pde))
     refuse_interfaces(pde, resolved)
-    notes = validate(pde, resolved) + doubtful_interfaces(pde, resolved)
+    notes = added + validate(pde, resolved) + doubtful_interfaces(pde, resolved)
     real = pde.real()
     with float64():
         exactness = decide(real, resolved, exact=exact)

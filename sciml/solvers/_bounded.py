@@ -19,24 +19,14 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import sympy as sp
 
 from ..geometry import Domain
-from ..pde import PDE, Dirichlet, Initial, Neumann, Robin, lower
-from ..pde import Periodic as PeriodicCondition
+from ..pde import lower
 from ._discrete import AbstractDiscrete, lowered
 from ._system import State, System
+from ._walls import Wall, wall_at
 from .spatial import AbstractAxis, PeriodicAxis
 from .stepping import Linear
-
-
-@dataclass(frozen=True)
-class Wall:
-    """alpha u + beta du/dn = value at one end of an axis."""
-
-    alpha: float
-    beta: float
-    value: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +35,13 @@ class AxisBasis:
     sought when they are first needed.
 
     `extend` `(full, interior)` and `lift` `(full, 2)`: P and R; `eigenvalues` `(interior,)`, `to_modes`, `to_points`.
+    `modal`: whether these are eigenvectors; they are the points where a wall takes no condition.
     """
 
     extend: np.ndarray | None
     lift: np.ndarray | None
     factored: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    modal: bool = True
 
     @cached_property
     def _modes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -69,20 +61,23 @@ class AxisBasis:
 
 
 def walled_axis(axis: Any, low: Wall, high: Wall) -> AxisBasis:
-    """P, R and the eigenvectors along an axis with these walls."""
+    """P, R and the eigenvectors along an axis with these walls. Where one takes no condition, the value there is that of the
+    polynomial through the points inside."""
     n = axis.n
     sloped = low.beta != 0 or high.beta != 0
     D = axis.matrix(1) if sloped else np.zeros((n, n))
     ends, inside = [0, n - 1], slice(1, n - 1)
     E = np.zeros((2, n))
     for row, wall, sign in ((0, low, -1.0), (1, high, 1.0)):
-        E[row] = wall.beta * sign * D[ends[row]]
-        E[row, ends[row]] += wall.alpha
+        E[row] = -axis.beyond(int(sign)) if wall.free else wall.beta * sign * D[ends[row]]
+        E[row, ends[row]] += 1.0 if wall.free else wall.alpha
     boundary = np.linalg.inv(E[:, ends])
     extend, lift = np.zeros((n, n - 2)), np.zeros((n, 2))
     extend[inside] = np.eye(n - 2)
     extend[ends] = -boundary @ E[:, inside]
     lift[ends] = boundary
+    if low.free or high.free:  # no eigenvectors: polynomials without conditions differentiate to zero
+        return AxisBasis(extend, lift, lambda: (np.zeros(n - 2), np.eye(n - 2), np.eye(n - 2)), modal=False)
 
     def factored() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         values, vectors = (np.asarray(a, complex) for a in np.linalg.eig((axis.matrix(2) @ extend)[inside]))
@@ -303,49 +298,13 @@ def compile_bounded(system: System, domain: Domain, names: tuple[str, ...], line
         walls.append(tuple(values))
     modal = tuple(
         tuple(
-            term.state.field == system.states[i].field and (not any(term.index) or (sum(term.index) == max(term.index) == 2))
+            term.state.field == system.states[i].field
+            and (
+                not any(term.index)
+                or (sum(term.index) == max(term.index) == 2 and bases[i][term.index.index(2)].modal)
+            )
             for term in terms
         )
         for i, terms in enumerate(system.linear)
     )
     return Bounded(system, grid, lowered(system), tuple(bases), tuple(walls), modal)
-
-
-def wall_at(pde: PDE, domain: Domain, state: State, part: str) -> Wall:
-    """What holds for a state on a face; for a time derivative, the time derivative of what holds for the field."""
-    found = []
-    for c in pde.conditions:
-        if isinstance(c, Initial | PeriodicCondition):
-            continue
-        if not isinstance(c, Dirichlet | Neumann | Robin):
-            raise ValueError(
-                f"{c.name!r}: on a grid with walls, Dirichlet, Neumann, Robin and Periodic hold; a general condition or data "
-                "cannot be."
-            )
-        if c.field.field_name != state.field:
-            continue
-        on = domain.boundary.select(c.on) if c.on is None or not isinstance(c.on, dict) else None
-        if on is None:
-            raise ValueError(f"{c.name!r}: a value at one point cannot be held by an equation in time.")
-        if part in on.labels or on.name == part:
-            found.append(c)
-    if not found:
-        raise ValueError(
-            f"No boundary condition for {state.field} on {part}: add Dirichlet, Neumann, Robin or Periodic there."
-        )
-    if len(found) > 1:
-        raise ValueError(f"{' and '.join(repr(c.name) for c in found)} both hold on {part}: keep one of them.")
-    (c,) = found
-    if isinstance(c, Dirichlet):
-        alpha, beta = 1.0, 0.0
-    elif isinstance(c, Neumann):
-        alpha, beta = 0.0, 1.0
-    else:
-        if not (sp.sympify(c.alpha).is_number and sp.sympify(c.beta).is_number):
-            raise ValueError(f"{c.name!r}: alpha and beta must be numbers on a grid; {c.alpha} and {c.beta} came.")
-        alpha, beta = float(c.alpha), float(c.beta)
-    value = sp.sympify(c.value)
-    for _ in range(state.order):
-        value = value.diff(pde.time)
-    return Wall(alpha, beta, value)
-

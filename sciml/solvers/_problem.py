@@ -11,13 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._counting import check_counts
 from .._finite import check_expressions
 from .._interfaces import doubtful_interfaces
+from .._outlets import with_outlets
 from .._precision import float64, is_traced
 from .._programs import Program
 from .._sizes import check_sizes
-from .._validate import resolve_domain
-from ..geometry import Box, Domain
+from .._validate import check_places, resolve_domain
+from ..geometry import Box, Domain, shape_name
 from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
 from ._bounded import compile_bounded
@@ -55,7 +57,7 @@ class Problem:
     grid: Any
     discrete: AbstractDiscrete
     spacings: dict[str, AbstractSpacing]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what is doubtful about the statement, or was chosen for it
     rough: bool = False
 
     @property
@@ -162,9 +164,11 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     _check_given(pde)
     check_sizes(pde)
     check_expressions(pde, resolved)
-    notes = doubtful_interfaces(pde, resolved)
+    check_places(pde, resolved)
+    pde, added = with_outlets(pde, resolved, read_flow(pde))
+    notes = added + check_counts(pde, resolved) + doubtful_interfaces(pde, resolved)
     problem = _on_grid(pde, resolved, grid)
-    return replace(problem, notes=(*notes, *problem.notes)) if isinstance(problem, Problem) else problem
+    return replace(problem, notes=(*notes, *problem.notes))
 
 
 def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | SpectralFlow:
@@ -275,7 +279,8 @@ def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:
     >>> print(solvers.explain(heat, Box(x=(0, 1), t=(0, 1))).splitlines()[1])
     d/dt u = L + N,   L = 0.1 u.xx,   N = -u*u.x
     """
-    return compile(pde, domain, grid=grid).explain()
+    problem = compile(pde, domain, grid=grid)
+    return "\n".join([problem.explain(), *(f"note: {sentence}" for sentence in problem.notes)])
 
 
 # What can be said before anything is compiled -------------------------------------------------------------------------
@@ -295,8 +300,9 @@ def _axes(
     fields = [u for u in pde.fields if names is None or u.field_name in names]
     box = domain.space
     if not isinstance(box, Box) or box.dim > 3:
+        what = "has no space" if box is None else f"is {shape_name(box)}"
         raise ValueError(
-            f"solvers.solve needs a Box of one to three dimensions; the domain is {domain!r}. Use pinn.solve, which takes any "
+            f"solvers.solve needs a Box of one to three dimensions; the space here {what}. Use pinn.solve, which takes any "
             "shape; of flows (u, v, p) solvers.solve takes a box less obstacles, Rectangle(...) - Disk(...), too."
         )
     conditions = [c for c in pde.conditions if isinstance(c, PeriodicCondition)]

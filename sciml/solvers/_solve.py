@@ -86,10 +86,11 @@ def solve(
     problem = compile(pde, domain, grid=grid)
     _check_used(problem, {"method": method, "initial": initial, "save_at": save_at, "steps": steps})
     if isinstance(problem, SpectralFlow):
-        return solve_spectral(problem, parameter_values(pde, parameters), rtol, throw)
+        return _noted(solve_spectral(problem, parameter_values(pde, parameters), rtol, throw), problem, pde)
     if isinstance(problem, FlowProblem):
         times = None if pde.time is None else _times(save_at, problem.domain)
-        return solve_flow(problem, times, parameter_values(pde, parameters), steps, progress, throw)
+        solution = solve_flow(problem, times, parameter_values(pde, parameters), steps, progress, throw)
+        return _noted(solution, problem, pde)
     if problem.pde.time is None:
         return _steady(problem, automatic, parameters, rtol, clock, throw)
     stepper = method or problem.discrete.stepper
@@ -140,6 +141,12 @@ class _Steady:
             here = np.asarray(self.final.derivatives((0,) * len(axes), points[some]))
         there = other.values.reshape(len(other.values), -1).T[some]
         return float(np.max(np.abs(here - there)) / (np.max(np.abs(self.values)) or 1.0))
+
+
+def _noted(solution: Solution, problem: Any, pde: PDE) -> Solution:
+    """With what is doubtful about the statement, and the statement as it was made."""
+    solution.notes, solution.pde = (*problem.notes, *solution.notes), pde
+    return solution
 
 
 def _steady(

@@ -21,10 +21,11 @@ from .._evaluate import evaluator
 from .._jumps import jumps_along
 from ..geometry import Domain
 from ..pde import PDE, Opaque, lower
-from ._bounded import Wall, along, wall_at
+from ._bounded import along
 from ._conservation import Conservation, Diffusion
 from ._discrete import AbstractDiscrete, Lowered
 from ._riemann import HLLC, Rusanov, ideal_gas
+from ._walls import Wall, wall_at
 from .spatial import GHOSTS, CellAxis
 from .stepping import SSPRK3, AbstractStepper, Implicit5, Linear
 
@@ -363,6 +364,7 @@ def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...]
                 rows.append(None)
                 continue
             ends = [wall_at(pde, domain, state, f"{name}_{end}") for end in ("min", "max")]
+            ends = [Wall(0.0, 1.0, w.value) if w.free else w for w in ends]  # what leaves is the same on both sides
             rows.append(tuple((w, down([w.value])) for w in ends))
         walls.append(tuple(rows))
     per_axis = [[row[a] for row in system.advection] for a in range(len(names))]

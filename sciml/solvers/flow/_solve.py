@@ -15,17 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._flow import Flow
+from ..._outlets import as_neumann
 from ..._precision import float64, is_traced
 from ..._programs import Program
-from ...geometry import Boolean, Box, Domain
+from ...geometry import Boolean, Box, Domain, shape_name
 from ...pde import PDE, Dirichlet, Initial, Observed, lower
 from ...pde import Periodic as PeriodicCondition
 from ...solution import Parameter, Solution
-from .._bounded import Wall, wall_at
 from .._calls import as_times, at_boundary, check_finite, compiled, parameter_values
 from .._grid import GridFinal
 from .._march import MOST_STEPS, repeated
 from .._system import State
+from .._walls import Wall, wall_at
 from ..spatial import AbstractAxis, PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
 from ._pressure import pinned
@@ -51,6 +52,7 @@ class FlowProblem:
     flow: Flow
     discrete: Staggered
     factor: Any
+    notes: tuple[str, ...] = ()  # what is doubtful about the statement
 
     def __repr__(self) -> str:
         d = self.discrete
@@ -200,7 +202,17 @@ class FlowProblem:
 def compile_flow(pde: PDE, domain: Domain, flow: Flow, grid: Any = None) -> FlowProblem:
     """Cells, boundary values and obstacles; nothing is integrated."""
     with float64():
-        return _compiled(pde, domain, flow, grid)
+        return _compiled(as_neumann(pde, domain, flow), domain, flow, grid)
+
+
+def _wall(pde: PDE, domain: Domain, state: State, part: str) -> Wall:
+    wall = wall_at(pde, domain, state, part)
+    if wall.free:
+        raise ValueError(
+            f"No boundary condition for {state.field} on {part}: a flow needs one for each velocity on every wall, inlet and "
+            "outlet."
+        )
+    return wall
 
 
 def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
@@ -216,7 +228,7 @@ def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
     wraps = [any(p.covers(pde[flow.velocities[0]], x) for p in periodic) for x in pde.space]
     found: list[list[Any]] = [
         [
-            None if wrap else tuple(wall_at(pde, domain, s, f"{name}_{end}") for end in ("min", "max"))
+            None if wrap else tuple(_wall(pde, domain, s, f"{name}_{end}") for end in ("min", "max"))
             for name, wrap in zip(names, wraps, strict=True)
         ]
         for s in states
@@ -430,7 +442,8 @@ def _mesh(line: tuple[FlowAxis, ...], a: int, fixed: Mapping[int, float] | None 
 
 def _box(domain: Domain, names: tuple[str, ...]) -> tuple[list[tuple[float, float]], Any]:
     """The bounds along each axis, and (lower, upper) corners of what is cut out, or None."""
-    space, cut = domain.space, None
+    space: Any = domain.space
+    cut = None
     if isinstance(space, Boolean) and space.operation == "difference":
         cut = (np.asarray(space.second.lower), np.asarray(space.second.upper))
         space = space.first
@@ -438,7 +451,11 @@ def _box(domain: Domain, names: tuple[str, ...]) -> tuple[list[tuple[float, floa
             cut = (np.minimum(cut[0], space.second.lower), np.maximum(cut[1], space.second.upper))
             space = space.first
     if not isinstance(space, Box):
-        raise ValueError(f"A flow needs a box, or a box less obstacles (Rectangle - Disk); the domain is {domain!r}.")
+        raise ValueError(
+            f"A flow needs a box, or a box less obstacles such as Rectangle(...) - Disk(...); the space here is "
+            f"{shape_name(space)}. A step is an obstacle as well: Rectangle((0, 0), (4, 2)) - Rectangle((0, 1), (2, 2), "
+            "name='step'), whose other sides are x_min, x_max, y_min and y_max. pinn.solve takes any shape."
+        )
     bounds = dict(zip(space.names, zip(space.lower, space.upper, strict=True), strict=True))
     place = [list(space.names).index(n) for n in names]
     if cut is not None:

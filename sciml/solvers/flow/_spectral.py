@@ -47,6 +47,7 @@ class SpectralFlow:
     force: Any
     nu: Any
     factor: Any
+    notes: tuple[str, ...] = ()  # what is doubtful about the statement
 
     def __repr__(self) -> str:
         axes = ", ".join(

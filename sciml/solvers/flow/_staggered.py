@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._bounded import Wall, along
+from .._bounded import along
 from .._volumes import mirror
+from .._walls import Wall
 from ..spatial import matrix_between
 
 Velocity = tuple[Any, ...]  # one array for each component: faces along its own axis, cells along the others

@@ -37,6 +37,10 @@ class AbstractAxis(abc.ABC):
     def differentiate(self, u: Any, order: int, axis: int) -> Any:
         """The derivative of values along `axis`."""
 
+    def beyond(self, side: int) -> np.ndarray:
+        """The weights `(n,)` of the values inside that give the one at the lower (-1) or upper (1) end."""
+        raise NotImplementedError(f"{self.kind} points have no end of their own.")
+
     @abc.abstractmethod
     def refined(self, u: Any, factor: int, axis: int) -> Any:
         """Values on the grid that `weights` refers to."""
@@ -143,6 +147,12 @@ class ChebyshevAxis(AbstractCollocated):
     def tail(self, u: Any) -> float:
         """The largest Chebyshev coefficient in the upper third, relative to the largest."""
         return _upper_third(np.abs(np.asarray(dct(u, type=1, axis=-1))))
+
+    def beyond(self, side: int) -> np.ndarray:
+        """Of the polynomial through all points inside."""
+        theta = np.pi * np.arange(1, self.n - 1) / (self.n - 1)
+        raw = (-1.0) ** np.arange(self.n - 2) * np.sin(theta) ** 2 / (self.points[-1 if side > 0 else 0] - self.points[1:-1])
+        return np.concatenate([[0.0], raw / raw.sum(), [0.0]])
 
     @property
     def barycentric(self) -> np.ndarray:

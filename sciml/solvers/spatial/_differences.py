@@ -79,6 +79,13 @@ class DifferenceAxis(AbstractAxis):
         high = u[..., n - last.shape[1] :] @ jnp.asarray(last.T)
         return jnp.moveaxis(jnp.concatenate([low, middle, high], axis=-1), -1, axis)
 
+    def beyond(self, side: int) -> np.ndarray:
+        """Of the polynomial through as many points as give the order of the differences, and one more."""
+        count = min(self.order + 1, self.n - 2)
+        weights = np.zeros(self.n)
+        weights[1 : 1 + count] = stencil(np.arange(1, 1 + count), 0)
+        return weights[::-1] if side > 0 else weights
+
     def refined(self, u: Any, factor: int, axis: int) -> Any:
         return u
 

@@ -1,0 +1,186 @@
+"""What holds at a wall: conditions in other words, fields that take none, outlets of flows."""
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from sciml import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Disk,
+    Initial,
+    Neumann,
+    Polygon,
+    Rectangle,
+    Robin,
+    coordinates,
+    fields,
+    laplacian,
+    normal,
+    solvers,
+)
+from sciml._flow import read_flow
+from sciml._outlets import as_neumann, with_outlets
+from sciml._validate import resolve_domain
+from sciml._walls import Wall, read_wall
+
+x, y, t = coordinates("x y t")
+u, w = fields("u w", x, t)
+v, m = fields("v m", x)
+a, b, p = fields("a b p", x, y)
+strip, line = Box(x=(0, 1), t=(0, 1)), Box(x=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("said", "side", "meant"),
+    [
+        (v.x + 5e4, -1, Wall(0, 1, 5e4)),  # heating of the lower end
+        (v.x + 5e4, 1, Wall(0, 1, -5e4)),
+        (2 * v - sp.sin(x), 1, Wall(1, 0, sp.sin(x) / 2)),
+        (1e-14 * v.x - 3e-5, 1, Wall(0, 1, 3e9)),
+        (2 * v.x + 3 * (v - 1), -1, Wall(3, -2, 3)),
+        (normal(x) * v.x + v, -1, Wall(1, 1, 0)),
+        (sp.Eq(v.x, 100 - v), 1, Wall(1, 1, 100)),
+        (v**2 - 1, 1, None),
+        (v.xx, 1, None),
+    ],
+)
+def test_conditions_in_other_words(said, side, meant):
+    pde = PDE(v.xx + 1)
+    found = read_wall(Condition(said, on="x_max"), v, pde, x, side)
+    if meant is None or found is None:
+        assert found is meant
+        return
+    for name in ("alpha", "beta", "value"):
+        gap = sp.simplify(getattr(found, name) - getattr(meant, name))
+        assert abs(float(gap)) < 1e-9 * (1 + abs(float(getattr(meant, name).subs(x, 1) if name == "value" and
+                                                   isinstance(meant.value, sp.Expr) else getattr(meant, name))))  # fmt: skip
+
+
+def test_a_condition_in_other_words_is_solved():
+    found = solvers.solve(PDE(v.xx + 1, Condition(normal(x) * v.x + v)), line, progress=False)
+    meant = solvers.solve(PDE(v.xx + 1, Robin(v, 1, 1, 0)), line, progress=False)
+    s = np.linspace(0, 1, 7)
+    np.testing.assert_allclose(found.v(s), meant.v(s), atol=1e-13)
+    np.testing.assert_allclose(meant.v(s), (1 + s - s**2) / 2, atol=1e-10)
+
+
+MEMORY = PDE(
+    u.t + u.x, w.t - u, Initial((u, w), (sp.sin(3 * x), 0)), Dirichlet(u, -sp.sin(3 * t), on="x_min")
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("grid", "close"), [(20, 1e-7), (solvers.Differences(60, 4), 1e-4)], ids=["chebyshev", "differences"]
+)
+def test_nothing_is_wanted_where_a_field_leaves_nor_of_one_without_slopes(grid, close):
+    found = solvers.solve(MEMORY, strip, grid=grid, save_at=[0, 0.5, 1], progress=False)
+    s = np.linspace(0, 1, 9)
+    assert np.abs(found.u(s, 1.0) - np.sin(3 * (s - 1))).max() < close
+    assert np.abs(found.w(s, 1.0) - (np.cos(3 * (s - 1)) - np.cos(3 * s)) / 3).max() < close
+    assert found.notes == ()
+
+
+def test_a_storage_column_by_cells():
+    """Thermal storage with a sine inlet (py-pde #557): ahead of the front nothing has changed."""
+    column = PDE(
+        u.t + u.x - (w - u), w.t - (w - u), Initial((u, w), 1), Dirichlet(u, sp.sin(t), on="x_min")
+    )  # fmt: skip
+    found = solvers.solve(column, Box(x=(0, 4), t=(0, 1)), grid=solvers.Volumes(120), save_at=[0, 1], progress=False)
+    assert abs(found.u(3.0, 1.0) - 1) < 1e-6 and abs(found.w(3.0, 1.0) - 1) < 1e-6
+    assert abs(found.u(0.85, 1.0) - (1 - np.exp(-1))) < 0.1  # just behind the front
+
+
+def test_one_too_many_is_a_note():
+    pde = PDE(*MEMORY.equations, *MEMORY.conditions, Neumann(u, 0, on="x_max"))
+    with pytest.warns(UserWarning, match="One condition for u on x_max"):
+        problem = solvers.compile(pde, strip, grid=12)
+    assert "u leaves there" in problem.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("items", "on", "kind", "message"),
+    [
+        ((v.xxxx + 1, Dirichlet(v, 0), Neumann(v, 0)), line, NotImplementedError, "order 4 of v along x, which take two"),
+        ((v.xxxx + 1, Dirichlet(v, 0)), line, ValueError, "One boundary condition for v on x_min, x_max, where two"),
+        ((u.t - u.xx, Initial(u, 0), Condition(u.x + u**2)), strip, ValueError, r"says .* = 0 on x_min\. On a grid"),
+        (
+            (u.t - u.xx, Initial(u, 0), Dirichlet(u, 0), Dirichlet(u, 1, on={"x": 0.5}, name="mid")),
+            strip,
+            ValueError,
+            "'mid' holds at x = 0.5, a point inside",
+        ),
+        ((u.t + u.x, Initial(u, 0)), strip, ValueError, "No boundary condition for u on x_min: the equations carry"),
+        ((u.t - u.xx, Initial(u, 0), Dirichlet(u, 0, on="t_max")), strip, ValueError, "'dirichlet u on t_max': .* tau"),
+        ((v.xx, Dirichlet(v, 0, on="x_min"), Neumann(v, 0, on="x_min")), line, ValueError, "both hold for v on x_min"),
+    ],
+)
+def test_messages(items, on, kind, message):
+    with pytest.raises(kind, match=message):
+        solvers.compile(PDE(*items), on, grid=16)
+
+
+# Outlets --------------------------------------------------------------------------------------------------------------
+
+CHANNEL = Rectangle((0, 0), (2.2, 0.41)) - Disk((0.2, 0.2), 0.05, name="cylinder")
+EQUATIONS = (
+    a * a.x + b * a.y + p.x - 0.05 * laplacian(a),
+    a * b.x + b * b.y + p.y - 0.05 * laplacian(b),
+    a.x + b.y,
+)
+WALLS = (
+    Dirichlet((a, b), (4 * y * (0.41 - y) / 0.41**2, 0), on="x_min"),
+    Dirichlet((a, b), 0, on=("y_min", "y_max", "cylinder")),
+)
+OUTLETS = {
+    "stress": (Condition(0.05 * a.x - p, on="x_max", name="open outlet"), Neumann(b, 0, on="x_max")),
+    "both": (Dirichlet(p, 0, on="x_max"), Neumann((a, b), 0, on="x_max")),
+    "pressure": (Dirichlet(p, 0, on="x_max"),),
+}
+
+
+def read(outlet):
+    """As the flow solver sees it: what holds at the outlet."""
+    pde = PDE(*EQUATIONS, *WALLS, *OUTLETS[outlet])
+    domain = resolve_domain(pde, CHANNEL)
+    flow = read_flow(pde)
+    assert flow is not None
+    pde, notes = with_outlets(pde, domain, flow)
+    there = [c for c in as_neumann(pde, domain, flow).conditions if c.on == "x_max"]
+    return {(type(c).__name__, c.field.field_name, c.value) for c in there}, notes
+
+
+def test_an_outlet_is_read_alike_in_all_words():
+    natural = {("Neumann", "a", 0), ("Neumann", "b", 0), ("Dirichlet", "p", 0)}
+    assert read("stress") == (natural, ()) and read("both") == (natural, ())
+    found, notes = read("pressure")
+    assert found == natural and "prescribed alone on x_max" in notes[0]
+
+
+def test_a_stress_that_is_no_outlet_is_not_taken_for_one():
+    pde = PDE(*EQUATIONS, *WALLS, Condition(0.1 * a.x - p, on="x_max"), Neumann(b, 0, on="x_max"))
+    with pytest.raises(ValueError, match="says .* = 0 on x_max"):
+        solvers.compile(pde, CHANNEL, grid=16)
+
+
+def test_a_step_drawn_as_a_polygon_is_told_how_to_say_it():
+    step = Polygon([(0, 0), (4, 0), (4, 2), (2, 2), (2, 1), (0, 1)])
+    walls = Dirichlet((a, b), 0, on=tuple(f"edge_{i}" for i in (0, 2, 3, 4, 5)))
+    with pytest.raises(ValueError, match=r"Polygon .* Rectangle\(\(0, 0\), \(4, 2\)\) - Rectangle"):
+        solvers.compile(PDE(*EQUATIONS, walls, Dirichlet(p, 0, on="edge_1")), step)
+
+
+@pytest.mark.slow
+def test_the_channel_of_the_readme():
+    found = solvers.solve(
+        PDE(*EQUATIONS, *WALLS, *OUTLETS["stress"]), CHANNEL, grid={"x": 64, "y": 32}, progress=False
+    )  # fmt: skip
+    s = np.linspace(0, 0.41, 401)
+    inflow, outflow = (np.trapezoid(found.a(x=q, y=s), s) for q in (0.0, 2.2))
+    assert abs(inflow - 2 / 3 * 0.41) < 2e-3 and abs(outflow - inflow) < 2e-3
+    drag, lift = found.stats["force"]
+    assert drag > 0 and abs(lift) < 0.1 * drag
+    # The outlet is far behind the cylinder: the parabola again, at zero pressure.
+    assert abs(found.a(2.2, 0.205) - 1) < 0.01 and abs(found.p(2.2, 0.205)) < 0.02 * abs(found.p(0.0, 0.205))
