@@ -77,3 +77,21 @@ def read_wall(condition: Any, u: Any, pde: PDE, x: Coordinate, side: int) -> Wal
     if alpha == 0:
         return Wall(alpha, sp.Integer(1), -rest / beta)
     return Wall(alpha, beta, -rest)
+
+
+def with_values(pde: PDE) -> PDE:
+    """The problem with every `Condition` that only says what a field is, `Condition(u - sin(t))`, as `Dirichlet`."""
+    conditions = [_as_value(c, pde) for c in pde.conditions]
+    if all(new is old for new, old in zip(conditions, pde.conditions, strict=True)):
+        return pde
+    return PDE(*pde.equations, *conditions, name=pde.name, fields=pde.fields)
+
+
+def _as_value(c: Any, pde: PDE) -> Any:
+    if not isinstance(c, Condition) or len(c.fields) != 1 or leaves(c.residual) != set(c.fields):
+        return c
+    (u,) = c.fields
+    if c.residual.atoms(NormalComponent) or not pde.space or not sp.expand(c.residual.diff(u)).is_number:
+        return c
+    wall = read_wall(c, u, pde, pde.space[0], 1)
+    return c if wall is None else Dirichlet(u, wall.value, on=c.on, name=c.name)

@@ -18,6 +18,7 @@ from .._outlets import with_outlets
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
 from .._sizes import check_size
 from .._validate import placed, resolve_domain, validate
+from .._walls import with_values
 from ..derivatives import Laplacian, terms_of
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
@@ -231,7 +232,7 @@ def compile(
     pde, added = with_outlets(pde, resolved, read_flow(pde))
     refuse_interfaces(pde, resolved)
     notes = added + validate(pde, resolved) + doubtful_interfaces(pde, resolved)
-    real = pde.real()
+    real = with_values(pde.real())
     with float64():
         exactness = decide(real, resolved, exact=exact)
         order = _columns(real, resolved)

@@ -24,7 +24,10 @@ from sciml import (
 from sciml._flow import read_flow
 from sciml._outlets import as_neumann, with_outlets
 from sciml._validate import resolve_domain
-from sciml._walls import Wall, read_wall
+from sciml._walls import Wall, read_wall, with_values
+from sciml.solvers._system import State
+from sciml.solvers.flow._outline import outline, wall_of
+from sciml.solvers.spatial import ChebyshevAxis, DifferenceAxis
 
 x, y, t = coordinates("x y t")
 u, w = fields("u w", x, t)
@@ -53,10 +56,14 @@ def test_conditions_in_other_words(said, side, meant):
     if meant is None or found is None:
         assert found is meant
         return
-    for name in ("alpha", "beta", "value"):
-        gap = sp.simplify(getattr(found, name) - getattr(meant, name))
-        assert abs(float(gap)) < 1e-9 * (1 + abs(float(getattr(meant, name).subs(x, 1) if name == "value" and
-                                                   isinstance(meant.value, sp.Expr) else getattr(meant, name))))  # fmt: skip
+    for mine, theirs in ((found.alpha, meant.alpha), (found.beta, meant.beta), (found.value, meant.value)):
+        assert sp.Abs(mine - theirs).subs(x, 0.7) <= 1e-9 * (1 + sp.Abs(sp.sympify(theirs).subs(x, 0.7)))
+
+
+def test_networks_hold_a_value_in_other_words_exactly():
+    pde = PDE(u.t - u.xx, Initial(u, 0), Condition(2 * u - t, on="x_min", name="left"), Condition(u.x + u, on="x_max"))
+    left, right = with_values(pde).conditions[1:]
+    assert left == Dirichlet(u, t / 2, on="x_min", name="left") and right is pde.conditions[2]
 
 
 def test_a_condition_in_other_words_is_solved():
@@ -72,14 +79,20 @@ MEMORY = PDE(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("grid", "close"), [(20, 1e-7), (solvers.Differences(60, 4), 1e-4)], ids=["chebyshev", "differences"]
-)
-def test_nothing_is_wanted_where_a_field_leaves_nor_of_one_without_slopes(grid, close):
-    found = solvers.solve(MEMORY, strip, grid=grid, save_at=[0, 0.5, 1], progress=False)
+@pytest.mark.parametrize("axis", [ChebyshevAxis(0.0, 2.0, 9), DifferenceAxis(0.0, 2.0, 12, 4)], ids=lambda a: a.kind)
+def test_values_where_nothing_is_wanted_are_those_of_a_polynomial_through_the_points_inside(axis):
+    z = axis.points
+    for side, end in ((-1, 0.0), (1, 2.0)):
+        weights = axis.beyond(side)
+        assert weights[0] == weights[-1] == 0
+        assert abs(weights @ (z**4 - 3 * z + 1) - (end**4 - 3 * end + 1)) < 1e-11
+
+
+def test_nothing_is_wanted_where_a_field_leaves_nor_of_one_without_slopes():
+    found = solvers.solve(MEMORY, strip, grid=20, save_at=[0, 0.5, 1], progress=False)
     s = np.linspace(0, 1, 9)
-    assert np.abs(found.u(s, 1.0) - np.sin(3 * (s - 1))).max() < close
-    assert np.abs(found.w(s, 1.0) - (np.cos(3 * (s - 1)) - np.cos(3 * s)) / 3).max() < close
+    assert np.abs(found.u(s, 1.0) - np.sin(3 * (s - 1))).max() < 1e-7
+    assert np.abs(found.w(s, 1.0) - (np.cos(3 * (s - 1)) - np.cos(3 * s)) / 3).max() < 1e-7
     assert found.notes == ()
 
 
@@ -165,11 +178,31 @@ def test_a_stress_that_is_no_outlet_is_not_taken_for_one():
         solvers.compile(pde, CHANNEL, grid=16)
 
 
-def test_a_step_drawn_as_a_polygon_is_told_how_to_say_it():
-    step = Polygon([(0, 0), (4, 0), (4, 2), (2, 2), (2, 1), (0, 1)])
-    walls = Dirichlet((a, b), 0, on=tuple(f"edge_{i}" for i in (0, 2, 3, 4, 5)))
-    with pytest.raises(ValueError, match=r"Polygon .* Rectangle\(\(0, 0\), \(4, 2\)\) - Rectangle"):
-        solvers.compile(PDE(*EQUATIONS, walls, Dirichlet(p, 0, on="edge_1")), step)
+STEP = Polygon([(0, 0), (4, 0), (4, 2), (2, 2), (2, 1), (0, 1)])
+
+
+def test_a_step_drawn_as_a_polygon_is_a_box_less_a_corner():
+    walls = Dirichlet((a, b), 0, on=tuple(f"edge_{i}" for i in (0, 2, 3, 4)))
+    pde = PDE(*EQUATIONS, walls, Dirichlet(a, 4 * y * (1 - y), on="edge_5"), Dirichlet(b, 0, on="edge_5"))
+    domain = resolve_domain(pde, STEP)
+    found = outline(domain, pde)
+    assert found.bounds == {"x": (0, 4), "y": (0, 2)} and np.array_equal(found.cut, [[0, 1], [2, 2]])
+    assert found.outer == {"edge_0", "edge_1", "edge_2", "edge_5"}
+    inlet = wall_of(pde, domain, State("a"), "x_min", found)
+    assert inlet.alpha == 1 and [float(inlet.value.subs(y, q)) for q in (0.5, 1.5)] == [1.0, 0.0]
+
+
+def test_a_polygon_with_slanted_sides_is_no_box():
+    slanted = Polygon([(0, 0), (4, 0), (4, 2), (1, 2)])
+    with pytest.raises(ValueError, match=r"Polygon with all sides along the axes; the space here is a Polygon"):
+        solvers.compile(PDE(*EQUATIONS, Dirichlet((a, b), 0)), slanted)
+
+
+def test_an_obstacle_that_is_not_at_rest():
+    slip = Neumann(a, 0, on="cylinder"), Dirichlet(b, 0, on="cylinder")
+    walls = Dirichlet((a, b), 0, on=("x_min", "y_min", "y_max"))
+    with pytest.raises(NotImplementedError, match="obstacles are at rest so far"):
+        solvers.compile(PDE(*EQUATIONS, *slip, walls, *OUTLETS["both"]), CHANNEL, grid=16)
 
 
 @pytest.mark.slow

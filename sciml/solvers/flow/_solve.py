@@ -18,17 +18,18 @@ from ..._flow import Flow
 from ..._outlets import as_neumann
 from ..._precision import float64, is_traced
 from ..._programs import Program
-from ...geometry import Boolean, Box, Domain, shape_name
-from ...pde import PDE, Dirichlet, Initial, Observed, lower
+from ...geometry import Domain
+from ...pde import PDE, Dirichlet, Initial, Neumann, Observed, Robin, lower
 from ...pde import Periodic as PeriodicCondition
 from ...solution import Parameter, Solution
 from .._calls import as_times, at_boundary, check_finite, compiled, parameter_values
 from .._grid import GridFinal
 from .._march import MOST_STEPS, repeated
 from .._system import State
-from .._walls import Wall, wall_at
+from .._walls import Wall
 from ..spatial import AbstractAxis, PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
+from ._outline import outline, wall_of
 from ._pressure import pinned
 from ._staggered import FlowAxis, Side, Staggered, between, from_vertices, poisson_basis
 from ._steady import settle
@@ -205,20 +206,10 @@ def compile_flow(pde: PDE, domain: Domain, flow: Flow, grid: Any = None) -> Flow
         return _compiled(as_neumann(pde, domain, flow), domain, flow, grid)
 
 
-def _wall(pde: PDE, domain: Domain, state: State, part: str) -> Wall:
-    wall = wall_at(pde, domain, state, part)
-    if wall.free:
-        raise ValueError(
-            f"No boundary condition for {state.field} on {part}: a flow needs one for each velocity on every wall, inlet and "
-            "outlet."
-        )
-    return wall
-
-
 def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
     names = tuple(c.name for c in pde.space)
-    box, obstacle = _box(domain, names)
-    bounds = dict(zip(names, box, strict=True))
+    shape = outline(domain, pde)
+    bounds, obstacle = shape.bounds, shape.cut
     cells = _cells(grid, names, bounds)
     for c in pde.conditions:
         if isinstance(c, Observed):
@@ -228,7 +219,7 @@ def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
     wraps = [any(p.covers(pde[flow.velocities[0]], x) for p in periodic) for x in pde.space]
     found: list[list[Any]] = [
         [
-            None if wrap else tuple(_wall(pde, domain, s, f"{name}_{end}") for end in ("min", "max"))
+            None if wrap else tuple(wall_of(pde, domain, s, f"{name}_{end}", shape) for end in ("min", "max"))
             for name, wrap in zip(names, wraps, strict=True)
         ]
         for s in states
@@ -285,7 +276,7 @@ def _compiled(pde: PDE, domain: Domain, flow: Flow, grid: Any) -> FlowProblem:
         _check_flux(pde, found, names, bounds, start, values)
     _check_pressure(pde, flow)
     if obstacle is not None:
-        _check_at_rest(pde, flow, box, names)
+        _check_at_rest(pde, flow, shape.outer)
         discrete = with_surface(discrete, domain.space)
     return FlowProblem(pde, domain, flow, discrete, lambda values: factor(dict(values))[0])
 
@@ -440,29 +431,6 @@ def _mesh(line: tuple[FlowAxis, ...], a: int, fixed: Mapping[int, float] | None 
     return [m.squeeze(tuple(fixed)) for m in mesh] if fixed else list(mesh)
 
 
-def _box(domain: Domain, names: tuple[str, ...]) -> tuple[list[tuple[float, float]], Any]:
-    """The bounds along each axis, and (lower, upper) corners of what is cut out, or None."""
-    space: Any = domain.space
-    cut = None
-    if isinstance(space, Boolean) and space.operation == "difference":
-        cut = (np.asarray(space.second.lower), np.asarray(space.second.upper))
-        space = space.first
-        while isinstance(space, Boolean) and space.operation == "difference":
-            cut = (np.minimum(cut[0], space.second.lower), np.maximum(cut[1], space.second.upper))
-            space = space.first
-    if not isinstance(space, Box):
-        raise ValueError(
-            f"A flow needs a box, or a box less obstacles such as Rectangle(...) - Disk(...); the space here is "
-            f"{shape_name(space)}. A step is an obstacle as well: Rectangle((0, 0), (4, 2)) - Rectangle((0, 1), (2, 2), "
-            "name='step'), whose other sides are x_min, x_max, y_min and y_max. pinn.solve takes any shape."
-        )
-    bounds = dict(zip(space.names, zip(space.lower, space.upper, strict=True), strict=True))
-    place = [list(space.names).index(n) for n in names]
-    if cut is not None:
-        cut = tuple(np.asarray(c, float)[place] for c in cut)
-    return [(float(bounds[n][0]), float(bounds[n][1])) for n in names], cut
-
-
 def _cells(grid: Any, names: tuple[str, ...], bounds: Mapping[str, tuple[float, float]]) -> dict[str, int]:
     if grid is None:
         shortest = min(b - a for a, b in bounds.values())
@@ -515,15 +483,16 @@ def _check_pressure(pde: PDE, flow: Flow) -> None:
             )
 
 
-def _check_at_rest(pde: PDE, flow: Flow, box: Any, names: tuple[str, ...]) -> None:
+def _check_at_rest(pde: PDE, flow: Flow, outer: set[str]) -> None:
     """Obstacles must be held at rest."""
-    outer = {f"{n}_{e}" for n in names for e in ("min", "max")}
     for name in flow.velocities:
         for c in pde.conditions:
-            if not isinstance(c, Dirichlet) or c.field.field_name != name:
+            if not isinstance(c, Dirichlet | Neumann | Robin) or c.field.field_name != name:
                 continue
             parts = (c.on,) if isinstance(c.on, str) else c.on
             inner = parts is None or (isinstance(parts, tuple) and any(p not in outer for p in parts))
-            if inner and c.value != 0:
-                raise NotImplementedError(f"{c.name!r}: obstacles are at rest so far; the velocity {c.value} came.")
+            if inner and (not isinstance(c, Dirichlet) or c.value != 0):
+                raise NotImplementedError(
+                    f"{c.name!r}: obstacles are at rest so far, Dirichlet({name}, 0); {c.describe()} came."
+                )
 
