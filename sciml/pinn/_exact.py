@@ -135,7 +135,10 @@ def _rough(condition: Any, pde: PDE, domain: Domain) -> str:
         if c not in value.free_symbols:
             continue
         for k in range(min(max(pde.order(u, c), 1), _SMOOTH)):
-            place = find_jump(pde, domain, value.diff(c, k) if k else value, c)
+            part = value.diff(c, k) if k else value
+            if part.has(sp.DiracDelta):
+                return f"its derivative of order {k} along {c.name} is infinite somewhere, which would be lost in the equation"
+            place = find_jump(pde, domain, part, c)
             if place is not None:
                 what = "its value" if k == 0 else f"its derivative of order {k} along {c.name}"
                 where = ", ".join(f"{name} = {at:.6g}" for name, at in place.items())

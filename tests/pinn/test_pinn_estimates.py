@@ -80,6 +80,7 @@ def ringing_beam():
     return pde, Box(x=(0, length), t=(0, 0.1)), exact
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [european_call, ringing_beam])
 def test_a_correction_that_leaves_most_of_the_residual_is_not_believed(case):
     pde, domain, exact = case()

@@ -220,6 +220,7 @@ def kinked(x):
     "value, reason",
     [
         (sp.Heaviside(x - 0.3), "its value jumps at x = 0.3"),
+        (sp.Heaviside(x - sp.Rational(1, 2)), "its value jumps at x = 0.5"),
         (sp.Max(x - 0.3, 0), "its derivative of order 1 along x jumps at x = 0.3"),
         (sciml.function("kinked", kinked)(x), "its derivative of order 1 along x jumps at x = 0.3"),
     ],
