@@ -8,6 +8,7 @@ resumed run repeats an uninterrupted one.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,22 +72,25 @@ def train(
     progress_bar: bool,
     checkpoint: Checkpoint | None,
     patience: int | None = PLATEAU_DRAWS,
+    first_weights: Mapping[str, float] | None = None,
 ) -> Outcome:
     """Minimises the loss of `problem` from `params` until tolerance, plateau, the last method's steps, or `deadline`
-    (a `time.monotonic()`)."""
+    (a `time.monotonic()`). `first_weights`: other weights of blocks while the first of several methods runs."""
     began = time.monotonic()
     objective, p = make_objective(problem, params)
     residuals = jax.jit(lambda p, points: problem._residuals(objective.unravel(p), points))
     gradients = block_gradients(problem, objective) if balancing else None
     movable = {b.name for b in problem.blocks if b.kind != "equation"}
     at = Progress()
-    batch = Batch(_device(collocation.first(problem, points, key=seed)), _scalars(problem.weights))
+    first = {**problem.weights, **(first_weights or {})} if len(methods) > 1 else problem.weights
+    batch = Batch(_device(collocation.first(problem, points, key=seed)), _scalars(first))
     saved = checkpoint.load(problem) if checkpoint else None
-    total_weight = sum(problem.weights.values())
+    total_weight = sum(first.values())
     evaluations, reason, converged = 0, "", False
     state: Any = None
     if saved is not None:
         at, batch = saved.progress, Batch(_device(saved.points), _scalars(saved.weights))
+        total_weight = sum((first if at.method == 0 else problem.weights).values())
     already = at.elapsed
     compiling: float | None = None  # seconds to the first chunk of a method
     bar = progress_bar_of("training", "step", shown=progress_bar, initial=at.step)
@@ -169,6 +173,8 @@ def train(
                 evaluations += int(state.evaluations)
                 p, state = state.p, None
                 at.method, at.method_step = at.method + 1, 0
+                if first_weights and at.method == 1:
+                    batch, total_weight = Batch(batch.points, _scalars(problem.weights)), sum(problem.weights.values())
     except KeyboardInterrupt:
         reason = "Interrupted by the user; the parameters reached so far are returned."
     finally:
@@ -179,6 +185,8 @@ def train(
         if checkpoint:
             checkpoint.save(at, state, batch)
     weights = {k: float(v) for k, v in batch.weights.items()}
+    if first_weights and at.method == 0:
+        weights = dict(problem.weights)
     earlier = [(residual, objective.unravel(jnp.asarray(q))) for residual, q in at.earlier]
     trained = [h["residual"] for h in at.history if "fresh" in h]
     earlier += [(trained[-1], objective.unravel(p))] if trained else []

@@ -31,6 +31,7 @@ from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
 DENSE_BYTES = 2 * 1024**3
+DATA_FIRST = 0.01
 GOOD_ENOUGH = 1e-6
 # Compiling the training of a network takes about so many times what the first step of random waves takes.
 STARTING = 1.0
@@ -130,6 +131,7 @@ def solve(
             seed=seed,
             progress_bar=progress,
             checkpoint=saved,
+            first_weights=_data_first(problem) if method is None and balancing is None else None,
         )
         if "NaN" in outcome.reason and throw:
             raise FloatingPointError(outcome.reason)
@@ -227,6 +229,14 @@ def _features_first(problem: Problem, method: Any, network: Any, saved: Checkpoi
     resumed = saved is not None and saved.path.exists()
     plain = method is None and network is None and problem.precision == np.float64
     return plain and not _has_data(problem) and not problem.exactness.corners and not resumed
+
+
+def _data_first(problem: Problem) -> dict[str, float] | None:
+    """Lower weights of the equations at the start, where they have an unknown coefficient: with it free they hold just as well
+    with fields near zero and a coefficient that grows, and the training would not come back from there to the data."""
+    if not problem.original.free_fields or not any(b.kind == "data" for b in problem.blocks):
+        return None
+    return {b.name: DATA_FIRST * problem.weights[b.name] for b in problem.blocks if b.kind == "equation"}
 
 
 def _has_data(problem: Problem) -> bool:

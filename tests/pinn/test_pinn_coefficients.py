@@ -3,8 +3,25 @@
 import numpy as np
 import pytest
 
-from sciml import PDE, Box, Condition, Dirichlet, Initial, Observed, coordinates, div, field, grad, pinn, solvers
+from sciml import (
+    PDE,
+    Box,
+    Condition,
+    Dirichlet,
+    Initial,
+    Observed,
+    coordinates,
+    div,
+    field,
+    float64,
+    grad,
+    parameter,
+    pinn,
+    solvers,
+)
 from sciml._validate import placed, resolve_domain
+from sciml.pinn._loop import train
+from sciml.pinn._solve import _data_first
 
 x, y, t = coordinates("x y t")
 SPAN = Box(x=(0, 1), t=(0, 1))
@@ -86,3 +103,34 @@ def test_a_coefficient_is_learned():
     solution = pinn.solve(pde, SPAN, max_time=120, tolerance=1e-4, progress=False)
     error = solution.error({"u": lambda x, t: np.exp(-t) * np.sin(np.pi * x), "a": lambda x: 2 + np.sin(np.pi * x)})
     assert error.relative_l2["a"] < 2e-2 and error.relative_l2["u"] < 1e-2
+
+
+def test_data_come_first_where_a_coefficient_is_free():
+    """Otherwise fields near zero and a coefficient that grows without bound satisfy the equation, and it stays there: Heat-Inv
+    of arXiv 2306.08827 ended with a 28 times too large."""
+    problem = pinn.compile(diffusion(), SPAN)
+    first = _data_first(problem)
+    assert first == {"equation": 0.01}
+    still = (pinn.Adam(steps=2, learning_rate=0.0),) * 2
+    with float64():
+        outcome = train(
+            problem, problem.params, still, points=64, collocation=pinn.Fixed(), balancing=None, deadline=np.inf, tolerance=0.0,
+            seed=0, progress_bar=False, checkpoint=None, first_weights=first,
+        )  # fmt: skip
+    losses, points = [row["loss"] for row in outcome.progress.history], problem.sample(64, key=0)
+    np.testing.assert_allclose(losses[0], problem.loss(problem.params, points, problem.weights | first))
+    np.testing.assert_allclose(losses[-1], problem.loss(problem.params, points))
+    assert outcome.weights == problem.weights
+
+
+def test_what_is_known_of_the_start_may_have_unknown_factors():
+    """Final data of the heat equation and the amplitude of its start: a block of its own, with the unknown in it."""
+    u, amplitude = field("u", x, t), parameter("amplitude", initial=1.0)
+    data = Observed(u, {"x": [0.25, 0.5], "t": 1.0}, [0.1, 0.2])
+    problem = pinn.compile(PDE(u.t - u.xx, Initial(u, amplitude * x * (1 - x)), Dirichlet(u, 0), data), SPAN)
+    assert "unknown parameter" in problem.exactness.penalised["initial u"]
+    points, raw = problem.sample(64), {"amplitude": np.array(1.0)}  # 1 + 1
+    more = problem.residuals(problem.params | {"unknowns": raw}, points)["initial u"]
+    less = problem.residuals(problem.params, points)["initial u"]
+    at = points["initial u"].x[:, 0]
+    np.testing.assert_allclose(less - more, at * (1 - at), atol=1e-12)
