@@ -16,20 +16,16 @@ def refuse_interfaces(pde: PDE, domain: Domain) -> None:
         raise ValueError(
             f"Equation {jump.equation!r}: the flux in {text(jump.flux)} jumps at {jump.where} while its field does not. "
             "Differentiating it at points would lose the interface there (the field and the flux are continuous, the slope "
-            f"jumps), and the answer would be that of another problem. {_ways(pde, jump)}"
+            f"jumps), and the answer would be that of another problem. {_ways(jump)}"
         )
 
 
-def _ways(pde: PDE, jump: Jump) -> str:
-    u, x = pde.real().fields[0].field_name, jump.coordinate.name
-    volumes = (
-        "solvers.solve(pde, domain) keeps the flux whole (finite volumes), in a Box"
-        if pde.time is not None
-        else f"Finite volumes keep the flux whole: add a time, solve {u}.t = ... with solvers.solve until it is at rest"
-    )
+def _ways(jump: Jump) -> str:
+    x = jump.coordinate.name
     return (
-        f"{volumes}. Or give each side of a plane {x} = ... its own field, both over one coordinate z in (0, 1) that ends at "
-        "the interface, with Condition for equal values and equal fluxes at z = 1; docs/interfaces.md writes both out."
+        "solvers.solve(pde, domain) keeps the flux whole (finite volumes), in a Box. Or give each side of a plane "
+        f"{x} = ... its own field, both over one coordinate z in (0, 1) that ends at the interface, with Condition for equal "
+        "values and equal fluxes at z = 1; docs/interfaces.md writes both out."
     )
 
 

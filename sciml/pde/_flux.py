@@ -114,7 +114,7 @@ def expand_fluxes(expression: Any) -> Any:
             if jumps(bad) if isinstance(bad, Opaque) else isinstance(bad, _JUMPS) or not leaves(bad):
                 raise ValueError(
                     f"The flux in {node} contains {bad}, which is not smooth: differentiating it at points would "
-                    "lose its jump, and the answer would be wrong at the interface. In time, solvers.solve "
+                    "lose its jump, and the answer would be wrong at the interface. In a Box, solvers.solve "
                     "keeps fluxes whole (finite volumes); otherwise give each side of the interface its own "
                     "field, with Condition for equal values and fluxes: docs/interfaces.md writes both out."
                 )

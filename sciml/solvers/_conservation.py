@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sympy as sp
+from scipy.optimize import linear_sum_assignment
 
 from .._jumps import flux_jumps
 from ..geometry import Domain
 from ..pde import PDE, Coordinate, Field, FluxDerivative, expand_fluxes
-from ._system import State, _linear_in, _readable, expanded, leaves_of, locate
+from ._system import State, _linear_in, _readable, expanded, leaves_of, locate, order_in
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,7 @@ def conservation(pde: PDE) -> Conservation:
     """
     pde = pde.real()
     time = pde.time
-    if time is None:
-        raise ValueError("Finite volumes march in time; this equation has no time coordinate.")
-    late = [u.field_name for u in pde.fields if pde.order(u, time) != 1]
+    late = [] if time is None else [u.field_name for u in pde.fields if pde.order(u, time) != 1]
     if late:
         raise ValueError(
             f"Finite volumes take equations of first order in time for every field; {', '.join(late)} is not. Write it as a "
@@ -86,14 +86,29 @@ def conservation(pde: PDE) -> Conservation:
                 raise ValueError(f"{node} has a flux inside a flux; finite volumes take equations of second order in space.")
             fluxes.setdefault(sp.Dummy(), node)
         expressions[e.name] = expression.xreplace({node: symbol for symbol, node in fluxes.items()})
+    found = [_read(expanded(rate), fluxes, pde) for rate in _rates(expressions, fluxes, pde)]
+    states = tuple(State(u.field_name) for u in pde.fields)
+    diffusion, advection, source = (tuple(part) for part in zip(*found, strict=True))
+    return Conservation(pde, states, diffusion, advection, source)
+
+
+def _rates(expressions: dict[str, Any], fluxes: dict[Any, FluxDerivative], pde: PDE) -> list[Any]:
+    """The rate of change of each field; at rest what has to vanish, the equation with its highest derivative."""
+    time = pde.time
+    if time is None:
+        inside = {symbol: node.flux.diff(node.coordinate) for symbol, node in fluxes.items()}
+        whole = [e.xreplace(inside) for e in expressions.values()]
+        if len(whole) != len(pde.fields):
+            raise ValueError(f"{len(whole)} equations came for {len(pde.fields)} fields; as many of both are needed.")
+        orders = np.array([[order_in(e, u) for u in pde.fields] for e in whole], float)
+        rows, columns = linear_sum_assignment(-orders)
+        given = dict(zip(columns, rows, strict=True))
+        return [list(expressions.values())[given[k]] for k in range(len(pde.fields))]
     rates = {u: sp.Dummy() for u in pde.fields}
     leaves = {u.diff(time): rates[u] for u in pde.fields}
     expressions = {name: expanded(e.xreplace(leaves)) for name, e in expressions.items()}
     matrix, right = _linear_in(expressions, list(rates.values()), [u.field_name for u in pde.fields])
-    found = [_read(expanded(rate), fluxes, pde) for rate in matrix.LUsolve(right)]
-    states = tuple(State(u.field_name) for u in pde.fields)
-    diffusion, advection, source = (tuple(part) for part in zip(*found, strict=True))
-    return Conservation(pde, states, diffusion, advection, source)
+    return list(matrix.LUsolve(right))
 
 
 def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple[Diffusion, ...], tuple[Any, ...], Any]:

@@ -261,12 +261,29 @@ def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: An
             f"grid: {wrong!r}; finite volumes take numbers of cells or Volumes(n) along every axis, and where a coefficient "
             "jumps there is no other way."
         )
-    with float64():
-        spacings = tuple(found[name] for name in names)
-        line = tuple(s.axis(*b, wraps=not w) for s, b, w in zip(spacings, bounds, walled, strict=True))
-        system = conservation(pde)
+    system = conservation(pde)
+
+    def made(found: dict[str, Volumes]) -> Problem:
+        line = tuple(found[name].axis(*b, wraps=not w) for name, b, w in zip(names, bounds, walled, strict=True))
         discrete = compile_volumes(system, domain, names, line)
         return Problem(pde, domain, system, discrete.grid, discrete, dict(found))
+
+    with float64():
+        problem = made(found)
+        breaks = [problem.discrete.breaks(k) for k in range(len(names))]  # type: ignore[attr-defined]
+        better = {name: Volumes(_around(found[name].n, breaks[k], *bounds[k])) for k, name in enumerate(names)}
+        return problem if grid is not None or better == found else made(better)
+
+
+def _around(n: int, breaks: tuple[float, ...], lower: float, upper: float) -> int:
+    """A number of cells, `n` or a few more, whose centres lie best on places where a coefficient jumps: there the solution has
+    its kinks, and is interpolated from centre to centre."""
+
+    def off(cells: int) -> float:
+        places = (np.array(breaks) - lower) / (upper - lower) * cells - 0.5
+        return round(float(np.max(np.abs(places - np.round(places)), initial=0.0)), 6)
+
+    return min(range(n, n + n // 10 + 1), key=off)
 
 
 def explain(pde: PDE, domain: Any, *, grid: Any = None) -> str:

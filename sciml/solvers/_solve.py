@@ -22,8 +22,10 @@ from ._grid import GridFinal
 from ._march import adaptive, begin, fixed, limited
 from ._problem import RESOLVED, Problem, compile
 from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, unresolved
+from ._rest import at_rest
 from ._start import start_of
 from ._steady import check_invertible, has_source, is_linear, solve_steady
+from ._volumes import Volumes
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper
 
@@ -125,6 +127,14 @@ class _Steady:
     good: bool
 
     @property
+    def method(self) -> str:
+        return "Newton's method" if isinstance(self.problem.discrete, Volumes) else "Newton-Krylov"
+
+    @property
+    def kind(self) -> str:
+        return "cells" if isinstance(self.problem.discrete, Volumes) else "points"
+
+    @property
     def tail(self) -> float:
         return self.problem.grid.tail(self.values)
 
@@ -187,6 +197,9 @@ def _attempt(problem: Problem, parameters: Any, rtol: float) -> _Steady:
     with float64():
         discrete, grid = problem.discrete, problem.grid
         constants = discrete.constants(problem.parameters(parameters))
+        if isinstance(discrete, Volumes):
+            values, steps, good = at_rest(discrete, constants)
+            return _Steady(problem, values, steps, good)
         check_invertible(Program(discrete.linear)(constants))
         states = jax.ShapeDtypeStruct((len(problem.system.states), *grid.n), float)
         basis = jax.eval_shape(discrete.forward, states)
@@ -204,15 +217,20 @@ def _attempt(problem: Problem, parameters: Any, rtol: float) -> _Steady:
 def _rested(found: _Steady, parameters: Any, notes: tuple[str, ...], clock: Clock, throw: bool) -> Solution:
     problem, grid, tail = found.problem, found.problem.grid, found.tail
     shape = _shape(problem)
-    result = f"Newton-Krylov converged in {found.steps} steps on {shape} points."
+    result = f"{found.method} converged in {found.steps} steps on {shape} {found.kind}."
     if not found.good:
         advice = "Take a finer grid, or approach the parameters in steps from values where it converges."
-        if is_linear(problem.system):  # type: ignore[arg-type]
+        if isinstance(problem.discrete, Volumes):
+            advice = (
+                "Where no boundary holds a value the solution is known up to a constant at best; otherwise approach the "
+                "parameters in steps, or add a time derivative and integrate until it is at rest."
+            )
+        elif is_linear(problem.system):  # type: ignore[arg-type]
             advice = (
                 "The equation is linear, so its matrix is singular or nearly so on this grid: look at the signs of its terms "
                 "and at the boundary conditions, or take another grid, such as solvers.Differences(200, 2)."
             )
-        result = f"Newton-Krylov did not converge in {found.steps} steps on {shape} points. {advice}"
+        result = f"{found.method} did not converge in {found.steps} steps on {shape} {found.kind}. {advice}"
         if throw:
             raise RuntimeError(f"{result} (throw=False returns the last iterate.)")
     if tail > DOUBTFUL:

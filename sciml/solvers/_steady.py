@@ -18,8 +18,9 @@ import sympy as sp
 from scipy.optimize import linear_sum_assignment
 
 from ..pde import PDE, Opaque, expand_fluxes
+from ..pde._flux import expand_without_check
 from ._newton import newton_krylov
-from ._system import State, System, expanded, leaves_of, split
+from ._system import State, System, expanded, leaves_of, order_in, split
 from .stepping import Linear
 
 MOST_STEPS = 60
@@ -33,7 +34,7 @@ def steady_system(pde: PDE) -> System:
             f"{len(pde.equations)} equations came for {len(pde.fields)} fields; a steady solver needs as many of both."
         )
     expressions = [expanded(expand_fluxes(sp.sympify(e.expression))) for e in pde.equations]
-    orders = np.array([[_order(e, u, pde) for u in pde.fields] for e in expressions], float)
+    orders = np.array([[order_in(e, u) for u in pde.fields] for e in expressions], float)
     rows, columns = linear_sum_assignment(-orders)
     if np.any(orders[rows, columns] < 2):
         bare = [pde.fields[c].field_name for r, c in zip(rows, columns, strict=True) if orders[r, c] < 2]
@@ -43,11 +44,6 @@ def steady_system(pde: PDE) -> System:
         )
     rates = [expressions[rows[list(columns).index(i)]] for i in range(len(pde.fields))]
     return split(pde, tuple(State(u.field_name) for u in pde.fields), rates)
-
-
-def _order(expression: Any, u: Any, pde: PDE) -> int:
-    found = [sum(int(n) for _, n in e.variable_count) for e in expression.atoms(sp.Derivative) if e.expr == u]
-    return max(found, default=0 if expression.has(u) else -1)
 
 
 def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float) -> tuple[Any, Any, Any]:
@@ -65,7 +61,7 @@ def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float) -> tupl
 def has_source(pde: PDE) -> bool:
     """Whether anything in the equations or conditions keeps zero from solving them."""
     pde = pde.real()
-    left = [expand_fluxes(sp.sympify(e.expression)) for e in pde.equations]
+    left = [expand_without_check(sp.sympify(e.expression)) for e in pde.equations]
     left = [e.xreplace(dict.fromkeys(leaves_of(e), sp.Integer(0))) for e in left]
     return any(e != 0 for e in (*left, *(sp.sympify(getattr(c, "value", 0)) for c in pde.conditions)))
 

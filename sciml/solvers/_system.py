@@ -301,6 +301,12 @@ def locate(leaf: Any, pde: PDE) -> tuple[State, Index]:
     return State(u.field_name, order), multi_index(leaf, pde.space)
 
 
+def order_in(expression: Any, u: Any) -> int:
+    """The highest order of a derivative of a field in an expression; -1 where it is not in it."""
+    found = [sum(int(n) for _, n in e.variable_count) for e in expression.atoms(sp.Derivative) if e.expr == u]
+    return max(found, default=0 if expression.has(u) else -1)
+
+
 def leaves_of(expression: Any) -> list[Any]:
     """The derivatives of fields in an expression, and the fields that stand by themselves."""
     found = [n for n in expression.atoms(sp.Derivative) if isinstance(n.expr, Field)]

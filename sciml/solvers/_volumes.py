@@ -77,6 +77,10 @@ class Volumes(AbstractDiscrete):
     riemann: tuple[Any, ...]
     bases: tuple[tuple[Basis, ...], ...]  # [state][axis]; empty where there is no L
 
+    def breaks(self, axis: int) -> tuple[float, ...]:
+        """Where coefficients jump along an axis, as far as that is known."""
+        return tuple({b for found in self.diffusion for d, *_ in found if d.axis == axis for b in d.breaks or ()})
+
     # What a time stepper needs ----------------------------------------------------------------------------------------
 
     def linear(self, constants: Mapping[str, Any]) -> Linear:
@@ -131,7 +135,7 @@ class Volumes(AbstractDiscrete):
         return self.backward(u)
 
     def rate(self, constants: Mapping[str, Any]) -> Any:
-        total, linear = self._total(constants), self.linear(constants)
+        total, linear = self.total(constants), self.linear(constants)
         if not self.spectral:
             return total
         return lambda u, t: self.forward(total(self.backward(u), t)) - linear.apply(u)
@@ -249,7 +253,7 @@ class Volumes(AbstractDiscrete):
         places[axis] = line.lower + line.spacing * np.arange(line.n + 1)
         return dict(zip(self.grid.names, map(jnp.asarray, np.meshgrid(*places, indexing="ij")), strict=True))
 
-    def _total(self, constants: Mapping[str, Any]) -> Any:
+    def total(self, constants: Mapping[str, Any]) -> Any:
         """du/dt in the cells, as a function of (cells, t)."""
         signal, places = self._signal(constants), self.places()
         faces = [self._faces(a) for a in range(self.grid.dim)]
