@@ -279,9 +279,10 @@ def _too_many(
 ) -> list[str]:
     notes, told = [], set()
     for low, high in pairs:
-        most = np.maximum(low.need.most, high.need.most)
+        either = np.minimum(low.need.loose, high.need.loose)
+        most = low.need.most + high.need.most - either
         total = low.given + high.given + inner
-        if np.all(np.minimum(low.need.loose, high.need.loose) > 0) and np.all(total > most):
+        if np.all(either > 0) and np.all(total > most):
             told |= {low.label, high.label}
             notes.append(_superfluous(pde, real, group, [low, high], int(most[0]), int(total[0])))
     alike: dict[tuple[int, int], list[_Side]] = {}

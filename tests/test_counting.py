@@ -22,6 +22,7 @@ from sciml import (
     laplacian,
     parameter,
 )
+from sciml._places import part_of
 from sciml._symbol import linearised, needed
 from sciml._validate import resolve_domain, validate
 
@@ -125,6 +126,8 @@ def test_too_few_are_refused(items, on, message):
         ((*stokes, Dirichlet((a, b), 0)), square),
         ((u.t - u.xx, Observed(u, {"x": [0.2, 0.5], "t": [0.1, 0.2]}, [1, 2])), strip),
         ((u.t - parameter("k", initial=1.0) * u.xx, Initial(u, 0), Dirichlet(u, 0), Neumann(u, 0)), strip),
+        # A moving front s(t), as a field of (x, t) with s.x = 0 (Stefan): its condition stands at one end.
+        ((w.x, u.t - u.xx / w**2 - x * w.t / w * u.x, rest, Dirichlet(u, 0), Condition(w.t + u.x / w, on="x_max")), strip),
         ((u.t + u.x, w.t - w + u, rest, Dirichlet(u, sp.sin(t), on="x_min")), strip),
     ],
 )
@@ -167,3 +170,10 @@ def test_too_many_and_the_wrong_way_are_told(items, on, message):
 def test_places_that_are_none(items, on, message):
     with pytest.raises(ValueError, match=message):
         check(*items, on=on)
+
+
+def test_values_on_every_boundary_leave_out_what_is_periodic():
+    pde = PDE(laplacian(c) + 1, Periodic(x), Dirichlet(c, 0), Neumann(c, 0, on="y_max"))
+    domain = resolve_domain(pde, square)
+    assert part_of(pde.conditions[1], pde, domain).labels == ("y_min", "y_max")
+    assert part_of(pde.conditions[2], pde, domain).labels == ("y_max",)
