@@ -7,9 +7,9 @@ written to the JSON file at once, so that a run goes on where it was stopped.
 A verdict follows from numbers and words alone:
 
     right       the error is below the problem's tolerance; `alarm` where the estimate is ten times larger than that
-    warned      it is not, and the reader is told: no estimate, or one not ten times too small, a note, a warning, a
-                standard error above a tenth of the parameter, `converged` is False, or the run stopped with an error
-                that sciml worded
+    warned      it is not, and the reader is told: an estimate that is not ten times too small or above a tenth, or none
+                (from solvers, which give none: `converged` is False), a note, a warning, a standard error above a tenth
+                of the parameter, or the run stopped with an error that sciml worded
     refused     an error that sciml raised before anything was solved
     WRONG       the error is above the tolerance and nothing says so
     CRASH       an error of JAX, NumPy or SymPy came through
@@ -150,7 +150,8 @@ def one(entry: Entry, road: str, seconds: float, started: float) -> dict[str, An
             row["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             row |= _told(solution)
             row["printed"] = str(solution)
-        row["errors"] = errors(solution, stated.truth)
+        # An estimate is of the L2 norm, and comparable with nothing else.
+        row |= {"errors": errors(solution, stated.truth), "comparable": not callable(stated.truth)}
     except Missing as missing:
         row |= {"skipped": str(missing)}
     except Exception as error:
@@ -202,11 +203,13 @@ def verdict(row: Mapping[str, Any]) -> str:
     if error is not None and error <= row["right"]:
         false = estimate is not None and estimate > 10 * max(row["right"], error)
         return "right, alarm" if false else "right"
-    none_given = estimate is None and row["estimate_reason"] is not None
-    honest = estimate is not None and (error is None and estimate > 0.1 or error is not None and estimate >= error / 10)
     # A standard error above a tenth of the value, or infinite.
     vague = any(e is not None and not e <= 0.1 * abs(value) for value, e in row.get("parameters", {}).values())
-    told = none_given or honest or vague or row["notes"] or row["warnings"] or not row["converged"]
+    told = vague or row["notes"] or row["warnings"]
+    if estimate is None:
+        told = told or row["estimate_reason"] is not None or not row["converged"]
+    else:
+        told = told or estimate > 0.1 or error is not None and estimate >= error / 10
     return "warned" if told else "WRONG"
 
 
@@ -306,7 +309,7 @@ def cell(row: Mapping[str, Any] | None) -> str:
     if row.get("estimate_reason") is not None:
         value = row["estimate"]
         estimate = " / none" if value is None else f" / {value:.1e}"
-        estimate += " (outside)" if value is not None and error and not 0.1 <= value / error <= 10 else ""
+        estimate += " (outside)" if value is not None and error and row["comparable"] and not 0.1 <= value / error <= 10 else ""
     reached = "no truth" if error is None else f"{error:.1e}"
     return f"{reached}{estimate} / {row['seconds']:.0f} s / {row['memory']:.0f} MiB{by_field}"
 
