@@ -35,8 +35,8 @@ def check_expressions(pde: PDE, domain: Domain) -> None:
         if isinstance(condition, Periodic):
             continue
         expression = condition.expression if isinstance(condition, Observed) else condition.residual
-        for x in _places(condition, pde, domain, columns):
-            _require(f"{condition.name!r}", expression, pde, x, equation=False)
+        places = [np.empty((0, len(columns))), *_places(condition, pde, domain, columns)]
+        _require(f"{condition.name!r}", expression, pde, np.concatenate(places), equation=False)
 
 
 def _parts(expression: Any) -> Iterator[Any]:
@@ -175,10 +175,8 @@ def _advice(culprit: Any, equation: bool) -> str:
         )
     base = culprit.args[0] if culprit.args else culprit
     if isinstance(culprit, sp.Pow) and culprit.exp.is_negative:
-        times = f"Multiply the equation by {text(1 / culprit)}, " if equation else "Give the limit by Piecewise, "
-        return (
-            f"It divides by zero there. {times}write sp.sinc(r) for sin(r)/r, or leave the place out of the domain."
-        )
+        how = f"multiply the equation by {text(1 / culprit)}" if equation else "give the limit by Piecewise"
+        return f"It divides by zero there: write sp.sinc(r) for sin(r)/r, {how}, or leave the place out of the domain."
     if isinstance(culprit, sp.Pow) and culprit.exp.is_integer is not True:
         return (
             f"It is a root of a negative number: write the argument so that it is none, for instance sp.Max({text(base)}, 0), "
