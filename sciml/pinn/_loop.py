@@ -163,7 +163,8 @@ def train(
                         reason, converged = "Plateau: fresh residuals no longer fall.", True
                 if relative <= tolerance:
                     reason, converged = f"The residual fell below tolerance={tolerance:g}.", True
-                if at.method + 1 < len(methods) and time.monotonic() > began + FIRST_SHARE * (deadline - began):
+                share = began + FIRST_SHARE * (deadline - began)
+                if at.method + 1 < len(methods) and share < time.monotonic() < deadline - 2 * compiling:
                     break
                 if time.monotonic() > deadline:
                     reason = OUT_OF_TIME
