@@ -51,12 +51,7 @@ def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mappi
         weights = np.full(len(x), 1 / len(x))
     else:
         normals = None
-        if isinstance(space, Box | None) and len(free) <= 3:
-            x, weights = _gauss(solution.domain, free, at)
-            measure = float(np.prod([lengths[i] for i in free if names[i] in space_names]))
-        else:
-            x = solution.domain.sample(n)
-            weights, measure = np.full(len(x), 1 / len(x)), float(space.measure) if space is not None else 1.0
+        x, weights, measure = quadrature(solution.domain, free, at, n)
     for name, value in at.items():
         x[:, names.index(name)] = value
     rest = float(np.prod([lengths[i] for i in free if names[i] not in space_names]))
@@ -65,9 +60,27 @@ def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mappi
     return complex(total) if np.iscomplexobj(total) else float(total)
 
 
-def _gauss(domain: Domain, free: list[int], at: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def quadrature(
+    domain: Domain, free: list[int], at: Mapping[str, float], n: int = 1 << 14, cells: int = 1
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Points of the domain whose coordinates `free` vary, the others being fixed as in `at`; weights that sum to one; and the
+    measure of the part of space that is free. Gauss-Legendre on a box of up to three dimensions (in `cells` times the usual
+    number of cells along each axis), quasi-Monte Carlo with `n` points elsewhere."""
+    space, names = domain.space, domain.names
+    if isinstance(space, Box | None) and len(free) <= 3:
+        x, weights = _gauss(domain, free, at, cells)
+        for name, value in at.items():
+            x[:, names.index(name)] = value
+        inside = space.names if space is not None else ()
+        lengths = domain.upper - domain.lower
+        return x, weights, float(np.prod([lengths[i] for i in free if names[i] in inside]))
+    x = domain.sample(n)
+    return x, np.full(len(x), 1 / len(x)), float(space.measure) if space is not None else 1.0
+
+
+def _gauss(domain: Domain, free: list[int], at: Mapping[str, float], finer: int) -> tuple[np.ndarray, np.ndarray]:
     """Composite Gauss-Legendre points over the free coordinates, and weights that sum to one."""
-    per_axis = {0: 1, 1: 64, 2: 16, 3: 5}[len(free)]
+    per_axis = {0: 1, 1: 64, 2: 16, 3: 5}[len(free)] * finer
     nodes, weights = np.polynomial.legendre.leggauss(8)
     cells = (np.arange(per_axis)[:, None] + (nodes + 1) / 2).ravel() / per_axis
     one = np.tile(weights / 2, per_axis) / per_axis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,8 @@ class AbstractFinal(abc.ABC):
 
 @dataclass(frozen=True)
 class Parameter:
-    """A learned unknown: `value`, and its `standard_error` with the `noise` it follows from (None where not known)."""
+    """A learned unknown: `value`, and its `standard_error` with the `noise` it follows from: None where not known, infinite
+    where the data do not determine it."""
 
     name: str
     value: float
@@ -70,6 +72,8 @@ class Parameter:
         return self.value
 
     def __repr__(self) -> str:
+        if self.standard_error is not None and math.isinf(self.standard_error):
+            return f"{self.name} is not determined by these data (it stopped at {self.value:.8g})"
         error = "" if self.standard_error is None else f" +- {self.standard_error:.2g}"
         return f"{self.name} = {self.value:.8g}{error}"
 

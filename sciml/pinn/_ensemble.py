@@ -49,6 +49,7 @@ def ensemble(pde: Any, domain: Any, method: Any = None, *, keys: Iterable[int] =
         {name: _learned(name, parts) for name in parts[0].parameters},
         {name: max(p.conditions[name] for p in parts) for name in parts[0].conditions},
         _estimated,
+        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from .._evaluate import evaluate
+from .._floating import floating
 from .._jumps import find_jump
 from ..geometry import Box, Domain
 from ..pde import PDE, Dirichlet, Initial, Opaque, Periodic
@@ -64,8 +65,12 @@ def decide(pde: PDE, domain: Domain, *, exact: bool = True) -> Exactness:
     box = isinstance(domain.space, Box) or domain.space is None
     result = Exactness({f.field_name: Held() for f in pde.fields}, (), {}, {})
     _decide_periodic(pde, result, box)
+    pins = {one.pin.condition: one.field for one in floating(pde).values() if one.pin is not None}
     for condition in pde.conditions:
         if isinstance(condition, Periodic):
+            continue
+        if condition.name in pins:
+            result.exact[condition.name] = f"by a constant that is added to {pins[condition.name]} after training"
             continue
         reason = _why_not(condition, pde, domain, box) if exact else "exact=False was asked for"
         if reason:
@@ -154,7 +159,7 @@ def _hold_faces(pde: PDE, domain: Domain, result: Exactness, names: list[str]) -
     """
     for u in pde.fields:
         mine = [c for c in pde.conditions if isinstance(c, Dirichlet) and c.field == u]
-        mine = [c for c in mine if c.name not in result.penalised]
+        mine = [c for c in mine if c.name not in result.penalised and c.name not in result.exact]
         faces = [face for c in mine for face in _faces(c, domain, names, result.periodic)]
         for a, b in itertools.permutations(faces, 2):
             gap = _gap(pde, domain, a, b)

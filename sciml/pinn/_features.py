@@ -24,6 +24,7 @@ from ..pde import Field, expand_fluxes
 from ._bar import progress_bar_of
 from ._frequencies import carriers
 from ._groups import Points
+from ._null_space import null_space
 from ._objective import Batch, make_objective
 from ._problem import INTERIOR, Problem, compile
 from .methods import LeastSquares
@@ -38,6 +39,7 @@ MOST_DIMENSIONS = 4
 HOPELESS = 0.2
 # Waves around the frequencies of the data that come so close need no others beside them.
 CLOSE = 0.05
+SOLVED = 1e-4
 
 
 Around = tuple[tuple[float, ...], ...]
@@ -57,6 +59,7 @@ class Attempt:
     history: list[dict[str, float]]
     interrupted: bool
     compiling: float
+    notes: tuple[str, ...] = ()  # what the problem leaves open
 
 
 class _Waves:
@@ -226,13 +229,16 @@ def _best_layer(
         bar.close()
     assert best is not None
     residual, scale, p, fit = best
+    # Of a problem in time the initial values decide; of a nonlinear one the linearisation says something at a solution only.
+    telling = problem.pde.time is None and not interrupted and (linear or residual < SOLVED)
+    notes = null_space(fit, fit.network(scale, around).waves.value, p) if telling else ()
     network = fit.network(scale, around)
     network = eqx.tree_at(lambda n: n.amplitudes, network, p.reshape(fit.features, m))
     adapted = adapt(network, d, m, dtype=jnp.float64)
     trial = replace(problem.trial, network=adapted, angles=True)
     params = {"network": adapted.params, "unknowns": problem.params["unknowns"]}
     done = replace(problem, trial=trial, params=params)
-    return Attempt(done, params, residual, scale, around, fit.features, history, interrupted, compiling)
+    return Attempt(done, params, residual, scale, around, fit.features, history, interrupted, compiling, notes)
 
 
 def _improve_scale(

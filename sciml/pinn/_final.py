@@ -16,6 +16,7 @@ from ..derivatives import plan
 from ..nn import restore
 from ..pde import PDE
 from ..solution import AbstractFinal, Index, Solution
+from ._constants import settled
 from ._problem import Problem
 
 # The reason that `_exact.decide` gives for every condition when told exact=False.
@@ -74,7 +75,8 @@ class NetworkFinal(AbstractFinal):
             trial = replace(problem.trial, network=adapted, angles=header["angles"], scales=np.array(header["scales"]))
             problem = replace(problem, trial=trial, weights=header["weights"])
             unknowns = {k.split("/", 1)[1]: v for k, v in arrays.items() if k.startswith("unknowns/")}
-            return cls(problem, {"network": adapted.params, "unknowns": unknowns})
+            params = {"network": adapted.params, "unknowns": unknowns}
+            return cls(settled(problem, params)[0], params)
 
 
 class AbstractComposite(AbstractFinal):

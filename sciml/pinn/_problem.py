@@ -17,6 +17,7 @@ from .._interfaces import doubtful_interfaces, refuse_interfaces
 from .._outlets import with_outlets
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
 from .._sizes import check_size
+from .._undetermined import said_before
 from .._validate import placed, resolve_domain, validate
 from .._walls import with_values
 from ..derivatives import Laplacian, terms_of
@@ -231,7 +232,7 @@ def compile(
     pde = placed(pde, resolved)
     pde, added = with_outlets(pde, resolved, read_flow(pde))
     refuse_interfaces(pde, resolved)
-    notes = added + validate(pde, resolved) + doubtful_interfaces(pde, resolved)
+    notes = added + validate(pde, resolved) + doubtful_interfaces(pde, resolved) + said_before(pde, resolved)
     real = with_values(pde.real())
     with float64():
         exactness = decide(real, resolved, exact=exact)

@@ -14,11 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import computing_in, is_traced, to_numpy
+from .._undetermined import check_unknowns
 from ..pde import PDE
 from ..solution import Solution
 from ._balance import AbstractBalancing
 from ._checkpoint import Checkpoint
 from ._collocation import AbstractCollocation, ResidualAdaptive
+from ._constants import anchored, settled
 from ._ending import ORDER_ONE, OUT_OF_TIME, ending
 from ._error import estimate
 from ._features import Attempt, attempt
@@ -98,6 +100,7 @@ def solve(
     _check_arguments(method, max_time, points, tolerance)
     seed = _seed(key)
     problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
+    check_unknowns(pde, problem.domain)
     # What is measured afterwards takes seconds, the standard errors of unknown parameters more.
     deadline = began + max_time - min(0.1 * max_time, 6.0 if pde.parameters else 2.0)
     with computing_in(problem.precision):
@@ -138,10 +141,10 @@ def solve(
         reached = relative_residual(problem, outcome.params)
         if tried is not None and tried.residual < reached:
             return _from_attempt(tried, began)
-        return _finish(problem, outcome, reached, began)
+        return _finish(problem, outcome, reached, began, tried.notes if tried is not None else ())
 
 
-def _finish(problem: Problem, outcome: Outcome, reached: float, began: float) -> Solution:
+def _finish(problem: Problem, outcome: Outcome, reached: float, began: float, left: tuple[str, ...]) -> Solution:
     params = to_numpy(outcome.params)
     problem = replace(problem, weights=outcome.weights)
     history = outcome.progress.history
@@ -159,7 +162,7 @@ def _finish(problem: Problem, outcome: Outcome, reached: float, began: float) ->
         "parameters": problem.network.size,
         "network": f"{problem.network.name} ({problem.network.kind})",
     }
-    return _solution(problem, params, result, outcome.converged, stats, history, began, outcome.earlier)
+    return _solution(problem, params, result, outcome.converged, stats, history, began, left, outcome.earlier)
 
 
 def _from_attempt(tried: Attempt, began: float) -> Solution:
@@ -186,7 +189,7 @@ def _from_attempt(tried: Attempt, began: float) -> Solution:
             if around
         ),
     }
-    return _solution(tried.problem, to_numpy(tried.params), result, converged, stats, tried.history, began)
+    return _solution(tried.problem, to_numpy(tried.params), result, converged, stats, tried.history, began, tried.notes)
 
 
 def _solution(
@@ -197,8 +200,12 @@ def _solution(
     stats: dict[str, Any],
     history: Any,
     began: float,
+    left: tuple[str, ...] = (),
     earlier: Sequence[tuple[float, Any]] = (),
 ) -> Solution:
+    trained = problem
+    problem, notes = settled(problem, params)
+    parameters, undetermined = learned_parameters(trained, params)
     solution = Solution(
         problem.original,
         problem.domain,
@@ -207,10 +214,10 @@ def _solution(
         converged,
         stats | {"precision": str(problem.precision)},
         history,
-        learned_parameters(problem, params),
+        parameters,
         measure_conditions(problem, params),
-        lambda solution: estimate(problem, params, problem.weights, earlier),
-        notes=problem.notes,
+        lambda solution: estimate(anchored(trained), params, problem.weights, earlier),
+        notes=(*problem.notes, *left, *notes, *undetermined),
     )
     solution.stats["seconds"] = time.monotonic() - began
     return solution

@@ -21,12 +21,13 @@ from ._exact import Exactness, Held
 class Trial:
     """The fields as functions of one point and of the network's parameters.
 
-        u_i(x) = lift_i(x) + scale_i factor_i(x) N_i(z(x))
+        u_i(x) = lift_i(x) + scale_i factor_i(x) N_i(z(x)) - shift_i(x)
 
     `lift` has the prescribed values, `factor` vanishes where they are prescribed (to the order in time that is
     prescribed), z is the coordinate scaled to [-1, 1]; a periodic one enters as cos and sin, or as the angle where
     the network says that it takes angles (`network.angles`). Lagaris, Likas & Fotiadis 1998 (10.1109/72.712178); the
-    lift is the transfinite interpolation of Gordon & Hall 1973 (10.1007/BF01436298).
+    lift is the transfinite interpolation of Gordon & Hall 1973 (10.1007/BF01436298). Shifts are for fields that the
+    equations know up to a constant; there are none during training.
     """
 
     network: Adapted
@@ -38,6 +39,7 @@ class Trial:
     scales: np.ndarray
     exact: Lowered  # lift_1, factor_1, lift_2, factor_2, ...
     missing: tuple[tuple[int, ...], ...]  # for each field, the coordinates on which it does not depend
+    shifts: tuple[tuple[int, Shift], ...] = ()  # (number of a field, what is taken off it)
 
     @property
     def size(self) -> int:
@@ -59,6 +61,13 @@ class Trial:
 
     def __call__(self, params: PyTree, x: Float[Array, " d"]) -> Float[Array, " fields"]:
         """All fields at one point, in physical units."""
+        fields = self.unshifted(params, x)
+        for i, shift in self.shifts:
+            fields = fields.at[i].add(-shift(lambda x, i=i: self.unshifted(params, x)[i], x))
+        return fields
+
+    def unshifted(self, params: PyTree, x: Float[Array, " d"]) -> Float[Array, " fields"]:
+        """The fields as they are trained."""
         z = self.inputs(x)
         outputs = self.network.apply(params, z)
         if any(self.missing):
@@ -70,6 +79,10 @@ class Trial:
         exact = self.exact({name: x[axis] for axis, name in enumerate(self.names)})
         lifts, factors = jnp.stack(exact[0::2]), jnp.stack(exact[1::2])
         return lifts + factors * (jnp.asarray(self.scales, x.dtype) * outputs)
+
+
+# What is taken off a field, from the field as it was trained, a function of one point, and the point.
+Shift = Callable[[Callable[[Any], Any], Any], Any]
 
 
 def input_size(dimension: int, periodic: tuple[int, ...], angles: bool) -> int:

@@ -83,6 +83,7 @@ def solve_windows(
         parts[-1].parameters,
         parts[0].conditions,
         _estimated(parts),
+        notes=tuple(dict.fromkeys(note for p in parts for note in p.notes)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -14,17 +14,19 @@ import numpy as np
 
 from .._precision import float64
 from .._programs import Program
+from .._undetermined import said_before
 from ..geometry import Domain
 from ..pde import PDE
 from ..solution import Parameter, Solution
 from ._calls import parameter_values, refuse_transformed
+from ._constants import settled
 from ._grid import GridFinal
 from ._march import adaptive, begin, fixed, limited
 from ._problem import RESOLVED, Problem, compile
 from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, unresolved
 from ._rest import at_rest
 from ._start import start_of
-from ._steady import check_invertible, has_source, is_linear, solve_steady
+from ._steady import has_source, is_linear, open_modes, solve_steady
 from ._volumes import Volumes
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper
@@ -35,6 +37,7 @@ SAVES = 101
 UNRESOLVED = 1e-2
 PROBES = 256  # points at which two grids are compared
 MOST_FAILURES = 3  # of Newton's method, on one grid after another
+UNBALANCED = 1e-4  # of the sources is left where a solution known up to a constant does not exist
 
 
 def solve(
@@ -87,6 +90,8 @@ def solve(
     automatic = grid is None
     problem = compile(pde, domain, grid=grid)
     _check_used(problem, {"method": method, "initial": initial, "save_at": save_at, "steps": steps})
+    if initial is None:  # arrays for a start are not zero
+        problem = replace(problem, notes=(*problem.notes, *said_before(problem.pde, problem.domain)))
     if isinstance(problem, SpectralFlow):
         return _noted(solve_spectral(problem, parameter_values(pde, parameters), rtol, throw), problem, pde)
     if isinstance(problem, FlowProblem):
@@ -200,17 +205,22 @@ def _attempt(problem: Problem, parameters: Any, rtol: float) -> _Steady:
         if isinstance(discrete, Volumes):
             values, steps, good = at_rest(discrete, constants)
             return _Steady(problem, values, steps, good)
-        check_invertible(Program(discrete.linear)(constants))
+        open_ = open_modes(Program(discrete.linear)(constants), problem.pde, problem.system.states)
         states = jax.ShapeDtypeStruct((len(problem.system.states), *grid.n), float)
         basis = jax.eval_shape(discrete.forward, states)
 
         @Program
         def attempt(u: Any, constants: Any) -> Any:
-            u, steps, good = solve_steady(discrete, constants, u, rtol)
-            return discrete.fields(u, jnp.zeros(()), constants), steps, good
+            u, steps, good, left = solve_steady(discrete, constants, u, rtol, open_)
+            return discrete.fields(u, jnp.zeros(()), constants), steps, good, left
 
-        values, steps, good = attempt(jnp.zeros(basis.shape, basis.dtype), constants)
+        values, steps, good, left = attempt(jnp.zeros(basis.shape, basis.dtype), constants)
         values = np.asarray(values)
+    if float(left) > UNBALANCED:
+        raise ValueError(
+            "There is no solution: with these boundary conditions it would be known up to a constant, and the sources do not "
+            f"balance ({float(left):.1e} of their size is left). Prescribe a value on a part of the boundary, or change them."
+        )
     return _Steady(problem, values, int(steps), bool(good) and bool(np.all(np.isfinite(values))))
 
 
@@ -239,7 +249,9 @@ def _rested(found: _Steady, parameters: Any, notes: tuple[str, ...], clock: Cloc
         "steps": found.steps, "grid": list(grid.full), "tail": tail, "precision": "float64", "seconds": clock.spent,
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in problem.parameters(parameters).items()}
-    return Solution(problem.pde, problem.domain, found.final, result, found.good, stats, [], given, {}, notes=notes)
+    final, constants = settled(problem.pde, found.final)
+    notes = (*notes, *constants)
+    return Solution(problem.pde, problem.domain, final, result, found.good, stats, [], given, {}, notes=notes)
 
 
 def _shape(problem: Problem) -> str:
@@ -377,7 +389,9 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock
             "more points (grid=...)."
         )
     pde = problem.pde
-    final = GridFinal(problem.grid.line, outcome.times, outcome.values, outcome.rates, outcome.smooth)
+    final, notes = settled(
+        pde, GridFinal(problem.grid.line, outcome.times, outcome.values, outcome.rates, outcome.smooth)
+    )
     stats = {
         "steps": outcome.steps,
         "rejected": outcome.rejected,
@@ -397,7 +411,7 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock
         [],
         {name: Parameter(name, float(value)) for name, value in given.items()},
         {},
-        notes=(*problem.notes, *outcome.notes),
+        notes=(*problem.notes, *outcome.notes, *notes),
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import linear_sum_assignment
 
+from .._floating import floating
 from ..pde import PDE, Opaque, expand_fluxes
 from ..pde._flux import expand_without_check
 from ._newton import newton_krylov
@@ -46,16 +47,23 @@ def steady_system(pde: PDE) -> System:
     return split(pde, tuple(State(u.field_name) for u in pde.fields), rates)
 
 
-def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float) -> tuple[Any, Any, Any]:
-    """(u in the eigenbasis, Newton steps, whether it converged)."""
+def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float, open_: Any = None) -> tuple[Any, Any, Any, Any]:
+    """(u in the eigenbasis, Newton steps, whether it converged, what is left of the equations in modes that are `open_`,
+    relative to the largest source). Those modes are zero: L does not see them."""
     linear, rate = discrete.linear(constants), discrete.rate(constants)
-    inverse = _inverse(linear)
+    inverse = _inverse(linear, open_)
 
     def defect(u: Any) -> Any:
         return u + linear.multiply(inverse, rate(u, jnp.zeros(())))
 
-    size = jnp.sqrt(jnp.mean(jnp.abs(defect(jnp.zeros_like(guess))) ** 2))
-    return newton_krylov(defect, guess, rtol * size, most=MOST_STEPS, forcing=1e-10)
+    zero = jnp.zeros_like(guess)
+    size = jnp.sqrt(jnp.mean(jnp.abs(defect(zero)) ** 2))
+    u, steps, good = newton_krylov(defect, guess, rtol * size, most=MOST_STEPS, forcing=1e-10)
+    if open_ is None:
+        return u, steps, good, jnp.zeros(())
+    sources = jnp.max(jnp.abs(rate(zero, jnp.zeros(()))))
+    left = jnp.max(jnp.where(open_, jnp.abs(rate(u, jnp.zeros(()))), 0.0))
+    return u, steps, good, left / jnp.where(sources > 0, sources, 1.0)
 
 
 def has_source(pde: PDE) -> bool:
@@ -79,18 +87,30 @@ def is_linear(system: System) -> bool:
     return True
 
 
-def _inverse(linear: Linear) -> Any:
+def _inverse(linear: Linear, open_: Any) -> Any:
     if linear.diagonal is None:
         return jnp.linalg.inv(linear.blocks)
-    return 1 / linear.diagonal
+    if open_ is None:
+        return 1 / linear.diagonal
+    return jnp.where(open_, 0.0, 1 / jnp.where(open_, 1.0, linear.diagonal))
 
 
-def check_invertible(linear: Linear) -> None:
-    """Raises where L has a mode that it does not see: the equation then has no unique solution, or none."""
-    values = linear.diagonal if linear.blocks is None else jnp.linalg.eigvals(linear.blocks)
-    size = np.abs(np.asarray(values))
-    if size.min() < 1e-12 * size.max():
-        raise ValueError(
-            "The linear part has no inverse: with these boundary conditions the solution is known up to a constant at best "
-            "(Neumann or periodic all around). Prescribe a value on a part of the boundary."
-        )
+def open_modes(linear: Linear, pde: PDE, states: tuple[State, ...]) -> np.ndarray | None:
+    """Which modes L does not see because a field is known up to a constant; None where it sees all.
+
+    **Raises** `ValueError` where it does not see a mode for another reason: the solution is not unique, or there is none.
+    """
+    values = np.asarray(linear.diagonal if linear.blocks is None else jnp.linalg.eigvals(linear.blocks))
+    size = np.abs(values)
+    blind = size < 1e-12 * size.max()
+    if not blind.any():
+        return None
+    if linear.blocks is None:
+        free = [s.field in floating(pde) for s in states]
+        if all(blind[i].sum() == int(yes) for i, yes in enumerate(free)):
+            return blind
+    raise ValueError(
+        "The linear part has no inverse: it takes some function that satisfies the homogeneous boundary conditions to zero "
+        "(resonance, L has a zero mode). Such an equation has either no solution or as many as there are multiples of that "
+        "function: change the coefficient that makes it resonate, the size of the domain, or a boundary condition."
+    )

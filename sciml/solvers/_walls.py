@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._floating import floating
 from .._places import covered
 from .._walls import FREE, Wall, at_face, facing, read_wall
 from ..geometry import Domain
@@ -58,13 +59,14 @@ def conditions_at(pde: PDE, domain: Domain, part: str) -> list[tuple[Any, Wall |
     """The conditions that hold on a face, and what each says, read for its only field (None: nothing that a grid holds)."""
     x, side = _facing(pde, domain, part)
     points = domain.boundary[part].sample(POINTS)[0]
+    pins = {one.pin.condition for one in floating(pde).values() if one.pin is not None}
     found = []
     for c in pde.conditions:
         if isinstance(c, Initial | PeriodicCondition | Observed):
             continue
         here = covered(c, domain, part, points)
         if isinstance(c.on, dict) and not here.any():
-            if isinstance(c, Dirichlet) and len(pde.fields) > 1 and domain.space is not None and domain.space.dim > 1:
+            if c.name in pins:
                 continue  # a pressure: its constant is moved afterwards
             place = ", ".join(f"{k} = {v:g}" for k, v in c.on.items())
             raise ValueError(

@@ -105,7 +105,7 @@ def test_a_diffusivity_with_its_standard_error(inverse):
     problem, points, values, solve = inverse
     with sciml.float64():
         params = solve(values)
-    (k,) = learned_parameters(problem, params).values()
+    (k,) = learned_parameters(problem, params)[0].values()
     assert k.noise == "stated noise"
     assert k.standard_error == pytest.approx(linear_theory(points), rel=0.3)
     assert abs(k.value - K) < 4 * k.standard_error
@@ -128,7 +128,7 @@ def test_noise_that_is_not_stated_is_estimated(inverse):
     with sciml.float64():
         params = solve(values)
     silent = replace(problem, pde=without_noise(problem.pde))
-    (k,) = learned_parameters(silent, params).values()
+    (k,) = learned_parameters(silent, params)[0].values()
     assert k.noise == "noise estimated from the misfit"
     assert k.standard_error == pytest.approx(linear_theory(points), rel=0.5)
 
@@ -145,7 +145,7 @@ def test_without_data_there_is_no_standard_error():
     k = parameter("k", initial=0.5)
     pde = PDE(u.t - k * u.xx, Initial(u, sp.sin(sp.pi * x)), Dirichlet(u, 0))
     problem = pinn.compile(pde, Box(x=(0, 1), t=(0, 1)), nn.MLP(2, 1, width=4, depth=1, key=0))
-    (found,) = learned_parameters(problem, problem.params).values()
+    (found,) = learned_parameters(problem, problem.params)[0].values()
     assert found.standard_error is None and "no data" in found.noise and found.value == 0.5
 
 

@@ -23,6 +23,7 @@ from ...pde import PDE, Dirichlet, Initial, Neumann, Observed, Robin, lower
 from ...pde import Periodic as PeriodicCondition
 from ...solution import Parameter, Solution
 from .._calls import as_times, at_boundary, check_finite, compiled, parameter_values
+from .._constants import settled
 from .._grid import GridFinal
 from .._march import MOST_STEPS, repeated
 from .._system import State
@@ -303,13 +304,17 @@ def solve_flow(
     final = GridFinal(problem.axes, saved, fields[:, order], rates[:, order] * (not steady))
     closed = not any(map(any, problem.discrete.open_ends))
     final = pinned(problem.pde, problem.domain, problem.flow, final, parts=closed)
+    # Where the flow is open the pressure is zero.
+    final, notes = settled(problem.pde, final) if closed else (final, ())
     stats = {
         "steps": marched.steps, "grid": list(problem.discrete.cells), "precision": "float64",
         "seconds": time.monotonic() - began, "change": marched.change,
         "force": forces[-1].tolist() if steady else forces.tolist(), "times": marched.times,
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
-    return Solution(problem.pde, problem.domain, final, marched.result, marched.success, stats, [], given, {})
+    return Solution(
+        problem.pde, problem.domain, final, marched.result, marched.success, stats, [], given, {}, notes=notes
+    )
 
 
 @dataclass

@@ -26,6 +26,7 @@ from ...geometry import Domain
 from ...pde import PDE, lower
 from ...solution import Parameter, Solution
 from .._bounded import Bounded, along, compile_bounded
+from .._constants import settled
 from .._grid import GridFinal
 from .._newton import newton_krylov
 from .._system import State, System
@@ -155,7 +156,7 @@ def solve_spectral(problem: SpectralFlow, parameters: Mapping[str, Any], rtol: f
     names = [*problem.flow.velocities, problem.flow.pressure]
     fields = fields[[names.index(u.field_name) for u in problem.pde.fields]]
     final = GridFinal(grid.line, None, fields[None], np.zeros_like(fields)[None])
-    final = pinned(problem.pde, problem.domain, problem.flow, final)
+    final, notes = settled(problem.pde, pinned(problem.pde, problem.domain, problem.flow, final))
     shape, tail = " x ".join(str(a.n) for a in grid.line), grid.tail(fields)
     result = f"Newton-Krylov converged in {steps} steps on {shape} points."
     if not good or not np.all(np.isfinite(fields)):
@@ -172,7 +173,7 @@ def solve_spectral(problem: SpectralFlow, parameters: Mapping[str, Any], rtol: f
         "seconds": time.monotonic() - began,
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
-    return Solution(problem.pde, problem.domain, final, result, good, stats, [], given, {})
+    return Solution(problem.pde, problem.domain, final, result, good, stats, [], given, {}, notes=notes)
 
 
 def _inner(axis: AbstractAxis) -> tuple[np.ndarray, np.ndarray]:
