@@ -27,6 +27,7 @@ from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, unresolved
 from ._rest import at_rest
 from ._start import start_of
 from ._steady import has_source, is_linear, open_modes, solve_steady
+from ._stiff import stepper_for
 from ._volumes import Volumes
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper
@@ -100,12 +101,12 @@ def solve(
         return _noted(solution, problem, pde)
     if problem.pde.time is None:
         return _steady(problem, automatic, parameters, rtol, clock, throw)
-    stepper = method or problem.discrete.stepper
     ladder, best, why = Ladder(clock, DOUBTFUL / 100), None, ""
     while True:
         refines = automatic and initial is None and problem.can_be_finer
         given_up = ladder.given_up if refines else None
         started = time.monotonic()
+        stepper = method or stepper_for(problem, parameters, initial, steps)
         outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, progress, clock, given_up)
         if outcome.stopped and best is not None:
             why = f"the next grid had come to t = {outcome.reached:g} when {outcome.stopped}"
@@ -118,7 +119,7 @@ def solve(
         if why is not None:
             break
         why, best = "", (problem, outcome) if outcome.complete else best
-        problem, stepper = problem.finer(), method or problem.discrete.stepper
+        problem = problem.finer()
     if why and outcome.complete:
         outcome.notes += (unresolved(outcome.tail, _shape(problem), why),)
     return _finished(problem, outcome, parameters, clock, throw)
@@ -388,7 +389,10 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock
             f" The grid is too coarse: coefficients in the upper third are {outcome.tail:.0e} of the largest; take "
             "more points (grid=...)."
         )
-    pde = problem.pde
+    pde, domain = problem.pde, problem.domain
+    if not outcome.complete and domain.time.start < outcome.reached < domain.time.end:  # type: ignore[union-attr]
+        # Later nothing is known: outside of its domain a solution is NaN, with a warning.
+        domain = Domain(domain.space, replace(domain.time, end=outcome.reached))  # type: ignore[type-var]
     final, notes = settled(
         pde, GridFinal(problem.grid.line, outcome.times, outcome.values, outcome.rates, outcome.smooth)
     )
@@ -403,7 +407,7 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock
     given = problem.parameters(parameters)
     return Solution(
         pde,
-        problem.domain,
+        domain,
         final,
         result,
         outcome.complete,

@@ -92,10 +92,13 @@ def ticks(monkeypatch):
 
 def test_max_time_ends_a_march_that_is_slow(ticks):
     pde = PDE(u.t - u.xx - 2 / (x + 0.001) * u.x, Initial(u, sp.sin(np.pi * x)), Dirichlet(u, 0))
-    found = solvers.solve(pde, Box(x=(0, 1), t=(0, 1e6)), grid=16, save_at=[1e6], max_time=10, progress=False)
+    box = Box(x=(0, 1), t=(0, 1e6))
+    found = solvers.solve(pde, box, solvers.ETDRK4(), grid=16, save_at=[1e6], max_time=10, progress=False)
     assert not found.converged
     assert 0 < found.final.times[-1] < 1e6
     assert f"At t = {found.final.times[-1]:g} on 16 points max_time = 10 s was reached" in found.result
+    with pytest.warns(UserWarning, match="outside the domain"):
+        assert np.isnan(found.u(0.5, 1e6))
 
 
 def test_what_a_ladder_of_grids_shows():
@@ -154,3 +157,14 @@ def test_two_edges_that_lose_heat_and_one_that_is_hot():
     )
     found = solvers.solve(pde, Box(x=(0, 0.6), y=(0, 1)), progress=False)
     assert abs(found.w(0.6, 0.2) / 18.2537 - 1) < 1e-4 and found.notes
+
+
+def test_a_sphere_that_warms_up_thousands_of_times_faster_than_it_is_watched():
+    """Biot number 0.01, Crank's series; 2/r u_r beside the centre is stiff, and its steps are implicit."""
+    radius = 0.01
+    pde = PDE(u.t - u.xx - 2 / x * u.x, Initial(u, 20), Neumann(u, 0, on="x_min"), Robin(u, 1, 1, 100, on="x_max"))
+    box = Box(x=(0, radius), t=(0, 11.5))
+    found = solvers.solve(pde, box, grid=32, save_at=[0.001, 0.01, 11.5], progress=False)
+    assert found.converged and found.stats["steps"] < 1000
+    np.testing.assert_allclose(found.u(radius, [0.001, 11.5]), [40.8176, 100], rtol=1e-5)
+    np.testing.assert_allclose(found.u(0.0, 0.01), 95.9811, rtol=1e-4)
