@@ -11,7 +11,7 @@ import jaxlib
 import numpy as np
 
 FLAG = "--xla_cpu_experimental_ynn_fusion_type="
-# Versions of jaxlib that were found to have it. 0.9.2, 0.10.0, 0.10.1 and 0.11.0 to 0.12.0 were tried and have not.
+# Versions of jaxlib that were found to have it. 0.9.2, 0.10.0, 0.10.1, 0.11.0, 0.11.2 and 0.12.0 were tried and have not.
 SUSPECT = ("0.10.2",)
 ROWS = 32_769  # the first number of rows in float32 that has a wrong one
 
