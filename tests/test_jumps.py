@@ -40,6 +40,7 @@ K = sp.Piecewise((10.0, x < 0.5), (1.0, True))
 k = function("k", lambda x: jnp.where(x < 0.5, 10.0, 1.0))
 spot = sp.Piecewise((5, (x - 0.3) ** 2 + y**2 < 0.01), (1, True))
 smooth = table("smooth", np.linspace(0, 1, 12), 2 + np.sin(np.arange(12)), degree=3)
+blocks = table("blocks", [0, 0.5, 1], [10.0, 1.0], degree=0)
 start, walls = Initial(u, 0), Dirichlet(u, 0)
 
 
@@ -53,6 +54,7 @@ def found(look, domain, equation, *conditions):
     [
         (line, d(K * w.x, x), "x = 0.5"),
         (line, d(k(x) * w.x, x) + w, "x = 0.5"),
+        (line, d(blocks(x) * w.x, x), "x = 0.5"),
         (line, d((1 + sp.Heaviside(x - sp.Rational(1, 3))) * w.x, x), "x = 0.333333"),
         (line, d(d(K * w.xx, x), x) - 1, "x = 0.5"),
         (line, d(w.x + sp.sign(x - 0.7) * w, x), "x = 0.7"),
@@ -130,6 +132,8 @@ def test_solvers_take_volumes_for_a_jax_function_and_cut_the_cells_where_it_jump
         between = problem.discrete._between(diffusion, problem.discrete.diffusion[0][0][1], {}, 0.0)
         # The middle cell has a jump in its middle, so the faces beside it have pure coefficients.
         assert np.allclose(between, [10, 10, 10, 1, 1, 1], rtol=1e-6)
+    at_rest = solvers.compile(PDE(d(blocks(x) * w.x, x), Dirichlet(w, 0)), line, grid=5)
+    assert isinstance(at_rest, Problem) and isinstance(at_rest.discrete, OnVolumes)
     with pytest.warns(UserWarning, match="u.xx at x = 0.5"):
         problem = solvers.compile(PDE(u.t - K * u.xx, start, walls), span, grid=16)
     assert isinstance(problem, Problem) and len(problem.notes) == 1

@@ -96,19 +96,24 @@ def _rates(expressions: dict[str, Any], fluxes: dict[Any, FluxDerivative], pde: 
     """The rate of change of each field; at rest what has to vanish, the equation with its highest derivative."""
     time = pde.time
     if time is None:
-        inside = {symbol: node.flux.diff(node.coordinate) for symbol, node in fluxes.items()}
-        whole = [e.xreplace(inside) for e in expressions.values()]
+        whole = list(expressions.values())
         if len(whole) != len(pde.fields):
             raise ValueError(f"{len(whole)} equations came for {len(pde.fields)} fields; as many of both are needed.")
-        orders = np.array([[order_in(e, u) for u in pde.fields] for e in whole], float)
+        orders = np.array([[_order(e, u, fluxes) for u in pde.fields] for e in whole], float)
         rows, columns = linear_sum_assignment(-orders)
         given = dict(zip(columns, rows, strict=True))
-        return [list(expressions.values())[given[k]] for k in range(len(pde.fields))]
+        return [whole[given[k]] for k in range(len(pde.fields))]
     rates = {u: sp.Dummy() for u in pde.fields}
     leaves = {u.diff(time): rates[u] for u in pde.fields}
     expressions = {name: expanded(e.xreplace(leaves)) for name, e in expressions.items()}
     matrix, right = _linear_in(expressions, list(rates.values()), [u.field_name for u in pde.fields])
     return list(matrix.LUsolve(right))
+
+
+def _order(expression: Any, u: Any, fluxes: dict[Any, FluxDerivative]) -> int:
+    """The highest derivative of a field; fluxes are not expanded, since what jumps has no derivative."""
+    inside = [1 + order_in(node.flux, u) for symbol, node in fluxes.items() if expression.has(symbol) and node.flux.has(u)]
+    return max([order_in(expression, u), *inside])
 
 
 def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple[Diffusion, ...], tuple[Any, ...], Any]:
