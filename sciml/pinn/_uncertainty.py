@@ -26,8 +26,9 @@ from .._precision import float64
 from ..pde import Observed
 from ..solution import Parameter
 from ._collocation import ResidualAdaptive
-from ._objective import Batch, make_objective
+from ._objective import make_objective
 from ._problem import Problem
+from ._reduced import reduced_rows
 
 KAPPA = 1e8
 # More than the network has parameters, or it could absorb the data between the points.
@@ -63,7 +64,9 @@ def field_errors(problem: Problem, params: Any, x: Any) -> np.ndarray | None:
     s = np.maximum(s, CUT * s[0])
     at = jax.jit(lambda q: problem.fields_at(objective.unravel(q), x))
     # Each direction by how far it moves the fields, in units of its standard deviation.
-    moved = jax.jit(jax.vmap(lambda d: jax.jvp(at, (p,), (d,))[1]))(jnp.asarray(v / s[:, None]))
+    # A few at a time: all together are as many copies of the network's layers at all points.
+    along = jax.jit(lambda d: jax.lax.map(lambda d: jax.jvp(at, (p,), (d,))[1], d, batch_size=32))
+    moved = along(jnp.asarray(v / s[:, None]))
     spread = np.sqrt(np.mean(np.sum(np.asarray(moved) ** 2, axis=0), axis=0))
     steps = np.where(kept, u.T @ found.r, 0.0)
     left = np.sqrt(np.mean(np.tensordot(steps, np.asarray(moved), axes=(0, 0)) ** 2, axis=0))
@@ -88,7 +91,6 @@ class _Likelihood:
 
 
 def _likelihood(problem: Problem, params: Any) -> _Likelihood:
-    objective, p = make_objective(problem, params)
     at = jax.jit(lambda q: problem._residuals(params, q))
     drawn = ResidualAdaptive(unbiased=True).again(problem, POINTS, key=80_021, residuals=at)
     points = jax.tree.map(jnp.asarray, drawn)
@@ -110,12 +112,14 @@ def _likelihood(problem: Problem, params: Any) -> _Likelihood:
             noise[b.name] = max(noise[b.name], np.finfo(float).eps ** 2)
     firm = KAPPA * count / min(noise.values())
     weights = {b.name: n / noise[b.name] if b.kind == "data" else firm for b, n in where}
-    r, J = jax.jit(objective.jacobian)(p, Batch(points, weights))
+    J, r, data = reduced_rows(problem, params, points, weights)
+    natural = np.full(len(r), 1 / np.sqrt(firm))
+    natural[data] = np.concatenate([np.full(n, 1 / np.sqrt(weights[b.name])) for b, n in where if b.kind == "data"])
     return _Likelihood(
-        np.asarray(J),
-        np.asarray(r),
-        np.repeat([b.kind == "data" for b, _ in where], [n for _, n in where]),
-        np.repeat([1 / np.sqrt(weights[b.name]) for b, _ in where], [n for _, n in where]),
+        J,
+        r,
+        data,
+        natural,
         all(observed[b.name].noise is not None for b, _ in where if b.kind == "data"),
     )
 
