@@ -40,17 +40,17 @@ def main(quick: bool) -> None:
     for row, (name, (w, pde)) in zip(axes, runs.items(), strict=True):
         problem = solvers.compile(pde, side, grid=n)
         (start,) = solvers.BandLimited(10, lowest=3, std=2.0).sample(problem, 1, key=1)
-        solution = solvers.solve(
-            pde, side, grid=n, initial={"w": start}, rtol=1e-5, save_at=np.linspace(0, end, 9)
-        )
+        times = np.linspace(0, end, 9)
+        solution = solvers.solve(pde, side, grid=n, initial={"w": start}, rtol=1e-5, save_at=times)
         print(name, "\n", solution)
-        values = solution.final.values[:, 0]
-        energy = [0.5 * np.mean(psi * w) for w, psi in solution.final.values]
+        saved = solution.final.saved(times)
+        values = saved[:, 0]
+        energy = [0.5 * np.mean(psi * w) for w, psi in saved]
         print("energy:", ", ".join(f"{e:.4f}" for e in energy))
         for ax, k in zip(row, (0, 4, 8), strict=True):
             limit = np.quantile(np.abs(values[k]), 0.99)
             ax.imshow(values[k].T, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
-            ax.set_title(f"{name}, t = {solution.final.times[k]:g}")
+            ax.set_title(f"{name}, t = {times[k]:g}")
             ax.set_axis_off()
         if name == "decaying":
             assert np.all(np.diff(energy) < 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from .pde import PDE, Field, expand_fluxes
+from .pde import PDE, Field, expand_fluxes, expanded
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def read_flow(pde: PDE) -> Flow | None:
     space = pde.space
     if len(pde.fields) != len(space) + 1 or any(u.is_complex_field for u in pde.fields) or len(space) < 2:
         return None
-    expressions = [sp.expand(expand_fluxes(sp.sympify(e.expression))) for e in pde.equations]
+    expressions = [expanded(expand_fluxes(sp.sympify(e.expression))) for e in pde.equations]
     found = _continuity(expressions, pde)
     if found is None:
         return None
@@ -45,13 +45,13 @@ def read_flow(pde: PDE) -> Flow | None:
             speed = rest.coeff(u.diff(pde.time))
             if speed == 0 or speed.atoms(Field):
                 return None
-            rest = sp.expand(rest / speed)
-            rest = sp.expand(rest - u.diff(pde.time))
+            rest = expanded(rest / speed)
+            rest = expanded(rest - u.diff(pde.time))
         elif rest.coeff(u.diff(space[0], 2)).is_positive:
             rest = -rest
         nu, factor = sp.simplify(-rest.coeff(u.diff(space[0], 2))), sp.simplify(rest.coeff(p.diff(x)))
-        rest = sp.expand(rest - factor * p.diff(x) + nu * sp.Add(*(u.diff(s, 2) for s in space)))
-        carried = sp.expand(rest - sp.Add(*(v * u.diff(s) for v, s in zip(velocities, space, strict=True))))
+        rest = expanded(rest - factor * p.diff(x) + nu * sp.Add(*(u.diff(s, 2) for s in space)))
+        carried = expanded(rest - sp.Add(*(v * u.diff(s) for v, s in zip(velocities, space, strict=True))))
         inertia = not carried.atoms(Field)
         rest = carried if inertia else rest
         if rest.atoms(Field) or any(c.atoms(Field) or c.free_symbols & set(pde.coordinates) for c in (nu, factor)):
@@ -75,6 +75,6 @@ def _continuity(expressions: list[Any], pde: PDE) -> tuple[list[Any], int] | Non
         for x in pde.space:
             parts += [(u, sp.simplify(e.coeff(u.diff(x)))) for u in pde.fields if e.coeff(u.diff(x)) != 0]
         if len(parts) == len(pde.space) and len({c for _, c in parts}) == 1 and len({u for u, _ in parts}) == len(parts):
-            if sp.expand(e - parts[0][1] * sp.Add(*(u.diff(x) for (u, _), x in zip(parts, pde.space, strict=True)))) == 0:
+            if expanded(e - parts[0][1] * sp.Add(*(u.diff(x) for (u, _), x in zip(parts, pde.space, strict=True)))) == 0:
                 return [u for u, _ in parts], i
     return None

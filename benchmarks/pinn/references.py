@@ -85,11 +85,10 @@ def allen_cahn(points: int = 8192) -> dict[str, np.ndarray]:
 
     from sciml import solvers
 
-    found = solvers.solve(
-        *problems.allen_cahn(), grid=points, rtol=1e-11, save_at=np.linspace(0, 1, 101), progress=False
-    )
-    half = found.final.values[:, 0, points // 2 :: points // 512]
-    return {"u": np.concatenate([half, found.final.values[:, 0, :1]], axis=1)}
+    times = np.linspace(0, 1, 101)
+    found = solvers.solve(*problems.allen_cahn(), grid=points, rtol=1e-11, save_at=times, progress=False)
+    (values,) = np.moveaxis(found.final.saved(times), 1, 0)
+    return {"u": np.concatenate([values[:, points // 2 :: points // 512], values[:, :1]], axis=1)}
 
 
 def cavity(cells: int = 256) -> dict[str, np.ndarray]:
@@ -116,7 +115,8 @@ def kuramoto_sivashinsky(points: int = 512) -> dict[str, np.ndarray]:
 
     pde, domain = problems.kuramoto_sivashinsky()
     found = solvers.solve(pde, domain, grid=points, rtol=1e-11, progress=False)
-    return {"u": found.final.values[:, 0, :: points // 512]}
+    times = np.linspace(*found.domain.grid(2)["t"], 101)
+    return {"u": found.final.saved(times)[:, 0, :: points // 512]}
 
 
 MARCHI_100 = {"u_min": -0.2140417, "v_max": 0.1795728, "v_min": -0.2538030}

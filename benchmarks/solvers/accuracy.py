@@ -70,9 +70,9 @@ def burgers_against_the_exact_formula() -> dict[str, Any]:
     found = solvers.solve(equation, Box(x=(-1, 1), t=(0, 1)), grid=4096, rtol=1e-12, save_at=[0.25, 0.5, 1], progress=False)
     s = found.final.axes[0].points
     errors = []
-    for k, time_ in enumerate(found.final.times[1:], 1):
+    for time_ in (0.25, 0.5, 1):
         wanted = exact(s, np.full_like(s, time_))
-        errors.append(float(np.linalg.norm(found.final.values[k, 0] - wanted) / np.linalg.norm(wanted)))
+        errors.append(float(np.linalg.norm(found.final.saved(time_)[0, 0] - wanted) / np.linalg.norm(wanted)))
     steps = found.stats["steps"]
     return row("1e-10 relative L2", f"{max(errors):.1e}", max(errors) < 1e-10, errors=errors, points=4096, steps=steps)
 

@@ -22,6 +22,7 @@ from ._field import fields as fields
 from ._field import multi_index as multi_index
 from ._flux import FluxDerivative as FluxDerivative
 from ._flux import expand_fluxes as expand_fluxes
+from ._flux import expanded as expanded
 from ._lower import Lowered as Lowered
 from ._lower import derivatives_of as derivatives_of
 from ._lower import lower as lower

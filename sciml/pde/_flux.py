@@ -97,6 +97,13 @@ def _field_of(leaf: Any) -> Any:
     return leaf.expr if isinstance(leaf, sp.Derivative) else leaf
 
 
+def expanded(expression: Any) -> Any:
+    """Multiplied out, but for what is inside functions of the coordinates: exp(-(x - a)^2 / b) as a product of exponentials
+    would be zero times infinity."""
+    hidden = {n: sp.Dummy() for n in expression.atoms(sp.Function) if not isinstance(n, Field) and not n.atoms(Field)}
+    return sp.expand(expression.xreplace(hidden)).xreplace({symbol: n for n, symbol in hidden.items()})
+
+
 def expand_fluxes(expression: Any) -> Any:
     """`expression` with every `d(flux, x)` and `div(flux)` expanded by the product rule: its strong form.
 

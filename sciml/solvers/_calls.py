@@ -70,6 +70,16 @@ def check_finite(what: str, value: Any) -> None:
         raise ValueError(f"{what} holds infinite numbers; expected finite ones.")
 
 
+def check_max_step(what: str, max_step: Any, steps: Any = None) -> None:
+    """Raises on what is no longest step."""
+    if max_step is None or is_traced(max_step):
+        return
+    if not isinstance(max_step, int | float | np.number) or isinstance(max_step, bool) or not max_step > 0:
+        raise ValueError(f"{what}: max_step={max_step!r}; expected a positive number.")
+    if steps is not None:
+        raise ValueError(f"{what}: max_step={max_step!r} would change nothing: steps={steps} says how long steps are.")
+
+
 def refuse_transformed(pde: PDE, domain: Any, grid: Any, parameters: Any, initial: Any, *others: Any) -> None:
     """Raises inside jit, grad or vmap, with the lines that do it: `solve` decides from step to step on the host."""
     if not is_traced(parameters, initial, *others, jnp.zeros(())):

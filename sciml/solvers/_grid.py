@@ -26,7 +26,8 @@ class GridFinal(AbstractFinal):
 
     In space: derivatives as the grid takes them, then 16-point Lagrange interpolation on a refined grid along periodic axes and
     the Chebyshev interpolant along others. In time: the Hermite polynomial through values and rates at the four nearest saved
-    times, of order eight; a straight line between two of them where the solution may have shocks (`smooth=False`).
+    times, of order eight; a straight line between two of them where the solution may have shocks (`smooth=False`). There are
+    more times than were asked for where that was off (`_saving`).
 
     **Attributes:** `axes`; `times` `(n_t,)`; `values` and `rates` (their time derivative), `(n_t, fields, *n)`. A steady
     solution has one row, and no times.
@@ -38,6 +39,15 @@ class GridFinal(AbstractFinal):
         self.axes, self.times, self.values, self.rates, self.smooth = axes, times, values, rates, smooth
         self._derived: dict[Any, Any] = {}
 
+    def saved(self, times: Any) -> np.ndarray:
+        """The values `(times, fields, *n)` at times that were saved, such as those asked for by `save_at`."""
+        wanted, near = np.atleast_1d(np.asarray(times, float)), np.asarray(self.times)
+        places = np.argmin(np.abs(near[:, None] - wanted[None, :]), axis=0)
+        missed = wanted[np.abs(near[places] - wanted) > 1e-9 * (near[-1] - near[0])]
+        if len(missed):
+            raise ValueError(f"t = {missed[0]:g} is not among the saved times; call the solution to interpolate.")
+        return np.asarray(self.values)[places]
+
     def derivatives(self, index: Index, x: Any) -> Any:
         x = jnp.asarray(x)
         d = len(self.axes)
@@ -47,12 +57,11 @@ class GridFinal(AbstractFinal):
         def at(point: Any) -> Any:
             slots, weights = zip(*(axis.weights(point[i], data.shape[1 + i]) for i, axis in enumerate(self.axes)), strict=True)
             if times is None:
-                first, in_time = jnp.asarray(0), jnp.asarray([[1.0, 0.0]], x.dtype)
+                places, in_time = np.zeros(1, int), jnp.asarray([[1.0, 0.0]], x.dtype)
             else:
-                found = _time_weights if self.smooth else _straight
-                first, in_time = found(times, point[d], index[d])
+                places, in_time = _in_time(times, point[d], index[d], self.smooth)
             # Only what is near the point is touched: (times, *slots, 2, fields).
-            near = data[jnp.ix_(first + jnp.arange(len(in_time)), *slots)]
+            near = data[jnp.ix_(jnp.asarray(places), *slots)]
             for w in weights:
                 near = jnp.tensordot(near, w, axes=(1, 0))
             return jnp.einsum("kv,kvf->f", in_time, near).astype(x.dtype)
@@ -101,30 +110,31 @@ def _refine(axes: tuple[AbstractAxis, ...], index: Index, values: Any, rates: An
     return jnp.moveaxis(u, (1, 2), (-2, -1))
 
 
-def _time_weights(times: Any, t: Any, order: int) -> tuple[Any, Any]:
-    """The first of the nearest saved times, and the weights `(4, 2)` of values and rates there, for the time derivative of
-    this order."""
-    count = min(NEAREST_TIMES, len(times))
-    first = jnp.clip(jnp.searchsorted(times, t, side="right") - count // 2, 0, len(times) - count)
-    nodes = jax.lax.dynamic_slice_in_dim(times, first, count)
-    same = jnp.eye(count, dtype=bool)
+def nearest(times: Any, t: Any, smooth: bool) -> Any:
+    """Which of the saved times are interpolated between at `t`: the four nearest, or the two on both sides."""
+    xp: Any = np if isinstance(times, np.ndarray) else jnp
+    count = min(NEAREST_TIMES if smooth else 2, len(times))
+    first = xp.clip(xp.searchsorted(times, t, side="right") - count // 2, 0, len(times) - count)
+    return first + np.arange(count)
 
-    def weights(t: Any) -> Any:
-        apart = jnp.where(same, 1.0, nodes[:, None] - nodes[None, :])
-        cardinal = jnp.prod(jnp.where(same, 1.0, (t - nodes[None, :]) / apart), axis=1)
-        slopes = jnp.sum(jnp.where(same, 0.0, 1 / apart), axis=1)
-        return jnp.stack([(1 - 2 * (t - nodes) * slopes) * cardinal**2, (t - nodes) * cardinal**2], axis=1)
 
-    derivative = weights
+def time_weights(nodes: Any, t: Any, smooth: bool, xp: Any = jnp) -> Any:
+    """The weights `(nodes, 2)` of values and rates at the nodes for the value at `t`."""
+    if not smooth and len(nodes) > 1:
+        part = (t - nodes[0]) / (nodes[1] - nodes[0])
+        values = xp.stack([1 - part, part])
+        return xp.stack([values, xp.zeros_like(values)], axis=1)
+    same = np.eye(len(nodes), dtype=bool)
+    apart = xp.where(same, 1.0, nodes[:, None] - nodes[None, :])
+    cardinal = xp.prod(xp.where(same, 1.0, (t - nodes[None, :]) / apart), axis=1)
+    slopes = xp.sum(xp.where(same, 0.0, 1 / apart), axis=1)
+    return xp.stack([(1 - 2 * (t - nodes) * slopes) * cardinal**2, (t - nodes) * cardinal**2], axis=1)
+
+
+def _in_time(times: Any, t: Any, order: int, smooth: bool) -> tuple[Any, Any]:
+    """Which saved times are near, and their weights for the time derivative of this order."""
+    places = nearest(times, t, smooth)
+    derivative = partial(time_weights, times[places], smooth=smooth)
     for _ in range(order):
         derivative = jax.jacfwd(derivative)
-    return first, derivative(t)
-
-
-def _straight(times: Any, t: Any, order: int) -> tuple[Any, Any]:
-    """As `_time_weights`, on the line between two saved times."""
-    first = jnp.clip(jnp.searchsorted(times, t, side="right") - 1, 0, len(times) - 2)
-    low, high = times[first], times[first + 1]
-    part = (t - low) / (high - low)
-    values = [jnp.stack([1 - part, part]), jnp.stack([-1.0, 1.0]) / (high - low), jnp.zeros(2)][min(order, 2)]
-    return first, jnp.stack([values, jnp.zeros(2)], axis=1)
+    return places, derivative(t)

@@ -23,10 +23,10 @@ from ..geometry import Box, Domain, shape_name
 from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
 from ._bounded import compile_bounded
-from ._calls import as_times, at_boundary, check_finite, compiled, parameter_values
+from ._calls import as_times, at_boundary, check_finite, check_max_step, compiled, parameter_values
 from ._conservation import Conservation, conservation, has_jump
 from ._discrete import AbstractDiscrete
-from ._march import adaptive, begin, fixed, limited
+from ._march import adaptive, begin, bounds, fixed, limited
 from ._periodic import compile_periodic
 from ._refine import HARDLY
 from ._start import start_of
@@ -94,20 +94,30 @@ class Problem:
         method: AbstractStepper | None = None,
         steps: int | None = None,
         rtol: Any = 1e-8,
+        max_step: Any = None,
     ) -> Any:
         """States `(times, states, *n)` at the times `save_at`, the first of which is the start.
 
         **Arguments:** `initial` `(states, *n)`; `parameters` by name; `steps`, that many equal steps between two saved times
-        (for gradients, whose memory grows like their square root); without it they adapt to `rtol`.
+        (for gradients, whose memory grows like their square root); without it they adapt to `rtol`, and are at most `max_step`.
         """
+        check_max_step("problem.run", max_step, steps)
 
         check_finite("problem.run: initial", () if initial is None else initial)
         kind = "checkpointed" if is_traced(initial, parameters) else "lax"
         program = compiled(self, method or self.discrete.stepper, steps, kind)
-        return at_boundary("problem.run", program, initial, parameters, as_times(save_at), rtol)
+        return at_boundary("problem.run", program, initial, parameters, as_times(save_at), rtol, max_step)
 
     def pure(
-        self, stepper: AbstractStepper, steps: int | None, kind: str, initial: Any, parameters: Any, save_at: Any, rtol: Any
+        self,
+        stepper: AbstractStepper,
+        steps: int | None,
+        kind: str,
+        initial: Any,
+        parameters: Any,
+        save_at: Any,
+        rtol: Any,
+        max_step: Any = None,
     ) -> Any:
         """`run` without its boundary; `kind` of the loop over steps: "lax", or "checkpointed" for gradients."""
         problem = self.discrete
@@ -116,15 +126,16 @@ class Problem:
         whole = problem.initial(None, given) if initial is None else jnp.asarray(initial, float)[:, *self.grid.inside]
         u0 = problem.forward(whole)
         times = jnp.asarray(save_at, float)
+        within: Any = bounds(linear, rate, stepper, u0, times[0], times[-1], rtol, max_step) if steps is None else None
 
         def advance(at: Any, t1: Any) -> Any:
             if steps is not None:
                 at = fixed(linear, rate, stepper, at, t1, steps)
                 return at, at.u
             if isinstance(stepper, SSPRK3):
-                at = limited(linear, rate, stepper, problem.longest(constants), at, t1, kind=kind)
+                at = limited(linear, rate, stepper, problem.longest(constants), within, at, t1, kind=kind)
             else:
-                at = adaptive(linear, rate, stepper, at, t1, rtol, kind=kind)
+                at = adaptive(linear, rate, stepper, within, at, t1, rtol, kind=kind)
             return at, jnp.where(at.t == t1, at.u, jnp.nan)
 
         h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000

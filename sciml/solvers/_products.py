@@ -14,7 +14,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..pde import Coordinate, Field, Opaque
+from ..pde import Coordinate, Field, Opaque, expanded
 from ._system import Index, Mean, System, leaves_of, locate
 
 
@@ -68,11 +68,11 @@ def _jacobians(expression: Any, system: System) -> tuple[Any, list[tuple[Index, 
         x, y = system.pde.space
         psi, w = system.pde[d.field], system.pde[d.others[0].state.field]
         p, q = psi.diff(x), psi.diff(y)
-        expanded: Any = sp.expand(expression)
-        one, two = expanded.coeff(q * w.diff(x)), expanded.coeff(p * w.diff(y))
+        whole: Any = expanded(expression)
+        one, two = whole.coeff(q * w.diff(x)), whole.coeff(p * w.diff(y))
         if one == 0 or one + two != 0 or not _constant(one):
             continue
-        expression = expanded - sp.expand(one * (q * w.diff(x) - p * w.diff(y)))
+        expression = whole - expanded(one * (q * w.diff(x) - p * w.diff(y)))
         c = -one * own[2, 0] / d.others[0].coefficient
         found += [((2, 0), 1, c * p * q), ((0, 2), -1, c * p * q), ((1, 1), 1, c * (q**2 - p**2))]
     return expression, found
@@ -96,7 +96,7 @@ def _as_fluxes(expression: Any, system: System) -> tuple[Any, dict[int, Any]]:
         else:
             plain.append(factor * w.diff(space[axis]))
 
-    for term in sp.Add.make_args(sp.expand(expression)):
+    for term in sp.Add.make_args(expanded(expression)):
         slopes = [leaf for leaf in leaves_of(term) if isinstance(leaf, sp.Derivative)]
         state, index = locate(slopes[0], system.pde) if len(slopes) == 1 else (None, ())
         factor: Any = term / slopes[0] if slopes else term

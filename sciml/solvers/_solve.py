@@ -18,21 +18,24 @@ from .._undetermined import said_before
 from ..geometry import Domain
 from ..pde import PDE
 from ..solution import Parameter, Solution
-from ._calls import parameter_values, refuse_transformed
+from ._calls import check_max_step, parameter_values, refuse_transformed
 from ._constants import settled
 from ._grid import GridFinal
-from ._march import adaptive, begin, fixed, limited
 from ._problem import RESOLVED, Problem, compile
 from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, unresolved
 from ._rest import at_rest
+from ._saving import SAVES, Saved, groups_of, saved
 from ._start import start_of
 from ._steady import has_source, is_linear, open_modes, solve_steady
+from ._stepped import Stepped
 from ._stiff import stepper_for
 from ._volumes import Volumes
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
 from .stepping import SSPRK3, AbstractStepper
 
-SAVES = 101
+# What is interpolated between saved times may be off by so many times `rtol`, which is the error of one step, but rounding
+# allows no less than the second; each relative to the largest value so far.
+BETWEEN, FINEST_BETWEEN = 10, 1e-11
 # Coefficients in the upper third, relative to the largest, above which a grid that was asked for is refused for the initial
 # value.
 UNRESOLVED = 1e-2
@@ -53,6 +56,7 @@ def solve(
     rtol: float = 1e-8,
     steps: int | None = None,
     max_time: float = MAX_TIME,
+    max_step: float | None = None,
     progress: bool = True,
     throw: bool = True,
 ) -> Solution:
@@ -72,10 +76,14 @@ def solve(
         brings by itself. By default doubled until the initial value is resolved to 1e-9, and while the solution is
         not and more points help; where the initial value has a kink or jumps, volumes or differences are taken.
     - `save_at`: increasing times; by default 101 equally spaced ones. The solution is interpolated between them with order
-        eight.
+        eight (finite volumes with shocks: by lines), which is measured in the middle of each interval; where it is off by more
+        than ten times `rtol` of the largest value (shocks: by what they cross in half a cell), more times are saved, or
+        `solution.notes` says how much is left.
     - `parameters`: values of the unknowns of the equation by name; `initial`: arrays on the grid by name of the field,
         instead of the conditions.
-    - `rtol`: error of a step relative to the state, in the L2 norm. `steps`: that many equal steps between saved times instead.
+    - `rtol`: error of a step relative to the largest state so far, in the L2 norm. `steps`: that many equal steps between saved
+        times instead. `max_step`: no step is longer. What depends on time is looked at on 256 times before, so that pulses in
+        it are not stepped over; narrower ones need `max_step`.
     - `max_time`: seconds from the call, compilation included. No finer grid is tried that would take longer, and an
         integration stops there, with what was computed until then.
     - `progress`: a progress bar. `throw`: whether a blow-up raises; otherwise the last good state is returned. Ctrl-C returns
@@ -87,17 +95,18 @@ def solve(
     began = time.monotonic()
     refuse_transformed(pde, domain, grid, parameters, initial, save_at, rtol)
     _check_arguments(method, rtol, steps, max_time)
+    check_max_step("solve", max_step, steps)
     clock = Clock(began, max_time)
     automatic = grid is None
     problem = compile(pde, domain, grid=grid)
-    _check_used(problem, {"method": method, "initial": initial, "save_at": save_at, "steps": steps})
+    _check_used(problem, {"method": method, "initial": initial, "save_at": save_at, "steps": steps, "max_step": max_step})
     if initial is None:  # arrays for a start are not zero
         problem = replace(problem, notes=(*problem.notes, *said_before(problem.pde, problem.domain)))
     if isinstance(problem, SpectralFlow):
         return _noted(solve_spectral(problem, parameter_values(pde, parameters), rtol, throw), problem, pde)
     if isinstance(problem, FlowProblem):
         times = None if pde.time is None else _times(save_at, problem.domain)
-        solution = solve_flow(problem, times, parameter_values(pde, parameters), steps, progress, throw)
+        solution = solve_flow(problem, times, parameter_values(pde, parameters), steps, max_step, progress, throw)
         return _noted(solution, problem, pde)
     if problem.pde.time is None:
         return _steady(problem, automatic, parameters, rtol, clock, throw)
@@ -107,9 +116,9 @@ def solve(
         given_up = ladder.given_up if refines else None
         started = time.monotonic()
         stepper = method or stepper_for(problem, parameters, initial, steps)
-        outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, progress, clock, given_up)
+        outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, max_step, progress, clock, given_up)
         if outcome.stopped and best is not None:
-            why = f"the next grid had come to t = {outcome.reached:g} when {outcome.stopped}"
+            why = f"the next grid had come to t = {outcome.saved.reached:g} when {outcome.stopped}"
             problem, outcome = best
         if not refines or outcome.stopped or why:
             break
@@ -261,16 +270,12 @@ def _shape(problem: Problem) -> str:
 
 @dataclass
 class _Outcome:
-    times: np.ndarray
-    values: np.ndarray
-    rates: np.ndarray
+    saved: Saved
     steps: int
     rejected: int
     tail: float
-    reached: float
     complete: bool
     stopped: str  # why it was, by whom it was, and not by the equation
-    smooth: bool
     notes: tuple[str, ...] = ()
 
 
@@ -282,6 +287,7 @@ def _run(
     initial: Any,
     rtol: float,
     steps: int | None,
+    max_step: float | None,
     progress: bool,
     clock: Clock,
     given_up: Any,
@@ -294,91 +300,56 @@ def _run(
     with float64():
         constants = discrete.constants(problem.parameters(parameters))
         u0 = discrete.initial(initial, problem.parameters(parameters))
-
-        def parts() -> tuple[Any, Any, Any]:
-            return discrete.linear(constants), discrete.rate(constants), stepper
-
-        @Program
-        def start(u0: Any, t: Any, h: Any) -> Any:
-            u = discrete.forward(u0)
-            return begin(*parts(), u, t, h), discrete.whole(u, t, constants)
-
-        @Program
-        def advance(at: Any, t1: Any, rtol: Any, most: Any) -> Any:
-            if steps is not None:
-                return fixed(*parts(), at, t1, steps)
-            if isinstance(stepper, SSPRK3):
-                return limited(*parts(), discrete.longest(constants), at, t1, most=most)
-            return adaptive(*parts(), at, t1, rtol, most=most)
-
-        def keep() -> None:
-            kept_t.append(float(at.t))
-            for row, found in zip((values, rates), seen(at.u, at.t), strict=True):
-                row.append(np.asarray(found))
-
-        @Program
-        def seen(u: Any, t: Any) -> Any:
-            """All fields on the whole grid, and their time derivative."""
-            fields = lambda u, t: discrete.fields(u, t, constants)  # noqa: E731
-            return jax.jvp(fields, (u, t), (discrete.derivative(constants, u, t), jnp.ones_like(t)))
-
-        h = (times[1] - times[0]) / steps if steps is not None else (times[-1] - times[0]) / 1000
-        at, whole = start(u0, times[0], h)
-        begins = start_of(discrete, np.asarray(whole), initial, problem.parameters(parameters))
+        run = Stepped(problem, stepper, constants, rtol, steps, clock)
+        at, whole = run.start(u0, times, max_step)
+        begins = start_of(discrete, whole, initial, problem.parameters(parameters))
         if begins.own > UNRESOLVED:
             raise ValueError(_too_coarse(grid, begins.own))
-        kept_t, values, rates = [times[0]], *([np.asarray(a)] for a in seen(at.u, at.t))
+        smooth = not isinstance(stepper, SSPRK3)
+        tolerance = max(BETWEEN * rtol, FINEST_BETWEEN) if smooth else 0.5 / max(a.n for a in grid.line)
+        groups = groups_of(problem.pde)
+        kept = saved(run, times, groups, smooth, tolerance, len(groups) * math.prod(grid.full))
+        kept.begin(at)
         # Where walls contradict the initial value, what matters is how the grid resolves what comes of it.
-        tail = 0.0 if begins.clashes or problem.rough else grid.tail(values[0])
+        tail = 0.0 if begins.clashes or problem.rough else grid.tail(kept.rows[0].values)
         stopped, complete, started = "", True, time.monotonic()
         bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
         try:
             for t1 in times[1:]:
-                go = lambda state, most, t1=t1: advance(state, t1, rtol, most)  # noqa: E731
-                at = clock.paced(go, at, lambda state: int(state.steps), steps)
-                if np.all(np.isfinite(at.u)) and float(at.t) > kept_t[-1]:
-                    keep()
+                at = kept.go(at, float(t1))
                 bar.update(1)
-                bar.set_postfix(t=f"{kept_t[-1]:.4g}", steps=int(at.steps), refresh=False)
-                tail = max(tail, grid.tail(values[-1]))
+                bar.set_postfix(t=f"{kept.reached:.4g}", steps=int(at.steps), refresh=False)
+                tail = max(tail, grid.tail(kept.rows[-1].values))
                 share = (t1 - times[0]) / (times[-1] - times[0])
-                if kept_t[-1] != t1 or (given_up is not None and given_up(tail, share, time.monotonic() - started)):
+                if kept.reached != t1 or (given_up is not None and given_up(tail, share, time.monotonic() - started)):
                     complete = False
                     break
+            else:
+                kept.settle(True)
         except KeyboardInterrupt:
             stopped, complete = "it was interrupted by the user", False
         except OutOfTime as late:
-            stopped, complete, at = f"max_time = {clock.max_time:g} s was reached", False, late.state
-            if np.all(np.isfinite(at.u)) and float(at.t) > kept_t[-1]:
-                keep()
+            complete = kept.reached == times[-1]
+            if not complete:
+                kept.add(late.state)
+                stopped = f"max_time = {clock.max_time:g} s was reached"
         finally:
             bar.close()
-    return _Outcome(
-        np.array(kept_t),
-        np.stack(values),
-        np.stack(rates),
-        int(at.steps),
-        int(at.rejected),
-        tail,
-        float(kept_t[-1]),
-        complete,
-        stopped,
-        not isinstance(stepper, SSPRK3),
-        (begins.note(str(problem.pde.time), float(times[0])),) if begins.clashes else (),
-    )
+    notes = (begins.note(str(problem.pde.time), float(times[0])),) if begins.clashes else ()
+    return _Outcome(kept, kept.rows[-1].steps, int(at.rejected), tail, complete, stopped, notes)
 
 
 def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock, throw: bool) -> Solution:
-    shape = _shape(problem)
-    result = f"Integrated to t = {outcome.reached:g} in {outcome.steps} steps ({outcome.rejected} rejected) on {shape} points."
+    shape, kept = _shape(problem), outcome.saved
+    result = f"Integrated to t = {kept.reached:g} in {outcome.steps} steps ({outcome.rejected} rejected) on {shape} points."
     if outcome.stopped:
         result = (
-            f"At t = {outcome.reached:g} on {shape} points {outcome.stopped}; what was computed until then is returned, and "
+            f"At t = {kept.reached:g} on {shape} points {outcome.stopped}; what was computed until then is returned, and "
             "later times are not known."
         )
     elif not outcome.complete:
         result = (
-            f"The solution blew up, or became NaN, after t = {outcome.reached:.6g}: the step fell below any use. That is the "
+            f"The solution blew up, or became NaN, after t = {kept.reached:.6g}: the step fell below any use. That is the "
             "last good state. If the equation should stay bounded, take a finer grid or look at the signs of its highest "
             "derivatives."
         )
@@ -390,17 +361,18 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock
             "more points (grid=...)."
         )
     pde, domain = problem.pde, problem.domain
-    if not outcome.complete and domain.time.start < outcome.reached < domain.time.end:  # type: ignore[union-attr]
+    if not outcome.complete and domain.time.start < kept.reached < domain.time.end:  # type: ignore[union-attr]
         # Later nothing is known: outside of its domain a solution is NaN, with a warning.
-        domain = Domain(domain.space, replace(domain.time, end=outcome.reached))  # type: ignore[type-var]
-    final, notes = settled(
-        pde, GridFinal(problem.grid.line, outcome.times, outcome.values, outcome.rates, outcome.smooth)
-    )
+        domain = Domain(domain.space, replace(domain.time, end=kept.reached))  # type: ignore[type-var]
+    final, notes = settled(pde, GridFinal(problem.grid.line, kept.times, kept.values, kept.rates, kept.smooth))
+    notes += kept.notes(tuple(u.field_name for u in pde.real().fields))
     stats = {
         "steps": outcome.steps,
         "rejected": outcome.rejected,
         "grid": list(problem.grid.full),
         "tail": outcome.tail,
+        "saves": len(kept.rows),
+        "steps_between": kept.extra,
         "precision": "float64",
         "seconds": clock.spent,
     }
@@ -414,7 +386,6 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock
         stats,
         [],
         {name: Parameter(name, float(value)) for name, value in given.items()},
-        {},
         notes=(*problem.notes, *outcome.notes, *notes),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy as sp
 
-from ..pde import PDE, Coordinate, Field, Opaque, expand_fluxes, multi_index
+from ..pde import PDE, Coordinate, Field, Opaque, expand_fluxes, expanded, multi_index
 
 Index = tuple[int, ...]
 
@@ -88,13 +88,6 @@ class System:
             left = " + ".join(_text(term, self.pde) for term in (*found.own, *found.others))
             lines.append(f"{found.field}: from {left} = 0 at every time")
         return "\n".join(lines)
-
-
-def expanded(expression: Any) -> Any:
-    """Multiplied out, but for what is inside functions of the coordinates: exp(-(x - a)^2 / b) as a product of exponentials
-    would be zero times infinity."""
-    hidden = {n: sp.Dummy() for n in expression.atoms(sp.Function) if not isinstance(n, Field) and not n.atoms(Field)}
-    return sp.expand(expression.xreplace(hidden)).xreplace({symbol: n for n, symbol in hidden.items()})
 
 
 def first_order(pde: PDE) -> System:

@@ -26,8 +26,10 @@ from .._calls import as_times, at_boundary, check_finite, compiled, parameter_va
 from .._constants import settled
 from .._grid import GridFinal
 from .._march import MOST_STEPS, repeated
+from .._saving import AbstractRun, saved
 from .._system import State
 from .._walls import Wall
+from .._watch import Watch, depends, looks, remembered, watch
 from ..spatial import AbstractAxis, PeriodicAxis, StretchedAxis
 from ._mesh import around, plain
 from ._outline import outline, wall_of
@@ -38,6 +40,9 @@ from ._surface import with_surface
 
 CELLS = {2: 96, 3: 32}  # along the shortest side
 SMALLEST_STEP = 1e-12
+# What is interpolated between saved times may be off by so much of the largest velocity or pressure: cells are of order two,
+# and about a hundred of them along a side leave as much.
+BETWEEN = 1e-4
 FINE = 96  # cells along the shortest side from which a steady flow is sought on half of them first
 
 
@@ -138,19 +143,20 @@ class FlowProblem:
         times = jnp.asarray(save_at, float)
         u = self.initial(parameters) if initial is None else from_vertices(self.discrete.line, jnp.asarray(initial, float))
         u = self.discrete.start(u, times[0], values)
+        watched = self.watched(times[0], times[-1], values)
 
         def one(u: Any, span: Any) -> Any:
             t, t1 = span
             if steps is not None:
                 new = self.fixed(u, t, t1, steps, values)
             else:
-                new, reached, _ = self.advance(u, t, t1, values, kind)
+                new, reached, _ = self.advance(u, t, t1, values, watched, kind)
                 new = jax.tree.map(lambda v: jnp.where(reached == t1, v, jnp.nan), new)
             return new, new
 
         _, rows = jax.lax.scan(one, u, (times[:-1], times[1:]))
         states = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), u, rows)
-        return jax.vmap(lambda u, t: self.seen(u, t, values)[0])(states, times)
+        return jax.vmap(lambda u, t: self.fields(u, t, values))(states, times)
 
     @cached_property
     def programs(self) -> dict[Any, Any]:
@@ -161,18 +167,33 @@ class FlowProblem:
         """The value of every unknown parameter: `given`, or the value it was declared with."""
         return parameter_values(self.pde, given)
 
-    def advance(self, u: Any, t: Any, t1: Any, values: Any, kind: Any = "lax") -> tuple[Any, Any, Any]:
-        """(velocities, time, steps) at `t1`, or where a step became too short or NaN."""
-        d, span = self.discrete, t1 - t
+    def watched(self, start: Any, end: Any, values: Any, max_step: Any = None) -> Watch:
+        """A first look at what moves the flow: forces, and what is given at walls."""
+        d = self.discrete
+        sides = [side for row in d.sides for ends in row if ends is not None for side in ends]
+
+        def given(t: Any) -> Any:
+            found = [d.force(a, t, values) for a in range(d.dim)] + [side.value(t, values) for side in sides]
+            return jnp.concatenate([remembered(f) for f in found])
+
+        moves = depends(given, jnp.asarray(start, float))
+        return watch(start, end, jax.lax.map(given, looks(start, end)) if moves else None, max_step)
+
+    def advance(
+        self, u: Any, t: Any, t1: Any, values: Any, watched: Watch, kind: Any = "lax", pause: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """(velocities, time, steps) at `t1`, after the first step that ends at or after `pause`, or where a step became too
+        short or NaN."""
+        d, span, pause = self.discrete, t1 - t, t1 if pause is None else pause
 
         def goes_on(carry: Any) -> Any:
             _, t, h, _ = carry
-            return (t1 - t > 1e-10 * span) & (h > SMALLEST_STEP * span)
+            return (t < pause) & (t1 - t > 1e-10 * span) & (h > SMALLEST_STEP * span)
 
         def body(carry: Any) -> Any:
             u, t, _, steps = carry
             left = t1 - t
-            most = d.longest(u, values)
+            most = jnp.minimum(d.longest(u, values), watched.room(t))
             h = left / jnp.ceil(left / jnp.minimum(most, left) * (1 - 1e-9))
             new = d.step(u, t, h, values)
             good = jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in new]))
@@ -190,15 +211,14 @@ class FlowProblem:
         return repeated(one, (u, t), steps)[0]
 
     def seen(self, u: Any, t: Any, values: Any) -> tuple[Any, Any, Any]:
-        """(fields, their rates of change, force on the obstacle) at the vertices; the pressure has no rate."""
-        rate, p, force = self.discrete.rates(u, t, values)
-        q = p / self.factor(values)
-        still = jnp.zeros_like(q)
-        return (
-            self.discrete.at_vertices(u, q, t, values),
-            self.discrete.at_vertices(rate, still, t, values),
-            force / self.factor(values),
-        )
+        """(fields, their rates of change, force on the obstacle) at the vertices."""
+        rate, _, force = self.discrete.rates(u, t, values)
+        fields, slopes = jax.jvp(lambda u, t: self.fields(u, t, values), (u, t), (rate, jnp.ones_like(t)))
+        return fields, slopes, force / self.factor(values)
+
+    def fields(self, u: Any, t: Any, values: Any) -> Any:
+        """Velocities and pressure at the vertices."""
+        return self.discrete.at_vertices(u, self.discrete.rates(u, t, values)[1] / self.factor(values), t, values)
 
 
 def compile_flow(pde: PDE, domain: Domain, flow: Flow, grid: Any = None) -> FlowProblem:
@@ -287,6 +307,7 @@ def solve_flow(
     times: np.ndarray | None,
     parameters: Mapping[str, Any],
     steps: int | None,
+    max_step: float | None,
     progress: bool,
     throw: bool,
 ) -> Solution:
@@ -294,14 +315,16 @@ def solve_flow(
     began = time.monotonic()
     with float64():
         values = {name: jnp.asarray(v, float) for name, v in parameters.items()}
-        marched = _steady(problem, values, progress) if times is None else _marched(problem, values, times, steps, progress)
+        if times is None:
+            marched = _steady(problem, values, progress)
+        else:
+            marched = _marched(problem, values, times, steps, max_step, progress)
     if not marched.success and not marched.interrupted and throw:
         raise FloatingPointError(f"{marched.result} (throw=False returns it as it is.)")
     order = [problem.recorded.index(u.field_name) for u in problem.pde.fields]
     fields, rates, forces = (np.stack([np.asarray(r[k]) for r in marched.rows]) for k in range(3))
     steady = times is None
-    saved = None if steady else np.array(marched.times)
-    final = GridFinal(problem.axes, saved, fields[:, order], rates[:, order] * (not steady))
+    final = GridFinal(problem.axes, None if steady else marched.times, fields[:, order], rates[:, order] * (not steady))
     closed = not any(map(any, problem.discrete.open_ends))
     final = pinned(problem.pde, problem.domain, problem.flow, final, parts=closed)
     # Where the flow is open the pressure is zero.
@@ -309,72 +332,117 @@ def solve_flow(
     stats = {
         "steps": marched.steps, "grid": list(problem.discrete.cells), "precision": "float64",
         "seconds": time.monotonic() - began, "change": marched.change,
-        "force": forces[-1].tolist() if steady else forces.tolist(), "times": marched.times,
+        "force": forces[-1].tolist() if steady else forces[marched.asked].tolist(),
+        "times": marched.times[marched.asked].tolist(), "saves": len(marched.times),
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
     return Solution(
-        problem.pde, problem.domain, final, marched.result, marched.success, stats, [], given, {}, notes=notes
+        problem.pde, problem.domain, final, marched.result, marched.success, stats, [], given,
+        notes=(*notes, *marched.notes),
     )
 
 
 @dataclass
 class _Marched:
     rows: list[Any]
-    times: list[float]
+    times: np.ndarray
+    asked: np.ndarray  # which rows are at times that were asked for
     steps: int
     change: float | None
     result: str
     success: bool
     interrupted: bool = False
     flow: Any = None  # the last velocities on their faces
+    notes: tuple[str, ...] = ()
 
 
-def _marched(problem: FlowProblem, values: Any, times: np.ndarray, steps: int | None, progress: bool) -> _Marched:
+class _Run(AbstractRun):
+    """A flow that is stepped; its state is (velocities, time, steps)."""
+
+    controlled = False
+
+    def __init__(self, problem: FlowProblem, values: Any, steps: int | None, watched: Watch):
+        self._values, self._count = values, steps
+        self._seen = Program(problem.seen)
+        self._advance = Program(lambda u, t, t1, pause: problem.advance(u, t, t1, values, watched, pause=pause))
+        counts = () if steps is None else {steps, (steps + 1) // 2}
+        self._fixed = {n: Program(lambda u, t, t1, n=n: problem.fixed(u, t, t1, n, values)) for n in counts}
+
+    def advance(self, state: Any, t1: float, pause: float) -> Any:
+        return self._gone(state, t1, pause, self._count)
+
+    def half(self, state: Any, t1: float) -> Any:
+        return self._gone(state, t1, t1, None if self._count is None else (self._count + 1) // 2)
+
+    def _gone(self, state: Any, t1: float, pause: float, steps: int | None) -> Any:
+        u, t, taken = state
+        if steps is not None:
+            return self._fixed[steps](u, t, t1), jnp.asarray(t1), taken + steps
+        u, t, more = self._advance(u, t, t1, pause)
+        return u, t, taken + int(more)
+
+    def light(self, state: Any) -> Any:
+        return state
+
+    def time(self, state: Any) -> float:
+        return float(state[1])
+
+    def steps(self, state: Any) -> int:
+        return state[2]
+
+    def finite(self, state: Any) -> bool:
+        return all(bool(np.all(np.isfinite(v))) for v in state[0])
+
+    def seen(self, state: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        fields, rates, force = (np.asarray(a) for a in self._seen(state[0], state[1], self._values))
+        return fields, rates, force
+
+
+def _marched(
+    problem: FlowProblem, values: Any, times: np.ndarray, steps: int | None, max_step: float | None, progress: bool
+) -> _Marched:
     from tqdm.auto import tqdm
 
     d = problem.discrete
-    advance = Program(problem.advance if steps is None else _fixed(problem, steps))
-    seen = Program(problem.seen)
     t = jnp.asarray(times[0], float)
-    u = Program(d.start)(problem.initial(values), t, values)
-    rows, kept, taken, complete, interrupted = [seen(u, t, values)], [float(t)], 0, True, False
+    state: Any = (Program(d.start)(problem.initial(values), t, values), t, 0)
+    vertices = math.prod(axis.n for axis in problem.axes)
+    groups = np.arange(d.dim + 1)
+    watched = Program(problem.watched)(times[0], times[-1], values, max_step)
+    kept = saved(_Run(problem, values, steps, watched), times, groups, True, BETWEEN, len(groups) * vertices)
+    kept.begin(state)
+    complete, interrupted = True, False
     bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
     try:
         for t1 in times[1:]:
-            u, t, count = advance(u, t, jnp.asarray(t1), values)
-            taken += int(count)
-            complete = bool(float(t) == t1) and all(bool(jnp.all(jnp.isfinite(v))) for v in u)
-            if complete or float(t) > kept[-1]:
-                rows.append(seen(u, t, values))
-                kept.append(float(t))
+            state = kept.go(state, float(t1))
+            reached = kept.rows[-1].t
             bar.update(1)
-            bar.set_postfix(t=f"{kept[-1]:.4g}", steps=taken, refresh=False)
-            if not complete:
+            bar.set_postfix(t=f"{reached:.4g}", steps=state[2], refresh=False)
+            if reached != t1:
+                complete = False
                 break
+        else:
+            kept.settle(True)
     except KeyboardInterrupt:
         interrupted, complete = True, False
     finally:
         bar.close()
+    reached, taken = kept.rows[-1].t, state[2]
     shape = " x ".join(map(str, d.cells))
     if interrupted:
-        result = f"Interrupted by the user at t = {kept[-1]:g}; what was computed until then is returned."
+        result = f"Interrupted by the user at t = {reached:g}; what was computed until then is returned."
     elif not complete:
         result = (
-            f"The flow blew up after t = {kept[-1]:.6g}; that is the last good state. Take a finer grid (grid=...), or look at "
+            f"The flow blew up after t = {reached:.6g}; that is the last good state. Take a finer grid (grid=...), or look at "
             "the outflow."
         )
     else:
-        result = f"Integrated to t = {kept[-1]:g} in {taken} steps on {shape} cells."
-    return _Marched(rows, kept, taken, None, result, complete, interrupted)
-
-
-def _fixed(problem: FlowProblem, steps: int) -> Any:
-    def advance(u: Any, t: Any, t1: Any, values: Any) -> tuple[Any, Any, Any]:
-        new = problem.fixed(u, t, t1, steps, values)
-        good = jnp.all(jnp.stack([jnp.all(jnp.isfinite(v)) for v in new]))
-        return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, u), jnp.where(good, t1, t), jnp.asarray(steps)
-
-    return advance
+        result = f"Integrated to t = {reached:g} in {taken} steps on {shape} cells."
+    rows = [(row.values, row.rates, row.more) for row in kept.rows]
+    asked = np.array([row.asked or row is kept.rows[-1] for row in kept.rows])
+    notes = kept.notes((*problem.flow.velocities, problem.flow.pressure))
+    return _Marched(rows, kept.times, asked, taken, None, result, complete, interrupted, notes=notes)
 
 
 def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
@@ -405,7 +473,8 @@ def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
             f"No steady flow was found in {steps} steps: it still changes by {change:.0e} of its speed while it crosses the "
             "domain. There may be none at this viscosity; integrate the unsteady equation instead."
         )
-    return _Marched([Program(problem.seen)(u, t, values)], [0.0], steps, change, result, settled, flow=u)
+    rows = [Program(problem.seen)(u, t, values)]
+    return _Marched(rows, np.zeros(1), np.ones(1, bool), steps, change, result, settled, flow=u)
 
 
 def _pace(problem: FlowProblem, values: Any) -> float:
