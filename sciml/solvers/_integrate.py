@@ -16,6 +16,8 @@ import optimistix as optx
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from .._precision import float64, is_traced, require_float64, to_numpy
+from ._calls import check_max_step
+from ._watch import Watch, looks, looks_at, watch
 from .stepping import Automatic, Radau
 
 MOST_DENSE = 3000  # unknowns, above which no Jacobian is formed
@@ -91,6 +93,7 @@ def integrate(
     events: Mapping[str, Any] | None = None,
     dense: bool = False,
     first_step: float | None = None,
+    max_step: float | None = None,
     max_steps: int = 100_000,
     progress: bool = False,
     throw: bool = True,
@@ -114,7 +117,9 @@ def integrate(
         count: on Robertson's problem an `atol` of 1e-8 gives answers that are wrong by 0.6 %. Changing them compiles nothing.
     - `events`: functions of (t, y) (and `args`) by name, or `Event(function, direction)`; the first that passes through zero
         ends the integration.
-    - `dense`: keep the interpolation of every step. `first_step`: chosen from `f` when left out.
+    - `dense`: keep the interpolation of every step. `first_step`: chosen from `f` when left out. `max_step`: no step is longer.
+        Where `f` depends on t by itself, `f(t, y0)` is looked at on 256 times before, so that pulses in it are not stepped
+        over; narrower ones need `max_step`.
     - `max_steps`; `progress`: a progress bar; `throw`: whether a failure raises; otherwise `result` says it.
 
     **Returns** a `Trajectory`. Called with tracers, inside `with sciml.float64()`, it is differentiable in forward and
@@ -130,14 +135,14 @@ def integrate(
     """
     if is_traced(y0, t, args, rtol, atol):
         require_float64("integrate")
-        return _integrate(f, y0, t, args, method, rtol, atol, events, dense, first_step, max_steps, False, throw)
+        return _integrate(f, y0, t, args, method, rtol, atol, events, dense, first_step, max_step, max_steps, False, throw)
     with float64():
-        return _integrate(f, y0, t, args, method, rtol, atol, events, dense, first_step, max_steps, progress, throw)
+        return _integrate(f, y0, t, args, method, rtol, atol, events, dense, first_step, max_step, max_steps, progress, throw)
 
 
 def _integrate(
     f: Any, y0: Any, t: Any, args: Any, method: Any, rtol: Any, atol: Any, events: Any, dense: bool,
-    first_step: Any, max_steps: int, progress: bool, throw: bool,
+    first_step: Any, max_step: Any, max_steps: int, progress: bool, throw: bool,
 ) -> Trajectory:  # fmt: skip
     traced = is_traced(y0, t, args, rtol, atol)
     times = _times(t)
@@ -155,6 +160,7 @@ def _integrate(
             )
         method = diffrax.Tsit5()
     _check(f, rtol, max_steps)
+    check_max_step("integrate", max_step)
     absolute = _absolute(atol, rtol, y0)
     names = tuple(events or ())
     wanted = [e if isinstance(e, Event) else Event(e) for e in (events or {}).values()]
@@ -180,21 +186,22 @@ def _integrate(
         )
     run, begin = _compiled(programs, tuple(e.direction for e in wanted), dense, max_steps, progress, throw and traced)
     step = None if first_step is None else jnp.asarray(first_step, float)
+    longest = jnp.asarray(jnp.inf if max_step is None else max_step, float)
     numbers = [program.consts for program in programs], numeric
     if not traced and not bool(begin(numbers, times[0], y)):
         what = "f(t, y0)" if np.all(np.isfinite(y)) else "y0"
         raise ValueError(f"integrate: {what} has NaN or infinite numbers at the start.")
-    out = run(numbers, y, times, method, jnp.asarray(rtol, float), absolute, step)
+    out = run(numbers, y, times, method, jnp.asarray(rtol, float), absolute, step, longest)
     if traced:
         interpolation = out.interpolation if dense else None
         good = out.result == diffrax.RESULTS.successful
         states = unflatten(out.ys[0])
         return Trajectory(out.ts[0], states, "traced", good, dict(out.stats), None, interpolation, unflatten)
-    return _finished(out, names, dense, unflatten, throw)
+    return _finished(out, names, dense, unflatten, times, throw)
 
 
 def _finished(
-    out: Any, names: tuple[str, ...], dense: bool, unflatten: Any, throw: bool
+    out: Any, names: tuple[str, ...], dense: bool, unflatten: Any, times: np.ndarray, throw: bool
 ) -> Trajectory:
     taken, rejected = int(out.stats["num_accepted_steps"]), int(out.stats["num_rejected_steps"])
     stats = {"steps": taken, "rejected": rejected}
@@ -218,14 +225,17 @@ def _finished(
     else:
         kept = np.isfinite(ts)
         ts, ys = ts[kept], jax.tree.map(lambda a: a[kept], ys)
-        where = ""
+        where, enough = "", "Raise it"
         if hasattr(last, "t"):
             at = float(last.t)
             where = f" The last good state is that at t = {at:.6g}{stiff}; it ends the trajectory."
             good = unflatten(np.asarray(last.y))
+            done = abs(at - times[0]) / abs(times[-1] - times[0])
+            if done > 0.01:
+                enough = f"At this pace max_steps={float(f'{1.2 * (taken + rejected) / done:.1g}'):.0f} is enough: raise it"
             ts, ys = np.append(ts, at), jax.tree.map(lambda a, b: np.concatenate([a, np.asarray(b)[None]]), ys, good)
         reason = (
-            f"max_steps = {taken + rejected} steps were not enough. Raise it, loosen rtol, or look at f where it got stuck."
+            f"max_steps = {taken + rejected} steps were not enough. {enough}, loosen rtol, or look at f where it got stuck."
             if bool(ended == diffrax.RESULTS.max_steps_reached)
             else str(diffrax.RESULTS[ended])
         )
@@ -255,6 +265,7 @@ def _compiled(
     if key in _CACHE:
         return _CACHE[key][:2]
     bodies = [program.jaxpr for program in programs]
+    moves = looks_at(bodies[0], 0)
 
     def evaluate(i: int, t: Any, y: Any, numbers: Any) -> Any:
         consts, leaves = numbers
@@ -262,7 +273,10 @@ def _compiled(
         return out
 
     @eqx.filter_jit
-    def run(numbers: Any, y: Any, times: Any, method: Any, rtol: Any, atol: Any, first_step: Any) -> Any:
+    def run(numbers: Any, y: Any, times: Any, method: Any, rtol: Any, atol: Any, first_step: Any, longest: Any) -> Any:
+        forward = jnp.sign(times[-1] - times[0])  # diffrax goes back in time by another sign of t
+        seen = jax.lax.map(lambda t: evaluate(0, t, y, numbers), looks(times[0], times[-1])) if moves else None
+        within = watch(forward * times[0], forward * times[-1], seen, longest)
         event = None
         if directions:
             event = diffrax.Event(
@@ -287,7 +301,7 @@ def _compiled(
             saveat=diffrax.SaveAt(
                 subs=[diffrax.SubSaveAt(ts=times), diffrax.SubSaveAt(t1=True)], dense=dense, solver_state=True
             ),
-            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+            stepsize_controller=_Within(diffrax.PIDController(rtol=rtol, atol=atol), jax.lax.stop_gradient(within)),
             event=event,
             max_steps=max_steps,
             throw=throw,
@@ -302,6 +316,45 @@ def _compiled(
         _CACHE.clear()
     _CACHE[key] = run, begin, programs
     return run, begin
+
+
+class _Within(diffrax.AbstractAdaptiveStepSizeController):
+    """The steps of a controller, where they are not longer than there is room."""
+
+    controller: Any
+    watch: Watch
+
+    def __init__(self, controller: Any, watch: Watch):
+        self.controller, self.watch = controller, watch
+
+    @property
+    def rtol(self) -> Any:  # type: ignore[override]
+        return self.controller.rtol
+
+    @property
+    def atol(self) -> Any:  # type: ignore[override]
+        return self.controller.atol
+
+    @property
+    def norm(self) -> Any:  # type: ignore[override]
+        return self.controller.norm
+
+    def wrap(self, direction: Any) -> Any:
+        return _Within(self.controller.wrap(direction), self.watch)
+
+    def init(
+        self, terms: Any, t0: Any, t1: Any, y0: Any, dt0: Any, args: Any, func: Any, error_order: Any
+    ) -> Any:
+        t, state = self.controller.init(terms, t0, t1, y0, dt0, args, func, error_order)
+        return jnp.minimum(t, t0 + self.watch.room(t0)), state
+
+    def adapt_step_size(
+        self, t0: Any, t1: Any, y0: Any, y1_candidate: Any, args: Any, y_error: Any, error_order: Any, controller_state: Any
+    ) -> Any:
+        keep, start, end, jump, state, result = self.controller.adapt_step_size(
+            t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state
+        )
+        return keep, start, jnp.minimum(end, start + self.watch.room(start)), jump, state, result
 
 
 class _Bisection(optx.AbstractRootFinder):

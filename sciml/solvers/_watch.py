@@ -43,8 +43,12 @@ class Watch(eqx.Module):
 
 def depends(function: Any, t: Any) -> bool:
     """Whether `function(t)` looks at its argument."""
-    jaxpr = jax.make_jaxpr(function)(t).jaxpr
-    return any(v is jaxpr.invars[0] for e in jaxpr.eqns for v in e.invars) or jaxpr.invars[0] in jaxpr.outvars
+    return looks_at(jax.make_jaxpr(function)(t).jaxpr, 0)
+
+
+def looks_at(jaxpr: Any, i: int) -> bool:
+    """Whether a traced function looks at its argument number i."""
+    return any(v is jaxpr.invars[i] for e in jaxpr.eqns for v in e.invars) or jaxpr.invars[i] in jaxpr.outvars
 
 
 def remembered(v: Any) -> Any:
@@ -63,9 +67,9 @@ def looks(start: Any, end: Any) -> Any:
 
 
 def watch(start: Any, end: Any, seen: Any, longest: Any = None, rtol: Any = None) -> Watch:
-    """From numbers `seen` `(LOOKS + 1, m)` of the source at `looks`, None where it does not depend on the time; a step is at
-    most `longest`. With `rtol`, h^4 / 2880 times the fourth derivative, the error of Simpson's rule, is no more of the largest
-    source: what methods have to ask for whose error estimate does not see one."""
+    """From start to a later end, and numbers `seen` `(LOOKS + 1, m)` of the source at `looks`, None where it does not depend on
+    the time; a step is at most `longest`. With `rtol`, h^4 / 2880 times the fourth derivative, the error of Simpson's rule, is
+    no more of the largest source: what methods have to ask for whose error estimate does not see one."""
     longest = jnp.full(LOOKS, jnp.inf if longest is None else longest, float)
     part = jnp.abs(end - start) / LOOKS
     if seen is None:
