@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from ..geometry import Domain
 
 MAX_TIME = 180.0
 DOUBTFUL = 1e-5  # a tail above it is said in the result
@@ -105,6 +107,14 @@ class Ladder:
         last, before = (self.seconds[-1], self.seconds[-2:-1]) if seconds is None else (seconds, self.seconds[-1:])
         least, most = GROWTH
         return last * (min(max(1.5 * last / max(before[0], 1e-3), 2.0), most) if before else least)
+
+
+def known_until(domain: Domain, t: float) -> Domain:
+    """The domain of a solution that ended early: later nothing is known, and outside of its domain a solution is NaN."""
+    time = domain.time
+    if time is None or not time.start < t < time.end:
+        return domain
+    return Domain(domain.space, replace(time, end=t))
 
 
 def unresolved(tail: float, shape: str, why: str, apart: float | None = None) -> str:

@@ -22,7 +22,7 @@ from ._calls import check_max_step, parameter_values, refuse_transformed
 from ._constants import settled
 from ._grid import GridFinal
 from ._problem import RESOLVED, Problem, compile
-from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, unresolved
+from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, known_until, unresolved
 from ._rest import at_rest
 from ._saving import SAVES, Saved, groups_of, saved
 from ._start import start_of
@@ -106,7 +106,7 @@ def solve(
         return _noted(solve_spectral(problem, parameter_values(pde, parameters), rtol, throw), problem, pde)
     if isinstance(problem, FlowProblem):
         times = None if pde.time is None else _times(save_at, problem.domain)
-        solution = solve_flow(problem, times, parameter_values(pde, parameters), steps, max_step, progress, throw)
+        solution = solve_flow(problem, times, parameter_values(pde, parameters), steps, max_step, progress, clock, throw)
         return _noted(solution, problem, pde)
     if problem.pde.time is None:
         return _steady(problem, automatic, parameters, rtol, clock, throw)
@@ -361,9 +361,8 @@ def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock
             "more points (grid=...)."
         )
     pde, domain = problem.pde, problem.domain
-    if not outcome.complete and domain.time.start < kept.reached < domain.time.end:  # type: ignore[union-attr]
-        # Later nothing is known: outside of its domain a solution is NaN, with a warning.
-        domain = Domain(domain.space, replace(domain.time, end=kept.reached))  # type: ignore[type-var]
+    if not outcome.complete:
+        domain = known_until(domain, kept.reached)
     final, notes = settled(pde, GridFinal(problem.grid.line, kept.times, kept.values, kept.rates, kept.smooth))
     notes += kept.notes(tuple(u.field_name for u in pde.real().fields))
     stats = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from sciml import PDE, Box, Dirichlet, Initial, Neumann, Robin, coordinates, field, solvers
+from sciml import PDE, Box, Dirichlet, Initial, Neumann, Robin, coordinates, field, fields, laplacian, solvers
 from sciml.solvers._problem import compile
 from sciml.solvers._refine import Clock, Ladder
 
@@ -99,6 +99,21 @@ def test_max_time_ends_a_march_that_is_slow(ticks):
     assert f"At t = {found.final.times[-1]:g} on 16 points max_time = 10 s was reached" in found.result
     with pytest.warns(UserWarning, match="outside the domain"):
         assert np.isnan(found.u(0.5, 1e6))
+
+
+def test_max_time_ends_a_flow(ticks):
+    a, b, p = fields("a b p", x, y, t)
+    pde = PDE(
+        a.t + a * a.x + b * a.y + p.x - 0.01 * laplacian(a),
+        b.t + a * b.x + b * b.y + p.y - 0.01 * laplacian(b),
+        a.x + b.y,
+        Initial((a, b), 0),
+        Dirichlet((a, b), (1, 0), on="y_max"),
+        Dirichlet((a, b), 0, on=("x_min", "x_max", "y_min")),
+    )
+    found = solvers.solve(pde, Box(x=(0, 1), y=(0, 1), t=(0, 1)), grid=8, max_time=10, progress=False)
+    assert not found.converged and "max_time = 10 s was reached" in found.result
+    assert found.domain.time.end == found.final.times[-1] < 1
 
 
 def test_what_a_ladder_of_grids_shows():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from .._calls import as_times, at_boundary, check_finite, compiled, parameter_va
 from .._constants import settled
 from .._grid import GridFinal
 from .._march import MOST_STEPS, repeated
+from .._refine import Clock, OutOfTime, known_until
 from .._saving import AbstractRun, saved
 from .._system import State
 from .._walls import Wall
@@ -309,16 +309,16 @@ def solve_flow(
     steps: int | None,
     max_step: float | None,
     progress: bool,
+    clock: Clock,
     throw: bool,
 ) -> Solution:
     """Integrates to all `times`, or finds the steady flow where there are none."""
-    began = time.monotonic()
     with float64():
         values = {name: jnp.asarray(v, float) for name, v in parameters.items()}
         if times is None:
-            marched = _steady(problem, values, progress)
+            marched = _steady(problem, values, progress, clock)
         else:
-            marched = _marched(problem, values, times, steps, max_step, progress)
+            marched = _marched(problem, values, times, steps, max_step, progress, clock)
     if not marched.success and not marched.interrupted and throw:
         raise FloatingPointError(f"{marched.result} (throw=False returns it as it is.)")
     order = [problem.recorded.index(u.field_name) for u in problem.pde.fields]
@@ -331,13 +331,14 @@ def solve_flow(
     final, notes = settled(problem.pde, final) if closed else (final, ())
     stats = {
         "steps": marched.steps, "grid": list(problem.discrete.cells), "precision": "float64",
-        "seconds": time.monotonic() - began, "change": marched.change,
+        "seconds": clock.spent, "change": marched.change,
         "force": forces[-1].tolist() if steady else forces[marched.asked].tolist(),
         "times": marched.times[marched.asked].tolist(), "saves": len(marched.times),
     }  # fmt: skip
     given = {name: Parameter(name, float(v)) for name, v in parameters.items()}
+    domain = problem.domain if steady or marched.success else known_until(problem.domain, float(marched.times[-1]))
     return Solution(
-        problem.pde, problem.domain, final, marched.result, marched.success, stats, [], given,
+        problem.pde, domain, final, marched.result, marched.success, stats, [], given,
         notes=(*notes, *marched.notes),
     )
 
@@ -361,14 +362,16 @@ class _Run(AbstractRun):
 
     controlled = False
 
-    def __init__(self, problem: FlowProblem, values: Any, steps: int | None, watched: Watch):
-        self._values, self._count = values, steps
+    def __init__(self, problem: FlowProblem, values: Any, steps: int | None, watched: Watch, clock: Clock):
+        self._values, self._count, self._clock = values, steps, clock
         self._seen = Program(problem.seen)
         self._advance = Program(lambda u, t, t1, pause: problem.advance(u, t, t1, values, watched, pause=pause))
         counts = () if steps is None else {steps, (steps + 1) // 2}
         self._fixed = {n: Program(lambda u, t, t1, n=n: problem.fixed(u, t, t1, n, values)) for n in counts}
 
     def advance(self, state: Any, t1: float, pause: float) -> Any:
+        if self._clock.left <= 0:
+            raise OutOfTime(state)
         return self._gone(state, t1, pause, self._count)
 
     def half(self, state: Any, t1: float) -> Any:
@@ -399,7 +402,13 @@ class _Run(AbstractRun):
 
 
 def _marched(
-    problem: FlowProblem, values: Any, times: np.ndarray, steps: int | None, max_step: float | None, progress: bool
+    problem: FlowProblem,
+    values: Any,
+    times: np.ndarray,
+    steps: int | None,
+    max_step: float | None,
+    progress: bool,
+    clock: Clock,
 ) -> _Marched:
     from tqdm.auto import tqdm
 
@@ -409,9 +418,9 @@ def _marched(
     vertices = math.prod(axis.n for axis in problem.axes)
     groups = np.arange(d.dim + 1)
     watched = Program(problem.watched)(times[0], times[-1], values, max_step)
-    kept = saved(_Run(problem, values, steps, watched), times, groups, True, BETWEEN, len(groups) * vertices)
+    kept = saved(_Run(problem, values, steps, watched, clock), times, groups, True, BETWEEN, len(groups) * vertices)
     kept.begin(state)
-    complete, interrupted = True, False
+    complete, stopped = True, ""
     bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
     try:
         for t1 in times[1:]:
@@ -425,13 +434,18 @@ def _marched(
         else:
             kept.settle(True)
     except KeyboardInterrupt:
-        interrupted, complete = True, False
+        stopped, complete = "it was interrupted by the user", False
+    except OutOfTime:
+        stopped, complete = f"max_time = {clock.max_time:g} s was reached", False
     finally:
         bar.close()
     reached, taken = kept.rows[-1].t, state[2]
     shape = " x ".join(map(str, d.cells))
-    if interrupted:
-        result = f"Interrupted by the user at t = {reached:g}; what was computed until then is returned."
+    if stopped:
+        result = (
+            f"At t = {reached:g} on {shape} cells {stopped}; what was computed until then is returned, and later times are not "
+            "known."
+        )
     elif not complete:
         result = (
             f"The flow blew up after t = {reached:.6g}; that is the last good state. Take a finer grid (grid=...), or look at "
@@ -442,10 +456,10 @@ def _marched(
     rows = [(row.values, row.rates, row.more) for row in kept.rows]
     asked = np.array([row.asked or row is kept.rows[-1] for row in kept.rows])
     notes = kept.notes((*problem.flow.velocities, problem.flow.pressure))
-    return _Marched(rows, kept.times, asked, taken, None, result, complete, interrupted, notes=notes)
+    return _Marched(rows, kept.times, asked, taken, None, result, complete, bool(stopped), notes=notes)
 
 
-def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
+def _steady(problem: FlowProblem, values: Any, progress: bool, clock: Clock) -> _Marched:
     from tqdm.auto import tqdm
 
     d, t, guess = problem.discrete, jnp.zeros(()), problem.initial(values)
@@ -454,27 +468,34 @@ def _steady(problem: FlowProblem, values: Any, progress: bool) -> _Marched:
     if known:  # the flow on half as many cells is close already
         half = {x.name: n // 2 for x, n in zip(problem.pde.space, d.cells, strict=True)}
         coarse = _compiled(problem.pde, problem.domain, problem.flow, half)
-        found = _steady(coarse, values, progress)
+        found = _steady(coarse, values, progress, clock)
         known = found.success
         if known:
             guess = between(coarse.discrete.line, d.line, found.flow)
     u = Program(d.start)(guess, t, values)
     with tqdm(desc="to rest", unit="step", disable=not progress, leave=False) as bar:
 
-        def report(steps: int, change: float, step: float) -> None:
+        def report(steps: int, change: float, step: float) -> bool:
             bar.update(1)
             bar.set_postfix(change=f"{change:.1e}", step=f"{step:.1e}", refresh=False)
+            return clock.left > 0
 
         u, steps, change, settled = settle(d, u, values, pace, known, report)
     shape = " x ".join(map(str, d.cells))
     result = f"Steady after {steps} Newton steps on {shape} cells."
-    if not settled:
+    late = not settled and clock.left <= 0
+    if late:
+        result = (
+            f"max_time = {clock.max_time:g} s was reached after {steps} Newton steps on {shape} cells: the flow still changes "
+            f"by {change:.0e} of its speed while it crosses the domain."
+        )
+    elif not settled:
         result = (
             f"No steady flow was found in {steps} steps: it still changes by {change:.0e} of its speed while it crosses the "
             "domain. There may be none at this viscosity; integrate the unsteady equation instead."
         )
     rows = [Program(problem.seen)(u, t, values)]
-    return _Marched(rows, np.zeros(1), np.ones(1, bool), steps, change, result, settled, flow=u)
+    return _Marched(rows, np.zeros(1), np.ones(1, bool), steps, change, result, settled, late, flow=u)
 
 
 def _pace(problem: FlowProblem, values: Any) -> float:

@@ -109,10 +109,10 @@ def _factored(A: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def settle(
-    flow: Staggered, u: Velocity, values: Any, pace: float, close: bool, report: Callable[[int, float, float], None]
+    flow: Staggered, u: Velocity, values: Any, pace: float, close: bool, report: Callable[[int, float, float], bool]
 ) -> tuple[Velocity, int, float, bool]:
     """(velocities, steps, rate of change relative to speed times `pace`, whether it settled). `pace`: speed over size;
-    `close`: whether `u` is near the answer, so that long steps come at once."""
+    `report`: whether to go on; `close`: whether `u` is near the answer, so that long steps come at once."""
     inverse, t = viscous(flow), jnp.zeros(())
     _, unravel = ravel_pytree(u)
 
@@ -157,7 +157,9 @@ def settle(
         dt = min(dt, 1e9 / pace)
         before = after
         speed = max(float(jnp.max(jnp.abs(v))) for v in u) or 1.0
-        report(steps, before / (speed * pace), dt * pace)
+        goes_on = report(steps, before / (speed * pace), dt * pace)
         if before < SETTLED * speed * pace:
             return u, steps, before / (speed * pace), True
+        if not goes_on:
+            break
     return u, steps, before / (speed * pace), before < 1e-7 * speed * pace
