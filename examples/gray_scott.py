@@ -24,9 +24,9 @@ def main(quick: bool) -> None:
     spots = equation.with_conditions(Initial(u, 1 - seed / 2), Initial(v, seed / 4), Periodic())
     end = 200 if quick else 3000
     n = 128 if quick else 256
-    solution = solvers.solve(
-        spots, Box(x=(0, side), y=(0, side), t=(0, end)), grid=n, rtol=1e-5, save_at=np.linspace(0, end, 7 if quick else 31)
-    )
+    times = np.linspace(0, end, 7 if quick else 31)
+    box = Box(x=(0, side), y=(0, side), t=(0, end))
+    solution = solvers.solve(spots, box, grid=n, rtol=1e-5, save_at=times, max_time=np.inf)
     print(solution)
 
     path = Path(__file__).parent / "output" / "gray_scott.png"

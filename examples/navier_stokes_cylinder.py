@@ -30,7 +30,7 @@ def main(quick: bool) -> None:
     end = 0.5 if quick else 8.0
     grid = {"x": 96, "y": 40} if quick else {"x": 256, "y": 80}
     frames = np.linspace(0, end, 26 if quick else 801)
-    solution = solvers.solve(street, channel * Time(0, end), grid=grid, save_at=frames)
+    solution = solvers.solve(street, channel * Time(0, end), grid=grid, save_at=frames, max_time=np.inf)
     print(solution)
 
     drag, lift = 2 * np.array(solution.stats["force"]).T / (1.0**2 * 0.1)

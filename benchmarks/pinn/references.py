@@ -86,7 +86,7 @@ def allen_cahn(points: int = 8192) -> dict[str, np.ndarray]:
     from sciml import solvers
 
     times = np.linspace(0, 1, 101)
-    found = solvers.solve(*problems.allen_cahn(), grid=points, rtol=1e-11, save_at=times, progress=False)
+    found = solvers.solve(*problems.allen_cahn(), grid=points, rtol=1e-11, save_at=times, max_time=np.inf, progress=False)
     (values,) = np.moveaxis(found.final.saved(times), 1, 0)
     return {"u": np.concatenate([values[:, points // 2 :: points // 512], values[:, :1]], axis=1)}
 
@@ -104,7 +104,7 @@ def _cavity(cells: int):
 
     from sciml import solvers
 
-    return solvers.solve(*problems.cavity(), grid=cells, progress=False)
+    return solvers.solve(*problems.cavity(), grid=cells, max_time=np.inf, progress=False)
 
 
 def kuramoto_sivashinsky(points: int = 512) -> dict[str, np.ndarray]:
@@ -114,7 +114,7 @@ def kuramoto_sivashinsky(points: int = 512) -> dict[str, np.ndarray]:
     from sciml import solvers
 
     pde, domain = problems.kuramoto_sivashinsky()
-    found = solvers.solve(pde, domain, grid=points, rtol=1e-11, progress=False)
+    found = solvers.solve(pde, domain, grid=points, rtol=1e-11, max_time=np.inf, progress=False)
     times = np.linspace(*found.domain.grid(2)["t"], 101)
     return {"u": found.final.saved(times)[:, 0, :: points // 512]}
 

@@ -296,7 +296,9 @@ def cylinder(mean: float, grid: dict[str, int], end: float | None) -> Any:
     )  # fmt: skip
     place: Any = Rectangle((0, 0), (2.2, 0.41)) - Disk((0.2, 0.2), 0.05, name="hole")
     frames = None if end is None else np.linspace(0, end, round(end * 100) + 1)
-    return solvers.solve(pde, place if end is None else place * Time(0, end), grid=grid, save_at=frames, progress=False)
+    if end is not None:
+        place = place * Time(0, end)
+    return solvers.solve(pde, place, grid=grid, save_at=frames, max_time=np.inf, progress=False)
 
 
 @case
