@@ -60,10 +60,12 @@ def evaluator(
 
     known = expression.xreplace(replaced).replace(lambda e: isinstance(e, Opaque), named)
     function = sp.lambdify([*pde.coordinates, *fixed], known, modules=[programs, "scipy", "numpy"])
+    # Python's own numbers raise where NumPy's divide by zero.
+    given = [np.asarray(v, float) for v in fixed.values()]
 
     def at(x: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            value = function(*x.T, *fixed.values())
+            value = function(*x.T, *given)
         return np.broadcast_to(np.asarray(value, float), (len(x),))
 
     return at

@@ -52,7 +52,6 @@ class Checkpoint:
             "signature": self.signature,
             "progress": dataclasses.asdict(progress) | {"earlier": [residual for residual, _ in progress.earlier]},
             "weights": {k: float(v) for k, v in batch.weights.items()},
-            "groups": list(batch.points),
         }
         arrays = {f"state/{i}": np.asarray(a) for i, a in enumerate(jax.tree.leaves(state))}
         arrays |= {f"earlier/{i}": p for i, (_, p) in enumerate(progress.earlier)}
@@ -78,9 +77,10 @@ class Checkpoint:
                 f"The checkpoint {self.path} belongs to another problem or other settings. Call solve with the same "
                 "arguments as before, give another path, or remove the file."
             )
-        points = {name: Points(**{p: arrays[f"points/{name}/{p}"] for p in PARTS}) for name in header["groups"]}
+        points = {}
         for g in problem.groups:
-            points[g.name] = dataclasses.replace(points[g.name], local=local_sizes(g.blocks, points[g.name].x))
+            saved: dict[str, Any] = {part: arrays[f"points/{g.name}/{part}"] for part in PARTS}
+            points[g.name] = Points(**saved, local=local_sizes(g.blocks, saved["x"]))
         leaves = [arrays[f"state/{i}"] for i in range(sum(k.startswith("state/") for k in arrays))]
         progress = header["progress"]
         progress["earlier"] = [(r, arrays[f"earlier/{i}"]) for i, r in enumerate(progress["earlier"])]

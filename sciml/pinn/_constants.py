@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from .._floating import Floating, Pin, floating
 from .._integrals import quadrature
 from .._precision import float64
 from ..pde import PDE, Lowered, lower
+from ..statement import Floating, Pin, floating
 from ._problem import Problem
 
 DEGREE = 32  # of the Chebyshev series in time of a mean

@@ -10,11 +10,10 @@ import numpy as np
 import sympy as sp
 
 from .._evaluate import evaluate
-from .._floating import floating
-from .._jumps import find_jump
 from ..geometry import Box, Domain
 from ..pde import PDE, Dirichlet, Initial, Opaque, Periodic
 from ..pde import Parameter as Unknown
+from ..statement import find_jump, floating
 
 # Boundary values on a box are blended along every axis: 2^axes terms, and a distance factor that is nearly zero almost
 # everywhere in many dimensions. Above three the conditions are penalised.

@@ -11,10 +11,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._places import part_of
 from ..derivatives import Plan, Request, plan
 from ..geometry import AbstractSampler, Domain, Sobol
 from ..pde import PDE, Condition, Dirichlet, Initial, Lowered, Neumann, Observed, Robin, lower
+from ..statement import part_of
 from ._corners import Corner, damping, graded
 from ._local import Local
 from ._sums import collapse_sums

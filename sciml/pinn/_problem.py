@@ -12,19 +12,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._flow import read_flow
-from .._interfaces import doubtful_interfaces, refuse_interfaces
-from .._outlets import with_outlets
 from .._precision import check_precision, computing_in, float64, in_float64, is_traced, require_float64, to_numpy
-from .._sizes import check_size
-from .._undetermined import said_before
-from .._validate import placed, resolve_domain, validate
-from .._walls import with_values
 from ..derivatives import Laplacian, terms_of
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
 from ..nn import MLP, Adapted, RandomFeatures, adapt
 from ..pde import PDE, Initial, Observed, Periodic, derivatives_of
+from ..statement import (
+    check_size,
+    doubtful_interfaces,
+    placed,
+    read_flow,
+    refuse_interfaces,
+    resolve_domain,
+    said_before,
+    validate,
+    with_outlets,
+    with_values,
+)
 from ._corners import damped
 from ._exact import Exactness, decide
 from ._groups import Block, Group, Place, Points, expression_of, make_group

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._precision import computing_in, is_traced, to_numpy
-from .._undetermined import check_unknowns
 from ..pde import PDE
 from ..solution import Solution
+from ..statement import check_unknowns
 from ._balance import AbstractBalancing
 from ._checkpoint import Checkpoint
 from ._collocation import AbstractCollocation, ResidualAdaptive

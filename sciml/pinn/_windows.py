@@ -8,10 +8,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._validate import resolve_domain, validate
 from ..geometry import Box, Domain, Time
 from ..pde import PDE, Initial, table
 from ..solution import Estimate, Index, Solution
+from ..statement import resolve_domain, validate
 from ._final import AbstractComposite
 from ._solve import solve
 
@@ -100,7 +100,8 @@ def _continued(pde: PDE, part: Solution, t: float, grid: int) -> PDE:
         for _ in range(c.order):
             state = getattr(state, c.time.name)
         order = [s for s in c.field.coordinates if s.role == "space"]
-        values = state(**{s.name: axes[s.name] for s in order}, **{c.time.name: t}, grid=True)
+        place: dict[str, Any] = {s.name: axes[s.name] for s in order} | {c.time.name: t}
+        values = state(**place, grid=True)
         values = np.squeeze(values, axis=c.field.coordinates.index(c.time))
         value = table(f"{c.name.replace(' ', '_').replace('.', '_')}", tuple(axes[s.name] for s in order), values)
         conditions.append(Initial(c.field, value(*order), c.order, name=c.name))

@@ -12,8 +12,8 @@ import numpy as np
 
 from .._precision import float64, is_traced, require_float64
 from .._programs import Program
-from .._validate import resolve_domain
 from ..pde import PDE
+from ..statement import resolve_domain
 
 
 def as_times(save_at: Any) -> Any:

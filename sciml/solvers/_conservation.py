@@ -14,9 +14,9 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import linear_sum_assignment
 
-from .._jumps import flux_jumps
 from ..geometry import Domain
 from ..pde import PDE, Coordinate, Field, FluxDerivative, expand_fluxes
+from ..statement import flux_jumps
 from ._system import State, _linear_in, _readable, expanded, leaves_of, locate, order_in
 
 

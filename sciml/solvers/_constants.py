@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._floating import floating
 from .._precision import float64
 from .._programs import Program
 from ..pde import PDE, lower
+from ..statement import floating
 from ._grid import GridFinal
 from .spatial import AbstractAxis, PeriodicAxis
 

@@ -11,17 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._counting import check_counts
-from .._finite import check_expressions
-from .._interfaces import doubtful_interfaces
-from .._outlets import with_outlets
 from .._precision import float64, is_traced
 from .._programs import Program
-from .._sizes import check_sizes
-from .._validate import check_places, resolve_domain
 from ..geometry import Box, Domain, shape_name
 from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
+from ..statement import (
+    check_counts,
+    check_expressions,
+    check_places,
+    check_sizes,
+    doubtful_interfaces,
+    resolve_domain,
+    with_outlets,
+)
 from ._bounded import compile_bounded
 from ._calls import as_times, at_boundary, check_finite, check_max_step, compiled, parameter_values
 from ._conservation import Conservation, conservation, has_jump

@@ -14,10 +14,10 @@ import numpy as np
 
 from .._precision import float64
 from .._programs import Program
-from .._undetermined import said_before
 from ..geometry import Domain
 from ..pde import PDE
 from ..solution import Parameter, Solution
+from ..statement import said_before
 from ._calls import check_max_step, parameter_values, refuse_transformed
 from ._constants import settled
 from ._grid import GridFinal

@@ -17,9 +17,9 @@ import numpy as np
 import sympy as sp
 from scipy.optimize import linear_sum_assignment
 
-from .._floating import floating
 from ..pde import PDE, Opaque, expand_fluxes
 from ..pde._flux import expand_without_check
+from ..statement import floating
 from ._newton import newton_krylov
 from ._system import State, System, expanded, leaves_of, order_in, split
 from .stepping import Linear

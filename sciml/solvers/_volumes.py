@@ -18,9 +18,9 @@ import numpy as np
 import sympy as sp
 
 from .._evaluate import evaluator
-from .._jumps import jumps_along
 from ..geometry import Domain
 from ..pde import PDE, Opaque, lower
+from ..statement import jumps_along
 from ._bounded import along
 from ._conservation import Conservation, Diffusion
 from ._discrete import AbstractDiscrete, Lowered

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._floating import floating
-from .._places import covered
-from .._walls import FREE, Wall, at_face, facing, read_wall
 from ..geometry import Domain
 from ..pde import PDE, Coordinate, Dirichlet, Initial, Neumann, Observed, Robin
 from ..pde import Periodic as PeriodicCondition
 from ..pde._printing import text
+from ..statement import FREE, Wall, at_face, covered, facing, floating, read_wall
 from ._system import State
 
 POINTS = 32  # of a face, at which it is looked whether a condition holds

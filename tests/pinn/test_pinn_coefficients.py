@@ -19,9 +19,9 @@ from sciml import (
     pinn,
     solvers,
 )
-from sciml._validate import placed, resolve_domain
 from sciml.pinn._loop import train
 from sciml.pinn._solve import _data_first
+from sciml.statement._validate import placed, resolve_domain
 
 x, y, t = coordinates("x y t")
 SPAN = Box(x=(0, 1), t=(0, 1))

@@ -26,11 +26,11 @@ from sciml import (
     parameter,
     pinn,
 )
-from sciml._floating import floating
-from sciml._undetermined import check_unknowns, said_before
 from sciml.pinn._null_space import left_open
 from sciml.pinn._objective import Batch, make_objective
 from sciml.pinn._uncertainty import learned_parameters
+from sciml.statement._floating import floating
+from sciml.statement._undetermined import check_unknowns, said_before
 
 x, y, t = coordinates("x y t")
 u = field("u", x, t)

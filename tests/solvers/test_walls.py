@@ -21,13 +21,13 @@ from sciml import (
     normal,
     solvers,
 )
-from sciml._flow import read_flow
-from sciml._outlets import as_neumann, with_outlets
-from sciml._validate import resolve_domain
-from sciml._walls import Wall, read_wall, with_values
 from sciml.solvers._system import State
 from sciml.solvers.flow._outline import outline, wall_of
 from sciml.solvers.spatial import ChebyshevAxis, DifferenceAxis
+from sciml.statement._flow import read_flow
+from sciml.statement._outlets import as_neumann, with_outlets
+from sciml.statement._validate import resolve_domain
+from sciml.statement._walls import Wall, read_wall, with_values
 
 x, y, t = coordinates("x y t")
 u, w = fields("u w", x, t)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ..._walls import Wall, facing
 from ...geometry import Boolean, Box, Domain, Polygon, shape_name
 from ...pde import PDE
+from ...statement import Wall, facing
 from .._system import State
 from .._walls import wall_at
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..._flow import Flow
 from ...geometry import Domain
 from ...pde import PDE, Dirichlet
+from ...statement import Flow
 from .._constants import moved
 from .._grid import GridFinal
 

@@ -13,14 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._flow import Flow
-from ..._outlets import as_neumann
 from ..._precision import float64, is_traced
 from ..._programs import Program
 from ...geometry import Domain
 from ...pde import PDE, Dirichlet, Initial, Neumann, Observed, Robin, lower
 from ...pde import Periodic as PeriodicCondition
 from ...solution import Parameter, Solution
+from ...statement import Flow, as_neumann
 from .._calls import as_times, at_boundary, check_finite, compiled, parameter_values
 from .._constants import settled
 from .._grid import GridFinal

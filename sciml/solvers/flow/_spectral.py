@@ -19,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from ..._flow import Flow
 from ..._precision import float64
 from ..._programs import Program
 from ...geometry import Domain
 from ...pde import PDE, lower
 from ...solution import Parameter, Solution
+from ...statement import Flow
 from .._bounded import Bounded, along, compile_bounded
 from .._constants import settled
 from .._grid import GridFinal

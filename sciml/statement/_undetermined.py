@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from .._evaluate import evaluate
+from ..geometry import Box, Domain
+from ..pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic, Robin
+from ..pde._flux import expand_without_check, leaves
+from ..pde._lower import leaf_key
 from ._balance import check_balance
-from ._evaluate import evaluate
 from ._floating import floating
-from .geometry import Box, Domain
-from .pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic, Robin
-from .pde._flux import expand_without_check, leaves
-from .pde._lower import leaf_key
 
 
 def said_before(pde: PDE, domain: Domain) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from .geometry import AbstractGeometry, Domain
-from .pde import PDE, Periodic, place_text
+from ..geometry import AbstractGeometry, Domain
+from ..pde import PDE, Periodic, place_text
 
 CLOSE = 1e-9  # of the size of the domain
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from .pde import PDE, Field, expand_fluxes, expanded
+from ..pde import PDE, Field, expand_fluxes, expanded
 
 
 @dataclass(frozen=True)

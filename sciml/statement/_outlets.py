@@ -11,11 +11,11 @@ from typing import Any
 
 import sympy as sp
 
+from ..geometry import Domain
+from ..pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
 from ._flow import Flow
 from ._places import covered
 from ._walls import at_face, facing
-from .geometry import Domain
-from .pde import PDE, Condition, Dirichlet, Initial, Neumann, Observed, Periodic
 
 POINTS = 32  # of a part of the boundary, at which it is looked whether a condition holds
 

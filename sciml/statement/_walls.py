@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from .geometry import Domain
-from .pde import PDE, Condition, Coordinate, Dirichlet, Neumann, NormalComponent, Robin
-from .pde._flux import leaves
+from ..geometry import Domain
+from ..pde import PDE, Condition, Coordinate, Dirichlet, Neumann, NormalComponent, Robin
+from ..pde._flux import leaves
 
 POINTS = 16  # of a part of the boundary, at which its normal is looked at
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import sympy as sp
 
+from ..pde import PDE, Dirichlet, Periodic
+from ..pde._flux import expand_without_check, leaves
+from ..pde._lower import leaf_key
 from ._walls import with_values
-from .pde import PDE, Dirichlet, Periodic
-from .pde._flux import expand_without_check, leaves
-from .pde._lower import leaf_key
 
 
 @dataclass(frozen=True)

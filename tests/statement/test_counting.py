@@ -22,9 +22,9 @@ from sciml import (
     laplacian,
     parameter,
 )
-from sciml._places import part_of
-from sciml._symbol import linearised, needed
-from sciml._validate import resolve_domain, validate
+from sciml.statement._places import part_of
+from sciml.statement._symbol import linearised, needed
+from sciml.statement._validate import resolve_domain, validate
 
 x, y, t = coordinates("x y t")
 u, w = fields("u w", x, t)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ._evaluate import evaluator, frozen
-from .geometry import Domain
-from .pde import PDE, Coordinate, FluxDerivative, Opaque
-from .pde._flux import evaluate_derivatives, leaves
-from .pde._lower import leaf_key
-from .pde._spline import Spline
+from .._evaluate import evaluator, frozen
+from ..geometry import Domain
+from ..pde import PDE, Coordinate, FluxDerivative, Opaque
+from ..pde._flux import evaluate_derivatives, leaves
+from ..pde._lower import leaf_key
+from ..pde._spline import Spline
 
 POINTS = 257  # along a line; stripes that are thinner are not seen
 LINES = 32

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ._evaluate import evaluate, frozen
-from .geometry import Box, Domain
-from .pde import PDE, Field, FluxDerivative, Initial, Observed, Opaque, Periodic
-from .pde._printing import text
-from .pde._spline import Spline
+from .._evaluate import evaluate, frozen
+from ..geometry import Box, Domain
+from ..pde import PDE, Field, FluxDerivative, Initial, Observed, Opaque, Periodic
+from ..pde._printing import text
+from ..pde._spline import Spline
 
 POINTS = 256
 FEW = 8  # on each edge and corner of a box

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ._evaluate import evaluate
-from ._integrals import quadrature
+from .._evaluate import evaluate
+from .._integrals import quadrature
+from ..geometry import Box, Domain
+from ..pde import PDE, Condition, Dirichlet, Neumann, Periodic, Robin, multi_index
+from ..pde._flux import expand_without_check, leaves
 from ._walls import Wall, facing, read_wall
-from .geometry import Box, Domain
-from .pde import PDE, Condition, Dirichlet, Neumann, Periodic, Robin, multi_index
-from .pde._flux import expand_without_check, leaves
 
 # Of all that flows: more is no solution at all, less than that but more than the quadrature is off by is said.
 REFUSED, ROUNDING = 1e-3, 1e-6

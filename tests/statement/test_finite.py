@@ -24,8 +24,8 @@ from sciml import (
     solvers,
     table,
 )
-from sciml._finite import check_expressions
-from sciml._validate import resolve_domain
+from sciml.statement._finite import check_expressions
+from sciml.statement._validate import resolve_domain
 
 r, t, x, y = coordinates("r t x y")
 u, v = field("u", r, t), field("v", x, y)

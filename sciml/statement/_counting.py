@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from ..geometry import Box, Domain
+from ..pde import PDE, Initial, Observed, Periodic
+from ..pde._flux import leaves
 from ._flow import Flow, read_flow
 from ._places import covered
 from ._symbol import Need, Term, coefficients, grows_without_bound, linearised, needed
-from .geometry import Box, Domain
-from .pde import PDE, Initial, Observed, Periodic
-from .pde._flux import leaves
 
 POINTS, PARTS = 16, 64  # on each part of the boundary; where a condition holds on a part of it
 _NUMBERS = {0: "No", 1: "One", 2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 
+from ..geometry import Domain
+from ..pde import PDE
+from ..pde._printing import text
 from ._jumps import Jump, coefficient_jumps, flux_jumps
-from .geometry import Domain
-from .pde import PDE
-from .pde._printing import text
 
 
 def refuse_interfaces(pde: PDE, domain: Domain) -> None:

@@ -26,12 +26,12 @@ from sciml import (
     solvers,
     table,
 )
-from sciml._interfaces import doubtful_interfaces
-from sciml._jumps import coefficient_jumps, flux_jumps
-from sciml._validate import resolve_domain
 from sciml.solvers._conservation import has_jump
 from sciml.solvers._problem import Problem
 from sciml.solvers._volumes import Volumes as OnVolumes
+from sciml.statement._interfaces import doubtful_interfaces
+from sciml.statement._jumps import coefficient_jumps, flux_jumps
+from sciml.statement._validate import resolve_domain
 
 x, y, t = coordinates("x y t")
 w, v, u = field("w", x), field("v", x, y), field("u", x, t)
@@ -141,7 +141,7 @@ def test_solvers_take_volumes_for_a_jax_function_and_cut_the_cells_where_it_jump
 
 @pytest.mark.slow
 def test_the_advice_of_the_page_on_interfaces_gives_the_right_values(capsys):
-    page = Path(__file__).parent.parent / "docs" / "interfaces.md"
+    page = Path(__file__).parent.parent.parent / "docs" / "interfaces.md"
     names: dict = {}
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         exec(block, names)

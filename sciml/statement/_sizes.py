@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from .pde import PDE, Observed
+from ..pde import PDE, Observed
 
 # The square of what is beyond is zero or infinite in float64, and residuals are squared.
 LARGEST = 1e140

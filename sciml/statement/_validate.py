@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from .._evaluate import evaluate
+from ..geometry import AbstractGeometry, Box, Domain, Time
+from ..pde import PDE, AbstractCondition, Dirichlet, Initial, Neumann, Observed, Periodic
 from ._counting import check_counts
-from ._evaluate import evaluate
 from ._finite import check_expressions
 from ._places import part_of
 from ._sizes import check_sizes
-from .geometry import AbstractGeometry, Box, Domain, Time
-from .pde import PDE, AbstractCondition, Dirichlet, Initial, Neumann, Observed, Periodic
 
 
 def resolve_domain(pde: PDE, domain: Any) -> Domain:

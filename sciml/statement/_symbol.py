@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from ._evaluate import evaluate
-from .pde import PDE, Opaque, multi_index
-from .pde._flux import evaluate_derivatives, expand_without_check, leaves
+from .._evaluate import evaluate
+from ..pde import PDE, Opaque, multi_index
+from ..pde._flux import evaluate_derivatives, expand_without_check, leaves
 
 FAST, SHORT = 1e12, 1e3  # s, and eta beside it; eta alone in steady problems is
 STEADY = 1e6
