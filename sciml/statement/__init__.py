@@ -1,8 +1,8 @@
 """Is a problem well stated, and what does it say? Read by `pinn` and by `solvers` alike, before anything is compiled.
 
 - What is given: conditions in whatever words (`_walls`, `_outlets`, `_places`), a flow (`_flow`).
-- What is wrong, missing or too much: places and values (`_validate`), numbers of conditions (`_counting`, by `_symbol`), what is
-  not finite (`_finite`), too large (`_sizes`), or jumps (`_jumps`, `_interfaces`).
+- What is wrong, missing or too much: places and values (`_validate`), numbers of conditions (`_counting`, by `_symbol`), what
+  is not finite (`_finite`), too large (`_sizes`), or jumps (`_jumps`, `_interfaces`).
 - What it leaves open: `_balance`, `_floating`, `_undetermined`.
 """
 
