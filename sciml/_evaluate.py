@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from ._precision import float64
+from ._precision import float64, is_traced
 from .pde import PDE, Field, FluxDerivative, NormalComponent, Opaque, Parameter, derivatives_of, expand_fluxes
 from .pde._jax_functions import Evaluator
 
@@ -69,6 +70,17 @@ def evaluator(
         return np.broadcast_to(np.asarray(value, float), (len(x),))
 
     return at
+
+
+def is_hidden(expression: Any) -> bool:
+    """Whether a JAX function in it closes over values of somebody's transformation, such as the weights of a network that is
+    trained: then nothing of it is known on the host."""
+    for node in sp.sympify(expression).atoms(Opaque):
+        arguments = [sp.Dummy() for _ in node.args]
+        with float64():
+            if is_traced(Evaluator(dict.fromkeys(arguments, jnp.asarray(0.37)))(type(node)(*arguments))):
+                return True
+    return False
 
 
 @lru_cache(maxsize=64)

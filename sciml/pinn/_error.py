@@ -248,10 +248,9 @@ def _basis(network: Any, d: int, m: int, problem: Problem) -> tuple[Any, Any, in
     scale: Any = tuple(1.3 * s for s in network.scale) if isinstance(network, RandomFeatures) else 6.0
     periodic = problem.trial.periodic if isinstance(network, RandomFeatures) else ()
     inputs = problem.network.in_size
-    count = min(most, network.features) if isinstance(network, RandomFeatures) else most
     around = network.around if isinstance(network, RandomFeatures) else ()
-    waves = RandomFeatures(inputs, m, features=count, scale=scale, periodic=periodic, around=around, key=4243).waves.value
-    return (lambda params, constants, z: jnp.sin(constants[0] @ z + constants[1])), waves, count
+    waves = RandomFeatures(inputs, m, features=most, scale=scale, periodic=periodic, around=around, key=4243).waves.value
+    return (lambda params, constants, z: jnp.sin(constants[0] @ z + constants[1])), waves, most
 
 
 def _exponents(dimension: int, degree: int) -> list[tuple[int, ...]]:

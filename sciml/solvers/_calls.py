@@ -22,12 +22,17 @@ def as_times(save_at: Any) -> Any:
 
 
 def at_boundary(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    """`function(*args)` in float64, as NumPy arrays; with tracers among the arguments as it is, where float64 is on."""
+    """`function(*args)` in float64, as NumPy arrays; with tracers among the arguments, or inside a function of the equation, as it
+    is, where float64 is on."""
     if is_traced(*args):
         require_float64(name)
         return function(*args)
     with float64():
-        return jax.tree.map(np.asarray, function(*args))
+        found = function(*args)
+        if not is_traced(found):
+            return jax.tree.map(np.asarray, found)
+    require_float64(name)
+    return found
 
 
 def compiled(problem: Any, *static: Any) -> Callable[..., Any]:

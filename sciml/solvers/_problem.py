@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._evaluate import is_hidden
 from .._precision import float64, is_traced
 from .._programs import Program
 from ..geometry import Box, Domain, shape_name
@@ -178,9 +179,13 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     _check_given(pde)
     check_sizes(pde)
     check_places(pde, resolved)
-    check_expressions(pde, resolved)
+    hidden = any(is_hidden(e.expression) for e in pde.equations) or any(
+        is_hidden(c.residual) for c in pde.conditions if not isinstance(c, PeriodicCondition | Observed)
+    )
+    if not hidden:
+        check_expressions(pde, resolved)
     pde, added = with_outlets(pde, resolved, read_flow(pde))
-    notes = added + check_counts(pde, resolved) + doubtful_interfaces(pde, resolved)
+    notes = added if hidden else added + check_counts(pde, resolved) + doubtful_interfaces(pde, resolved)
     problem = _on_grid(pde, resolved, grid)
     return replace(problem, notes=(*notes, *problem.notes))
 

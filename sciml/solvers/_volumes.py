@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from .._evaluate import evaluator
+from .._evaluate import evaluator, is_hidden
 from ..geometry import Domain
 from ..pde import PDE, Opaque, lower
 from ..statement import jumps_along
@@ -317,7 +317,7 @@ def _breaks(expression: Any, pde: PDE, coordinate: Any, line: CellAxis) -> tuple
     """Where along an axis the expression may jump; None where that hangs on other coordinates."""
     if not expression.has(*_MAY_JUMP):
         return ()
-    if expression.free_symbols & (set(pde.coordinates) - {coordinate}):
+    if expression.free_symbols & (set(pde.coordinates) - {coordinate}) or is_hidden(expression):
         return None
     column = pde.coordinates.index(coordinate)
     value = evaluator(pde, expression)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from .._evaluate import evaluator, frozen
+from .._evaluate import evaluator, frozen, is_hidden
 from ..geometry import Domain
 from ..pde import PDE, Coordinate, FluxDerivative, Opaque
 from ..pde._flux import evaluate_derivatives, leaves
@@ -93,7 +93,7 @@ def find_jump(pde: PDE, domain: Domain, expression: Any, coordinate: Coordinate)
     """A place inside the domain where `expression` jumps along `coordinate` while its fields keep their values; None if there
     is none."""
     known = frozen(expression, pde)
-    if coordinate not in known.free_symbols or known.has(sp.I, sp.zoo, sp.nan) or _continuous(known):
+    if coordinate not in known.free_symbols or known.has(sp.I, sp.zoo, sp.nan) or _continuous(known) or is_hidden(known):
         return None
     names = [c.name for c in pde.coordinates]
     axis, columns = names.index(coordinate.name), [domain.names.index(name) for name in names]

@@ -23,15 +23,15 @@ def exact(x, t):
 
 @pytest.mark.slow
 def test_windows_hand_the_state_on(tmp_path):
-    network = nn.RandomFeatures(2, 1, features=200, scale=4.0, key=0)
+    network = nn.RandomFeatures(2, 1, features=100, scale=4.0, key=0)
     solution = pinn.solve_windows(HEAT, PLACE, 2, pinn.LeastSquares(steps=1), network=network, points=500, progress=False)
     first, second = solution.parts
-    assert float(solution.error(exact)) < 1e-7
+    assert (error := float(solution.error(exact))) < 1e-6
     s = np.linspace(0, 1, 7)
     np.testing.assert_allclose(second.u(s, 0.1), first.u(s, 0.1), atol=1e-9)
     np.testing.assert_allclose(solution.u(s, 0.05), first.u(s, 0.05))
     np.testing.assert_allclose(solution.u(s, 0.15), second.u(s, 0.15))
-    assert solution.estimate_error().value < 1e-6
+    assert error / 3 < float(solution.estimate_error()) < 10 * error
     loaded = Solution.load(solution.save(tmp_path / "windows.npz"))
     np.testing.assert_array_equal(loaded.u(s, s / 5), solution.u(s, s / 5))
     assert [part.domain for part in loaded.parts] == [first.domain, second.domain]

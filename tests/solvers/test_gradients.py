@@ -103,6 +103,22 @@ def test_a_network_inside_the_equation_is_trained_through_the_integrator():
     assert float(solvers.solve(pde, RING, grid=16, progress=False).error(exact)) < 1e-7
 
 
+@pytest.mark.parametrize("flux", [False, True])
+def test_a_problem_may_be_compiled_around_what_is_differentiated(flux):
+    def end(k):
+        with sciml.float64():
+            closure = function("closure", lambda v: k * v)
+            term = d(closure(u), x) if flux else closure(u)
+            problem = solvers.compile(PDE(u.t + term, Initial(u, sp.sin(x)), Periodic()), RING, grid=8)
+            return jnp.sum(problem.run(save_at=[0.0, 1.0], steps=20)[-1, 0] ** 2)
+
+    with sciml.float64():
+        value, slope = jax.value_and_grad(end)(jnp.asarray(0.3))
+    # sin(x - k t) keeps its norm of 4 on 8 points, exp(-k t) sin(x) does not.
+    right = (4, 0) if flux else (4 * np.exp(-0.6), -8 * np.exp(-0.6))
+    np.testing.assert_allclose((value, slope), right, atol=1e-6)
+
+
 def test_a_network_is_measured_against_it():
     heat = PDE(u.t - u.xx, Initial(u, sp.sin(sp.pi * x)), Dirichlet(u, 0))
     place = Box(x=(0, 1), t=(0, 0.2))
