@@ -22,8 +22,8 @@ def as_times(save_at: Any) -> Any:
 
 
 def at_boundary(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    """`function(*args)` in float64, as NumPy arrays; with tracers among the arguments, or inside a function of the equation, as it
-    is, where float64 is on."""
+    """`function(*args)` in float64, as NumPy arrays; with tracers among the arguments, or inside a function of the equation,
+    as it is, where float64 is on."""
     if is_traced(*args):
         require_float64(name)
         return function(*args)

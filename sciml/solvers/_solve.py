@@ -17,7 +17,7 @@ from .._programs import Program
 from ..geometry import Domain
 from ..pde import PDE
 from ..solution import Parameter, Solution
-from ..statement import said_before
+from ..statement import is_homogeneous, said_before
 from ._calls import check_max_step, parameter_values, refuse_transformed
 from ._constants import settled
 from ._grid import GridFinal
@@ -26,7 +26,7 @@ from ._refine import DOUBTFUL, MAX_TIME, Clock, Ladder, OutOfTime, known_until, 
 from ._rest import at_rest
 from ._saving import SAVES, Saved, groups_of, saved
 from ._start import start_of
-from ._steady import has_source, is_linear, open_modes, solve_steady
+from ._steady import is_linear, open_modes, solve_steady
 from ._stepped import Stepped
 from ._stiff import stepper_for
 from ._volumes import Volumes
@@ -178,7 +178,7 @@ def _steady(
     problem: Problem, automatic: bool, parameters: Mapping[str, Any] | None, rtol: float, clock: Clock, throw: bool
 ) -> Solution:
     ladder, best, before, why, failures = Ladder(clock, RESOLVED), None, None, "", 0
-    sources = has_source(problem.pde)
+    sources = not is_homogeneous(problem.pde)
     while True:
         started = time.monotonic()
         try:

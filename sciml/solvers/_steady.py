@@ -18,7 +18,6 @@ import sympy as sp
 from scipy.optimize import linear_sum_assignment
 
 from ..pde import PDE, Opaque, expand_fluxes
-from ..pde._flux import expand_without_check
 from ..statement import floating
 from ._newton import newton_krylov
 from ._system import State, System, expanded, leaves_of, order_in, split
@@ -64,14 +63,6 @@ def solve_steady(discrete: Any, constants: Any, guess: Any, rtol: float, open_: 
     sources = jnp.max(jnp.abs(rate(zero, jnp.zeros(()))))
     left = jnp.max(jnp.where(open_, jnp.abs(rate(u, jnp.zeros(()))), 0.0))
     return u, steps, good, left / jnp.where(sources > 0, sources, 1.0)
-
-
-def has_source(pde: PDE) -> bool:
-    """Whether anything in the equations or conditions keeps zero from solving them."""
-    pde = pde.real()
-    left = [expand_without_check(sp.sympify(e.expression)) for e in pde.equations]
-    left = [e.xreplace(dict.fromkeys(leaves_of(e), sp.Integer(0))) for e in left]
-    return any(e != 0 for e in (*left, *(sp.sympify(getattr(c, "value", 0)) for c in pde.conditions)))
 
 
 def is_linear(system: System) -> bool:

@@ -82,8 +82,6 @@ def conditions_at(pde: PDE, domain: Domain, part: str) -> list[tuple[Any, Wall |
     return found
 
 
-
-
 def _facing(pde: PDE, domain: Domain, part: str) -> tuple[Coordinate, int]:
     found = facing(domain, part, pde)
     assert found is not None

@@ -25,6 +25,7 @@ from ._places import part_of as part_of
 from ._sizes import check_size as check_size
 from ._sizes import check_sizes as check_sizes
 from ._undetermined import check_unknowns as check_unknowns
+from ._undetermined import is_homogeneous as is_homogeneous
 from ._undetermined import said_before as said_before
 from ._validate import check_places as check_places
 from ._validate import placed as placed

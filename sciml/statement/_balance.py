@@ -21,8 +21,9 @@ import sympy as sp
 from .._evaluate import evaluate
 from .._integrals import quadrature
 from ..geometry import Box, Domain
-from ..pde import PDE, Condition, Dirichlet, Neumann, Periodic, Robin, multi_index
+from ..pde import PDE, Condition, Dirichlet, Neumann, Robin, multi_index
 from ..pde._flux import expand_without_check, leaves
+from ._places import repeats
 from ._walls import Wall, facing, read_wall
 
 # Of all that flows: more is no solution at all, less than that but more than the quadrature is off by is said.
@@ -119,7 +120,7 @@ def _divergence(expression: Any, pde: PDE, domain: Domain) -> tuple[Any, dict[st
         return None
     found: dict[str, Outflow] = {}
     for label in domain.boundary:
-        if _repeats(label, [_field_of(leaf) for leaf in inside], pde, domain):
+        if all(repeats(_field_of(leaf), label, pde, domain) for leaf in inside):
             continue
         through = outflow(label)
         if through is None:
@@ -143,15 +144,6 @@ def _conductivities(coefficients: dict[Any, Any], index: dict[Any, Any], pde: PD
     if any(sp.simplify(a.diff(x) - b) != 0 for a, b, x in zip(factors, slopes, pde.space, strict=True)):
         return None
     return factors
-
-
-def _repeats(label: str, fields: list[Any], pde: PDE, domain: Domain) -> bool:
-    part = domain.boundary[label]
-    if not isinstance(domain.space, Box) or part.axis is None:
-        return False
-    coordinate = next(c for c in pde.space if c.name == part.names[part.axis])
-    periodic = [c for c in pde.conditions if isinstance(c, Periodic)]
-    return all(any(p.covers(u, coordinate) for p in periodic) for u in fields)
 
 
 def _holding(label: str, kinds: Any, pde: PDE, domain: Domain) -> list[Any] | None:

@@ -18,7 +18,7 @@ from ..geometry import Box, Domain
 from ..pde import PDE, Initial, Observed, Periodic
 from ..pde._flux import leaves
 from ._flow import Flow, read_flow
-from ._places import covered
+from ._places import covered, repeats
 from ._symbol import Need, Term, coefficients, grows_without_bound, linearised, needed
 
 POINTS, PARTS = 16, 64  # on each part of the boundary; where a condition holds on a part of it
@@ -98,9 +98,7 @@ def _sides(pde: PDE, domain: Domain, group: _Group) -> list[_Side]:
     partly = any(c.on is not None and not isinstance(c.on, (str, dict)) for c in group.conditions)
     found = []
     for label in domain.boundary:
-        part = domain.boundary[label]
-        along = None if part.axis is None else part.names[part.axis]
-        if any(_repeats(pde, u, along) for u in group.fields):
+        if any(repeats(u, label, pde, domain) for u in group.fields):
             continue
         x, normals = domain.sample_boundary(label, PARTS if partly else POINTS)
         inside = x[:, : len(space)]
@@ -109,10 +107,6 @@ def _sides(pde: PDE, domain: Domain, group: _Group) -> list[_Side]:
         holds = [covered(c, domain, label, inside) for c in group.conditions]
         found.append(_Side(label, points, normals, need, _given(pde, group, points, normals, lengths, holds)))
     return found
-
-
-def _repeats(pde: PDE, u: Any, along: str | None) -> bool:
-    return any(isinstance(p, Periodic) and p.covers(u, c) for p in pde.conditions for c in u.coordinates if c.name == along)
 
 
 def _given(

@@ -60,16 +60,25 @@ def part_of(condition: Any, pde: PDE, domain: Domain) -> Any:
 
 def _open_labels(condition: Any, pde: PDE, domain: Domain) -> list[str]:
     """The parts of the boundary without those along which all fields of the condition are periodic."""
+    return [label for label in domain.boundary if not all(repeats(u, label, pde, domain) for u in condition.fields)]
+
+
+def repeats(u: Any, label: str, pde: PDE, domain: Domain) -> bool:
+    """Whether a field is periodic along the normal of a part of the boundary, which then is none for it."""
+    part = domain.boundary[label]
+    along = None if part.axis is None else part.names[part.axis]
     periodic = [c for c in pde.conditions if isinstance(c, Periodic)]
-    found = []
-    for label in domain.boundary:
-        part = domain.boundary[label]
-        along = None if part.axis is None else part.names[part.axis]
-        here = [(u, c) for u in condition.fields for c in u.coordinates if c.name == along]
-        repeated = {u for u, c in here if any(p.covers(u, c) for p in periodic)}
-        if not repeated or repeated != set(condition.fields):
-            found.append(label)
-    return found
+    return any(p.covers(u, c) for p in periodic for c in u.coordinates if c.name == along)
+
+
+def whole_parts(condition: Any, domain: Domain) -> set[str]:
+    """The named parts that a condition covers whole; none where it is told by a relation or at a point."""
+    on = condition.on
+    if on is None:
+        return set(domain.boundary)
+    if isinstance(on, (str, tuple)) or hasattr(on, "labels"):
+        return set(domain.boundary.select(on).labels) & set(domain.boundary)
+    return set()
 
 
 def covered(condition: Any, domain: Domain, label: str, x: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..geometry import AbstractGeometry, Box, Domain, Time
 from ..pde import PDE, AbstractCondition, Dirichlet, Initial, Neumann, Observed, Periodic
 from ._counting import check_counts
 from ._finite import check_expressions
-from ._places import part_of
+from ._places import part_of, whole_parts
 from ._sizes import check_sizes
 
 
@@ -199,7 +199,9 @@ def _check_values(pde: PDE, domain: Domain) -> None:
     """Two conditions of one kind agree on the parts that they share."""
     order = [domain.names.index(c.name) for c in pde.coordinates]
     prescribed = [
-        (c, _labels(c, domain)) for c in pde.conditions if isinstance(c, (Dirichlet, Neumann)) and _labels(c, domain)
+        (c, parts)
+        for c in pde.conditions
+        if isinstance(c, (Dirichlet, Neumann)) and (parts := whole_parts(c, domain))
     ]
     points: dict[str, np.ndarray] = {}
     for _, labels in prescribed:
@@ -218,13 +220,3 @@ def _check_values(pde: PDE, domain: Domain) -> None:
                     f"by {gap:.2g}. Say with on=... where each holds, for instance "
                     f"on={tuple(k for k in domain.boundary if k != label)!r} for one of them."
                 )
-
-
-def _labels(condition: Any, domain: Domain) -> set[str]:
-    """The named parts that a condition covers whole; none where it is told by a relation or at a point."""
-    on = condition.on
-    if on is None:
-        return set(domain.boundary)
-    if isinstance(on, (str, tuple)) or hasattr(on, "labels"):
-        return set(domain.boundary.select(on).labels) & set(domain.boundary)
-    return set()
