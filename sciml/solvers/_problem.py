@@ -23,7 +23,9 @@ from ..statement import (
     check_places,
     check_sizes,
     doubtful_interfaces,
+    floating,
     resolve_domain,
+    source_jumps,
     with_outlets,
 )
 from ._bounded import compile_bounded
@@ -204,6 +206,14 @@ def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | S
     asked = grid.values() if isinstance(grid, Mapping) else [grid]
     if any(isinstance(s, Volumes) for s in asked) or has_jump(pde, resolved):
         return _compile_volumes(pde, resolved, grid, names, bounds, walled)
+    # At rest, fluxes through all walls leave volumes a constant that they cannot choose.
+    if grid is None and not (pde.time is None and floating(pde)) and (jumps := source_jumps(pde.real(), resolved)):
+        try:
+            problem = _compile_volumes(pde, resolved, None, names, bounds, walled)
+        except ValueError:  # no conservation law
+            pass
+        else:
+            return replace(problem, notes=(_source_note(jumps[0].where, len(names)),), rough=True)
     system = first_order(pde) if pde.time is not None else steady_system(pde)
 
     def made(spacings: tuple[AbstractSpacing, ...]) -> Problem:
@@ -266,6 +276,13 @@ def _low_order(
         f"finest): grid={taken} was taken, whose errors fall like 1/n^2. Give more of them for more accuracy."
     )
     return replace(problem, notes=(note,), rough=True)
+
+
+def _source_note(where: str, dim: int) -> str:
+    return (
+        f"A source jumps, at {where} first: grid=solvers.Volumes({CELLS[dim]}) was taken, which averages it over cells and "
+        "whose errors fall like 1/n^2. Give more of them for more accuracy."
+    )
 
 
 def _compile_volumes(pde: PDE, domain: Domain, grid: Any, names: Any, bounds: Any, walled: tuple[bool, ...]) -> Problem:

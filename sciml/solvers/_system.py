@@ -138,11 +138,12 @@ def _constraints(pde: PDE, still: list[Any], static: dict[str, Any]) -> tuple[Pr
     """Equations without a time derivative: that the velocity has no divergence, or what a field follows from."""
     if not still and not static:
         return None, ()
-    names = ", ".join(u.field_name for u in still) or "no field"
+    names = ", ".join(u.field_name for u in still)
     if len(still) != len(static):
         raise ValueError(
-            f"{names} has no time derivative, and {', '.join(static) or 'no equation'} is free of them: as many equations "
-            "without a time derivative are needed as fields."
+            f"Fields without a time derivative: {names or 'none'}; equations without one: {', '.join(static) or 'none'}. An "
+            "integrator needs as many of both: each such equation says what such a field is at a given time. pinn.solve takes "
+            "any number."
         )
     left, diagnostics = list(still), []
     for name, e in static.items():

@@ -1,8 +1,9 @@
 """Finite volumes: conservation laws in cells, with the flux through a face taken from the one and given to the other.
 
 Advective fluxes: WENO reconstruction and a Riemann solver. Diffusive ones: k (u_{j+1} - u_j) / h with k the harmonic mean of
-the coefficient between the two centres, h / int dx / k, so that the flux is right where k jumps. Walls act through ghost
-cells: alpha u + beta du/dn = g holds on the face between a cell and its mirror image.
+the coefficient between the two centres, h / int dx / k, so that the flux is right where k jumps. Sources are taken at the
+centres, those that jump as their means. Walls act through ghost cells: alpha u + beta du/dn = g holds on the face between a
+cell and its mirror image.
 
 L is the diffusion with the mean of each k, diagonal in the eigenvectors of the second difference along each axis; N the rest.
 """
@@ -17,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from .._evaluate import evaluator, is_hidden
 from ..geometry import Domain
-from ..pde import PDE, Opaque, lower
-from ..statement import jumps_along
+from ..pde import lower
+from ..statement import breaks_along
+from ._averages import JumpingSource, nodes, split_sources
 from ._bounded import along
 from ._conservation import Conservation, Diffusion
 from ._discrete import AbstractDiscrete, Lowered
@@ -28,10 +29,6 @@ from ._riemann import HLLC, Rusanov, ideal_gas
 from ._walls import Wall, wall_at
 from .spatial import GHOSTS, CellAxis
 from .stepping import SSPRK3, AbstractStepper, Implicit5, Linear
-
-_MAY_JUMP = (sp.Piecewise, sp.Heaviside, sp.sign, sp.floor, sp.ceiling, sp.Mod, Opaque)
-PIECES = 16  # of the way between two centres, for the harmonic mean
-_GAUSS = np.polynomial.legendre.leggauss(4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +70,13 @@ class Volumes(AbstractDiscrete):
     walls: tuple[tuple[tuple[tuple[Wall, Any], ...] | None, ...], ...]  # [state][axis][end]: the wall, its lowered g
     advection: tuple[Any, ...]  # [axis]: lowered fluxes of all states, or None
     diffusion: tuple[tuple[tuple[Diffusion, Any, Any], ...], ...]  # [state]: with `varying` and `factor` lowered
-    source: Any
+    source: Any  # at the centres
+    jumping: tuple[JumpingSource, ...]
     riemann: tuple[Any, ...]
     bases: tuple[tuple[Basis, ...], ...]  # [state][axis]; empty where there is no L
 
     def breaks(self, axis: int) -> tuple[float, ...]:
-        """Where coefficients jump along an axis, as far as that is known."""
+        """Where coefficients of fluxes jump along an axis, as far as that is known."""
         return tuple({b for found in self.diffusion for d, *_ in found if d.axis == axis for b in d.breaks or ()})
 
     # What a time stepper needs ----------------------------------------------------------------------------------------
@@ -204,7 +202,7 @@ class Volumes(AbstractDiscrete):
             (k,) = varying(dict(constants))
             return jnp.broadcast_to(k, (1,) * self.grid.dim)
         left = line.lower + line.spacing * (np.arange(line.n + 1) - 0.5)
-        x, w = _nodes(left, left + line.spacing, d.breaks)
+        x, w = nodes(left, left + line.spacing, d.breaks)
         places = [a.points for a in self.grid.line]
         places[d.axis] = line.mirrored(x).ravel()
         mesh = np.meshgrid(*places, indexing="ij")
@@ -258,10 +256,15 @@ class Volumes(AbstractDiscrete):
         signal, places = self._signal(constants), self.places()
         faces = [self._faces(a) for a in range(self.grid.dim)]
         between = self._conductance(constants)
+        means = [j.mean(self.grid.names, self.grid.line, dict(constants)) if j.steady else None for j in self.jumping]
 
         def evaluate(u: Any, t: Any) -> Any:
             rows = self.source(dict(constants) | places | self.clock(t) | self._values(u)) if self.source else None
             out = jnp.zeros_like(u) if rows is None else jnp.stack([jnp.broadcast_to(r, self.grid.n) for r in rows])
+            for j, mean in zip(self.jumping, means, strict=True):
+                known = dict(constants) | self.clock(t)
+                (f,) = j.factor(known | places | self._values(u))
+                out = out.at[j.state].add(f * (mean if j.steady else j.mean(self.grid.names, self.grid.line, known)))
             for axis, line in enumerate(self.grid.line):
                 p = self._padded(u, self.walls, axis, t, constants)
                 flux = jnp.zeros([line.n + 1 if a - 1 == axis else k for a, k in enumerate(u.shape)])
@@ -313,36 +316,6 @@ def _inserted(shape: Any, axis: int) -> list[int]:
     return found
 
 
-def _breaks(expression: Any, pde: PDE, coordinate: Any, line: CellAxis) -> tuple[float, ...] | None:
-    """Where along an axis the expression may jump; None where that hangs on other coordinates."""
-    if not expression.has(*_MAY_JUMP):
-        return ()
-    if expression.free_symbols & (set(pde.coordinates) - {coordinate}) or is_hidden(expression):
-        return None
-    column = pde.coordinates.index(coordinate)
-    value = evaluator(pde, expression)
-
-    def along(s: np.ndarray) -> np.ndarray:
-        x = np.zeros((s.size, len(pde.coordinates)))
-        x[:, column] = s.ravel()
-        return value(x).reshape(s.shape)
-
-    return tuple(sorted({s for _, s in jumps_along(along, line.lower, line.upper, candidates=64)}))
-
-
-def _nodes(left: np.ndarray, right: np.ndarray, breaks: tuple[float, ...] | None) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss nodes and weights (their sum is one) between each pair of centres, `(faces, nodes)`, cut at the breaks."""
-    if breaks is None:
-        cuts = left[:, None] + (right - left)[:, None] * np.linspace(0, 1, PIECES + 1)
-    else:
-        inner = np.clip(np.array(breaks)[None, :], left[:, None], right[:, None])
-        cuts = np.concatenate([left[:, None], inner, right[:, None]], axis=1)
-    middle, half = (cuts[:, 1:] + cuts[:, :-1]) / 2, (cuts[:, 1:] - cuts[:, :-1]) / 2
-    x = middle[..., None] + half[..., None] * _GAUSS[0]
-    w = half[..., None] * _GAUSS[1] / (right - left)[:, None, None]
-    return x.reshape(len(left), -1), w.reshape(len(left), -1)
-
-
 def _basis(line: CellAxis, ends: Any) -> Basis:
     """The eigenvectors of the second difference along an axis between walls."""
     n = line.n
@@ -373,13 +346,14 @@ def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...]
         walls.append(tuple(rows))
     per_axis = [[row[a] for row in system.advection] for a in range(len(names))]
     advection = tuple(down(row) if any(e != 0 for e in row) else None for row in per_axis)
-    cut = lambda d: replace(d, breaks=_breaks(d.varying, pde, pde.space[d.axis], line[d.axis]))  # noqa: E731
+    cut = lambda d: replace(d, breaks=breaks_along(pde, domain, d.varying, pde.space[d.axis]))  # noqa: E731
     diffusion = tuple(tuple((cut(d), down([d.varying]), down([d.factor])) for d in found) for found in system.diffusion)
-    source = down(system.source) if any(e != 0 for e in system.source) else None
+    at_centres, jumping = split_sources(pde, domain, system.source)
+    source = down(at_centres) if any(e != 0 for e in at_centres) else None
     plain: Any = system
     grid = CellGrid(names, line)
     rusanov = (Rusanov(),) * len(names)
-    made = Volumes(plain, grid, Lowered(None, {}, None), tuple(walls), advection, diffusion, source, rusanov, ())
+    made = Volumes(plain, grid, Lowered(None, {}, None), tuple(walls), advection, diffusion, source, jumping, rusanov, ())
     if made.spectral:
         different = {_key(axis, ends): (axis, ends) for rows in walls for axis, ends in zip(line, rows, strict=True)}
         cache = {key: _basis(*found) for key, found in different.items()}

@@ -15,9 +15,10 @@ from ._flow import Flow as Flow
 from ._flow import read_flow as read_flow
 from ._interfaces import doubtful_interfaces as doubtful_interfaces
 from ._interfaces import refuse_interfaces as refuse_interfaces
+from ._jumps import breaks_along as breaks_along
 from ._jumps import find_jump as find_jump
 from ._jumps import flux_jumps as flux_jumps
-from ._jumps import jumps_along as jumps_along
+from ._jumps import source_jumps as source_jumps
 from ._outlets import as_neumann as as_neumann
 from ._outlets import with_outlets as with_outlets
 from ._places import covered as covered

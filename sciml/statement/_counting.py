@@ -73,6 +73,29 @@ def check_counts(pde: PDE, domain: Domain) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def may_be_too_many(pde: PDE, domain: Domain) -> bool:
+    """Whether some fields have more conditions than their equations need, or that cannot be told: at points, for instance."""
+    real = pde.real()
+    given = [(c.field, c.order) for c in real.conditions if isinstance(c, Initial)]
+    if real.time is not None and any(order >= real.order(u, real.time) for u, order in given):
+        return True
+    if len(set(given)) < len(given) or read_flow(real) is not None:
+        return True
+    for group in _groups(real):
+        if group.equations != len(group.fields) or any(isinstance(c.on, dict) for c in group.conditions):
+            return True
+        sides = _sides(real, domain, group)
+        pairs = _pairs(domain, sides)
+        paired = {s.label for pair in pairs for s in pair}
+        if any(np.any(s.given > s.need.sure) for s in sides if s.label not in paired):
+            return True
+        for low, high in pairs:
+            either = np.minimum(low.need.loose, high.need.loose)
+            if np.any(low.given + high.given > low.need.sure + high.need.sure + either):
+                return True
+    return False
+
+
 def _groups(pde: PDE) -> list[_Group]:
     walls = [c for c in pde.conditions if not isinstance(c, (Initial, Observed, Periodic))]
     joined: list[set[Any]] = [{u} for u in pde.fields]

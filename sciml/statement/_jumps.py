@@ -31,8 +31,8 @@ LEFT = 1e-6  # of the largest value: a change that is left at the finest spacing
 
 @dataclass(frozen=True)
 class Jump:
-    """`expression` jumps along `coordinate` at `place` (by name of the coordinate): the flux of the node `flux`, or the
-    coefficient of the derivative `leaf`."""
+    """`expression` jumps along `coordinate` at `place` (by name of the coordinate): the flux of the node `flux`, the
+    coefficient of the derivative `leaf`, or a source."""
 
     equation: str
     expression: Any
@@ -75,6 +75,18 @@ def coefficient_jumps(pde: PDE, domain: Domain) -> list[Jump]:
     return found
 
 
+def source_jumps(pde: PDE, domain: Domain) -> list[Jump]:
+    """For every equation what has no derivatives in it, sources and reactions, if that jumps along a coordinate of space."""
+    found = []
+    for e in pde.equations:
+        expression = evaluate_derivatives(sp.sympify(e.expression))
+        rest = expression.xreplace({node: sp.Integer(0) for node in expression.atoms(FluxDerivative)})
+        rest = rest.xreplace({leaf: sp.Integer(0) for leaf in leaves(rest) if isinstance(leaf, sp.Derivative)})
+        places = ((c, find_jump(pde, domain, rest, c)) for c in pde.space)
+        found += [Jump(e.name, rest, c, place) for c, place in places if place is not None][:1]
+    return found
+
+
 def _highest(expression: Any, pde: PDE) -> list[tuple[Any, Coordinate]]:
     """(derivative, space coordinate) for the derivatives of highest order, two at least, of a field along a coordinate."""
     keyed = {leaf_key(leaf, pde.coordinates): leaf for leaf in leaves(expression)}
@@ -95,36 +107,75 @@ def find_jump(pde: PDE, domain: Domain, expression: Any, coordinate: Coordinate)
     known = frozen(expression, pde)
     if coordinate not in known.free_symbols or known.has(sp.I, sp.zoo, sp.nan) or _continuous(known) or is_hidden(known):
         return None
-    names = [c.name for c in pde.coordinates]
-    axis, columns = names.index(coordinate.name), [domain.names.index(name) for name in names]
-    low, high = domain.lower[columns][axis], domain.upper[columns][axis]
-    others = known.free_symbols & (set(pde.coordinates) - {coordinate})
-    lines = domain.sample(LINES if others else 4, key=11)[:, columns]
-
-    def along(known: Any) -> Callable[[np.ndarray], np.ndarray]:
-        function = evaluator(pde, known)
-
-        def at(s: np.ndarray) -> np.ndarray:  # (lines, n) -> (lines, n)
-            x = np.repeat(lines[:, None, :], s.shape[1], axis=1)
-            x[:, :, axis] = s
-            return function(x.reshape(-1, len(names))).reshape(s.shape)
-
-        return at
-
-    places = jumps_along(along(known), low, high, len(lines))
+    lines = _Lines.through(pde, domain, known, coordinate, 4)
     # With other values of the fields it is somewhere else: then a field decides where it jumps, not the place.
-    same = along(frozen(expression, pde, -0.83))
-    for row, s in places:
-        x = lines[row].copy()
-        x[axis] = s
+    same = lines.values(frozen(expression, pde, -0.83))
+    for row, s in jumps_along(lines.values(known), lines.low, lines.high, len(lines.points)):
+        x = lines.points[row].copy()
+        x[lines.axis] = s
         full = np.empty((1, len(x)))
-        full[0, columns] = x
+        full[0, lines.columns] = x
         if not domain.contains(full)[0]:
             continue
-        sides = np.tile(s + np.array([-1.0, 1.0]) * 4 * FINEST * (high - low), (len(lines), 1))
-        if (values := same(sides)[row])[0] != values[1] or not np.isfinite(values).all():
-            return {n: v for n, v, c in zip(names, x.tolist(), pde.coordinates, strict=True) if c in known.free_symbols}
+        apart = np.array([-1.0, 1.0]) * 4 * FINEST * (lines.high - lines.low)
+        values = same(np.tile(s + apart, (len(lines.points), 1)))[row]
+        if values[0] != values[1] or not np.isfinite(values).all():
+            return {c.name: v for v, c in zip(x.tolist(), pde.coordinates, strict=True) if c in known.free_symbols}
     return None
+
+
+def breaks_along(pde: PDE, domain: Domain, expression: Any, coordinate: Coordinate) -> tuple[float, ...] | None:
+    """Where along a coordinate an expression without fields may jump; None where that is not the same on all lines, or not
+    known."""
+    if coordinate not in expression.free_symbols or _continuous(expression):
+        return ()
+    if is_hidden(expression):
+        return None
+    lines = _Lines.through(pde, domain, expression, coordinate, 1)
+    values = lines.values(expression)
+    found = sorted(s for _, s in jumps_along(values, lines.low, lines.high, len(lines.points), candidates=64))
+    near = 10 * FINEST * (lines.high - lines.low)
+    places: list[list[float]] = []
+    for s in found:
+        if places and s - places[-1][-1] < near:
+            places[-1].append(s)
+        else:
+            places.append([s])
+    if len(lines.points) > 1 and (not places or min(map(len, places)) < 2):
+        return None
+    return tuple(group[0] for group in places)
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Lines along an axis through sampled points."""
+
+    pde: PDE
+    points: np.ndarray  # (lines, coordinates of the equation)
+    columns: list[int]  # of these coordinates in the domain
+    axis: int
+    low: float
+    high: float
+
+    @classmethod
+    def through(cls, pde: PDE, domain: Domain, expression: Any, coordinate: Coordinate, fewest: int) -> _Lines:
+        """`fewest` where the expression depends on no other coordinate."""
+        names = [c.name for c in pde.coordinates]
+        axis, columns = names.index(coordinate.name), [domain.names.index(name) for name in names]
+        others = expression.free_symbols & (set(pde.coordinates) - {coordinate})
+        points = domain.sample(LINES if others else fewest, key=11)[:, columns]
+        return cls(pde, points, columns, axis, *(float(b[columns][axis]) for b in (domain.lower, domain.upper)))
+
+    def values(self, expression: Any) -> Callable[[np.ndarray], np.ndarray]:
+        """Along each line, at `(lines, n)`."""
+        function = evaluator(self.pde, expression)
+
+        def at(s: np.ndarray) -> np.ndarray:
+            x = np.repeat(self.points[:, None, :], s.shape[1], axis=1)
+            x[:, :, self.axis] = s
+            return function(x.reshape(-1, x.shape[-1])).reshape(s.shape)
+
+        return at
 
 
 def _continuous(expression: Any) -> bool:

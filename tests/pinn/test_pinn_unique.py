@@ -226,6 +226,8 @@ def test_zero_as_a_solution_is_said():
     assert said(drift, Dirichlet(v, 0), on=line) == (note,)
     assert said(v.xx + pi**2 * v, Dirichlet(v, 0, on="x_min"), Dirichlet(v, 1, on="x_max"), on=line) == ()
     assert said(v.xx + 1, Dirichlet(v, 0), on=line) == ()
+    narrow = sp.exp(-(((x - 0.1234) / 1e-7) ** 2))  # no sample sees it
+    assert said(v.xx + narrow, Dirichlet(v, 0), on=line) == ()
 
 
 def test_an_unknown_that_nothing_determines_is_refused():
@@ -236,12 +238,16 @@ def test_an_unknown_that_nothing_determines_is_refused():
         (PDE(u.t - k * u.xx, start, walls), place),
         (PDE(u.t - u.xx, Initial(u, k * sp.sin(pi * x)), walls), place),
         (PDE(*eigen), line),
+        (PDE(v.xxxx - k**4 * v, Dirichlet(v, 0), Neumann(v, 0)), line),
+        (PDE(v.x - k * v, Dirichlet(v, 1, on="x_min")), line),
     ):
         with pytest.raises(ValueError, match="k is an unknown of the problem, but nothing determines it"):
             pinn.solve(pde, on, progress=False)
     for items, on in (
         ((u.t - k * u.xx, start, walls, Observed(u, [[0.5, 0.1]], [0.3])), place),
         ((*eigen, Neumann(v, -1, on="x_min")), line),
+        ((v.xxxx - k**4 * v, Dirichlet(v, 0), Neumann(v, 0), Condition(v.xx - 1, on="x_min")), line),
+        ((v.x - k * v, Dirichlet(v, 1, on="x_min"), Dirichlet(v, 2, on="x_max")), line),
         ((*eigen, norm.x - v**2, Dirichlet(norm, 0, on="x_min"), Dirichlet(norm, 1, on="x_max")), line),
         ((u.t - u.xx - k, start, walls, Condition(u - 1, on={"x": 0.5, "t": 1.0})), place),
         ((laplacian(w) - k, Neumann(w, 1)), square),
