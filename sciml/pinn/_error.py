@@ -143,15 +143,16 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float]) -> Est
     # Conditions are held firmly: the correction must not leave them to gain in the equation.
     scaled = {b.name: jnp.asarray(weights[b.name] * (1.0 if b.kind == "equation" else 10.0)) for b in problem.blocks}
 
-    def drawn(seed: int, n: int) -> Batch:
+    def drawn(seed: int) -> Batch:
         points = ResidualAdaptive(unbiased=True).again(
             problem, n, key=seed, residuals=lambda q: residuals(params, jax.tree.map(jnp.asarray, q))
         )
         return Batch(jax.tree.map(jnp.asarray, points), scaled, extra)
 
     jacobian = jax.jit(objective.jacobian)
-    r, J = jacobian(p, drawn(60_013, n))
-    held_out, J_held_out = jacobian(p, drawn(60_017, n // 2))
+    # As many points are held out, so that both are one program: compiling takes most of the time.
+    r, J = jacobian(p, drawn(60_013))
+    held_out, J_held_out = jacobian(p, drawn(60_017))
     q, left = _regularised(np.asarray(r), np.asarray(J), np.asarray(held_out), np.asarray(J_held_out))
     q = p + jnp.asarray(q)
     x = jnp.asarray(problem.sample(4096, key=60_019)["interior"].x)

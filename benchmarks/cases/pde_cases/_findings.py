@@ -163,6 +163,30 @@ def source_jumps() -> Stated:
     return Stated(pde, Rectangle((-1, -1), (1, 1)), truth)
 
 
+@TABLE.entry("a reaction on one side", "u = exp(-t) or 1", seconds=30, right=1e-3)
+def reaction_on_one_side() -> Stated:
+    """u_t = -H(x - 0.3) u with next to no diffusion."""
+    u = field("u", x, t)
+    pde = PDE(u.t - 1e-9 * u.xx + sp.Piecewise((u, x > 0.3), (0, True)), Initial(u, 1), Neumann(u, 0))
+    truth = values(("u(., 1)", lambda s: s.u([0.1, 0.28, 0.32, 0.9], 1.0), [1, 1, np.exp(-1), np.exp(-1)]))
+    return Stated(pde, ROD, truth)
+
+
+@TABLE.entry("a source that few points see", "v(0.6) = 0.12", seconds=30, right=1e-3)
+def narrow_source() -> Stated:
+    """A Gaussian of unit area and width 1e-3 at 0.3: off it, Green's function."""
+    v = field("v", x)
+    bump = sp.exp(-(((x - 0.3) / 1e-3) ** 2)) / (1e-3 * sp.sqrt(pi))
+    truth = values(("v(0.6), v(0.1)", lambda s: s.v([0.6, 0.1]), [0.12, 0.07]))
+    return Stated(PDE(v.xx + bump, Dirichlet(v, 0)), Box(x=(0, 1)), truth)
+
+
+@TABLE.entry("Bratu beyond the fold", "no solution: 4 > 3.513831", seconds=30)
+def bratu() -> Stated:
+    v = field("v", x)
+    return Stated(PDE(v.xx + 4 * sp.exp(v), Dirichlet(v, 0)), Box(x=(0, 1)))
+
+
 # -- walls and grids -------------------------------------------------------------------------------------------------------
 
 
