@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import abc
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,47 +14,16 @@ import sympy as sp
 
 from ._field_function import FieldFunction as FieldFunction
 from ._files import read_arrays, write_arrays
+from ._final import AbstractFinal as AbstractFinal
+from ._final import Index as Index
 from ._integrals import integrate
 from ._precision import float64, is_traced
 from ._programs import Program
 from .geometry import Domain
 from .pde import PDE, expand_fluxes, lower
 
-Index = tuple[int, ...]
 # A relative error from which on the fields are of no use.
 USELESS = 0.3
-
-
-class AbstractFinal(abc.ABC):
-    """What a solution is made of: anything that gives the (real) fields and their derivatives at points."""
-
-    kind: ClassVar[str]
-    kinds: ClassVar[dict[str, type[AbstractFinal]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        if "kind" in cls.__dict__:
-            AbstractFinal.kinds[cls.kind] = cls
-
-    @property
-    def parts(self) -> tuple[Solution, ...]:
-        """The solutions that it is put together from; none for most."""
-        return ()
-
-    @abc.abstractmethod
-    def derivatives(self, index: Index, x: Any) -> Any:
-        """One derivative of all fields at `x` `(n, d)` (columns as `pde.coordinates`): `(n, fields)`, in the dtype of
-        `x`. Pure: may be traced."""
-
-    @abc.abstractmethod
-    def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """A header of plain JSON, and arrays."""
-
-    @classmethod
-    @abc.abstractmethod
-    def from_saved(
-        cls, pde: PDE, domain: Domain, header: dict[str, Any], arrays: dict[str, np.ndarray], **given: Any
-    ) -> AbstractFinal:
-        """What `to_saved` gave; `network` and `functions` as for `Solution.load`."""
 
 
 @dataclass(frozen=True)
@@ -213,23 +181,27 @@ class Solution:
     def _evaluate(self, indices: tuple[Index, ...], x: Any) -> list[Any]:
         """Several derivatives, compiled as one program."""
         if is_traced(x):
-            return self._compiled(indices)(x)
+            return self._compiled(indices)(x, None)
         x = np.asarray(x, float)
         block = 1 << 15
-        out = []
+        out: list[Any] = [None] * len(indices)
         # Concrete numbers inside somebody's jit are computed now, not staged into it.
         with float64(), jax.ensure_compile_time_eval():
-            for i in range(0, max(len(x), 1), block):
-                part = x[i : i + block]
-                # Sizes are rounded up to powers of two, so that few are compiled.
-                padded = np.concatenate([part, np.repeat(part[-1:], _power_of_two(len(part)) - len(part), axis=0)])
-                out.append([np.asarray(v)[: len(part)] for v in self._compiled(indices)(padded)])
-        return [np.concatenate(parts) for parts in zip(*out, strict=True)]
+            for rows, data in self.final.windows(x):
+                for i in range(0, max(len(rows), 1), block):
+                    here = rows[i : i + block]
+                    # Sizes are rounded up to powers of two, so that few are compiled.
+                    padded = np.concatenate([here, np.repeat(here[-1:], _power_of_two(len(here)) - len(here))])
+                    for k, found in enumerate(self._compiled(indices)(x[padded], data)):
+                        if out[k] is None:
+                            out[k] = np.empty((len(x), *found.shape[1:]), found.dtype)
+                        out[k][here] = np.asarray(found)[: len(here)]
+        return out
 
     def _compiled(self, indices: tuple[Index, ...]) -> Any:
         cache = self.__dict__.setdefault("_jitted", {})
         if indices not in cache:
-            cache[indices] = Program(lambda x: [self.final.derivatives(index, x) for index in indices])
+            cache[indices] = Program(lambda x, data: [self.final.with_data(data).derivatives(i, x) for i in indices])
         return cache[indices]
 
     # -- quality --------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Self
 
@@ -14,11 +15,12 @@ import numpy as np
 from .._precision import float64, is_traced
 from .._programs import Program
 from ..solution import AbstractFinal, Index
-from .spatial import KINDS, AbstractAxis
+from .spatial import KINDS, AbstractAxis, PeriodicAxis
 
 FINER = {1: 4, 2: 2, 3: 2}  # how much finer a periodic axis is made before local interpolation
 NEAREST_TIMES = 4
 MOST_NUMBERS = 1 << 22  # that are held at a time
+MOST_BYTES, WINDOW_BYTES = 1 << 30, 1 << 28  # of refined values: of all times, and of a window of them where those are more
 
 
 class GridFinal(AbstractFinal):
@@ -47,6 +49,23 @@ class GridFinal(AbstractFinal):
         if len(missed):
             raise ValueError(f"t = {missed[0]:g} is not among the saved times; call the solution to interpolate.")
         return np.asarray(self.values)[places]
+
+    def windows(self, x: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
+        fine = [FINER[len(self.axes)] if isinstance(axis, PeriodicAxis) else 1 for axis in self.axes]
+        one = 2 * np.asarray(self.values[0]).nbytes * math.prod(fine)
+        if self.times is None or one * len(self.times) <= MOST_BYTES or len(self.times) <= NEAREST_TIMES or not len(x):
+            yield np.arange(len(x)), None
+            return
+        size = min(max(WINDOW_BYTES // one, NEAREST_TIMES + 1), len(self.times))
+        # Each point belongs to the window in which the times that are nearest to it lie.
+        first = _first(np.asarray(self.times), x[:, len(self.axes)], self.smooth)[0]
+        starts = np.minimum(first // (size - NEAREST_TIMES + 1) * (size - NEAREST_TIMES + 1), len(self.times) - size)
+        for start in np.unique(starts):
+            part = slice(start, start + size)
+            yield np.flatnonzero(starts == start), (self.times[part], self.values[part], self.rates[part])
+
+    def with_data(self, data: Any) -> AbstractFinal:
+        return self if data is None else GridFinal(self.axes, *data, self.smooth)
 
     def derivatives(self, index: Index, x: Any) -> Any:
         x = jnp.asarray(x)
@@ -112,10 +131,15 @@ def _refine(axes: tuple[AbstractAxis, ...], index: Index, values: Any, rates: An
 
 def nearest(times: Any, t: Any, smooth: bool) -> Any:
     """Which of the saved times are interpolated between at `t`: the four nearest, or the two on both sides."""
+    first, count = _first(times, t, smooth)
+    return first + np.arange(count)
+
+
+def _first(times: Any, t: Any, smooth: bool) -> tuple[Any, int]:
+    """The first of those, and how many there are."""
     xp: Any = np if isinstance(times, np.ndarray) else jnp
     count = min(NEAREST_TIMES if smooth else 2, len(times))
-    first = xp.clip(xp.searchsorted(times, t, side="right") - count // 2, 0, len(times) - count)
-    return first + np.arange(count)
+    return xp.clip(xp.searchsorted(times, t, side="right") - count // 2, 0, len(times) - count), count
 
 
 def time_weights(nodes: Any, t: Any, smooth: bool, xp: Any = jnp) -> Any:

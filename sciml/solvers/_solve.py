@@ -28,10 +28,10 @@ from ._saving import SAVES, Saved, groups_of, saved
 from ._start import start_of
 from ._steady import is_linear, open_modes, solve_steady
 from ._stepped import Stepped
-from ._stiff import stepper_for
+from ._stiff import Watch, stepper_for
 from ._volumes import Volumes
 from .flow import FlowProblem, SpectralFlow, solve_flow, solve_spectral
-from .stepping import SSPRK3, AbstractStepper
+from .stepping import SSPRK3, AbstractStepper, Implicit5
 
 # What is interpolated between saved times may be off by so many times `rtol`, which is the error of one step, but rounding
 # allows no less than the second; each relative to the largest value so far.
@@ -111,12 +111,17 @@ def solve(
     if problem.pde.time is None:
         return _steady(problem, automatic, parameters, rtol, clock, throw)
     ladder, best, why = Ladder(clock, DOUBTFUL / 100), None, ""
+    implicit = False
     while True:
         refines = automatic and initial is None and problem.can_be_finer
         given_up = ladder.given_up if refines else None
         started = time.monotonic()
-        stepper = method or stepper_for(problem, parameters, initial, steps)
-        outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, max_step, progress, clock, given_up)
+        stepper = method or (Implicit5() if implicit else stepper_for(problem, parameters, initial, steps))
+        watch = None if method else Watch(problem, parameters, stepper, steps, _times(save_at, problem.domain))
+        outcome = _run(problem, stepper, save_at, parameters, initial, rtol, steps, max_step, progress, clock, given_up, watch)
+        if outcome.stiff:
+            implicit = True
+            continue
         if outcome.stopped and best is not None:
             why = f"the next grid had come to t = {outcome.saved.reached:g} when {outcome.stopped}"
             problem, outcome = best
@@ -277,6 +282,7 @@ class _Outcome:
     complete: bool
     stopped: str  # why it was, by whom it was, and not by the equation
     notes: tuple[str, ...] = ()
+    stiff: bool = False  # left, since implicit steps would be fewer
 
 
 def _run(
@@ -291,8 +297,9 @@ def _run(
     progress: bool,
     clock: Clock,
     given_up: Any,
+    watch: Watch | None,
 ) -> _Outcome:
-    """Integrates to all times, or until `given_up(tail, share of the way, seconds)`."""
+    """Integrates to all times, or until `given_up(tail, share of the way, seconds)`, or until the `watch` says so."""
     from tqdm.auto import tqdm
 
     discrete, grid = problem.discrete, problem.grid
@@ -312,7 +319,7 @@ def _run(
         kept.begin(at)
         # Where walls contradict the initial value, what matters is how the grid resolves what comes of it.
         tail = 0.0 if begins.clashes or problem.rough else grid.tail(kept.rows[0].values)
-        stopped, complete, started = "", True, time.monotonic()
+        stopped, complete, stiff, started = "", True, False, time.monotonic()
         bar = tqdm(total=len(times) - 1, desc="integrating", unit="save", disable=not progress, leave=False)
         try:
             for t1 in times[1:]:
@@ -323,6 +330,9 @@ def _run(
                 share = (t1 - times[0]) / (times[-1] - times[0])
                 if kept.reached != t1 or (given_up is not None and given_up(tail, share, time.monotonic() - started)):
                     complete = False
+                    break
+                if watch is not None and watch.turns(at, t1):
+                    complete, stiff = False, True
                     break
             else:
                 kept.settle(True)
@@ -336,7 +346,7 @@ def _run(
         finally:
             bar.close()
     notes = (begins.note(str(problem.pde.time), float(times[0])),) if begins.clashes else ()
-    return _Outcome(kept, kept.rows[-1].steps, int(at.rejected), tail, complete, stopped, notes)
+    return _Outcome(kept, kept.rows[-1].steps, int(at.rejected), tail, complete, stopped, notes, stiff)
 
 
 def _finished(problem: Problem, outcome: _Outcome, parameters: Any, clock: Clock, throw: bool) -> Solution:

@@ -31,23 +31,48 @@ def stepper_for(problem: Any, parameters: Any, initial: Any, steps: int | None) 
     if not any(term.variable is not None and any(term.index) for terms in system.linear for term in terms):
         return usual
     with float64():
-        constants = discrete.constants(problem.parameters(parameters))
+        u0 = discrete.forward(jnp.asarray(discrete.initial(initial)))
         time = problem.domain.time
-        start, span = float(time.start), float(time.end - time.start)
+        stiff = is_stiff(problem, parameters, u0, float(time.start), float(time.end))
+    return Implicit5() if stiff else usual
 
-        @Program
-        def largest(u0: Any, seed: Any) -> Any:
-            u = discrete.forward(u0)
-            rate = discrete.rate(constants)
 
-            def one(_: Any, carry: Any) -> Any:
-                v, _ = carry
-                w = jax.jvp(lambda u: rate(u, jnp.asarray(start)), (u,), (v,))[1]
-                size = jnp.linalg.norm(w)
-                return w / jnp.where(size > 0, size, 1.0), size
+def is_stiff(problem: Any, parameters: Any, u: Any, t: float, end: float) -> bool:
+    """Whether N at the state `u` (in the basis of L) would ask explicit steps for more than `MOST_EXPLICIT` until `end`."""
+    discrete = problem.discrete
+    constants = discrete.constants(problem.parameters(parameters))
 
-            return jax.lax.fori_loop(0, ITERATIONS, one, (seed / jnp.linalg.norm(seed), jnp.zeros(())))[1]
+    @Program
+    def largest(u: Any, seed: Any, t: Any) -> Any:
+        rate = discrete.rate(constants)
 
-        u0 = discrete.initial(initial)
-        found = float(largest(u0, np.random.default_rng(0).normal(size=u0.shape)))
-    return Implicit5() if found * span / STABLE > MOST_EXPLICIT else usual
+        def one(_: Any, carry: Any) -> Any:
+            v, _ = carry
+            w = jax.jvp(lambda u: rate(u, t), (u,), (v,))[1]
+            size = jnp.linalg.norm(w)
+            return w / jnp.where(size > 0, size, 1.0), size
+
+        return jax.lax.fori_loop(0, ITERATIONS, one, (seed / jnp.linalg.norm(seed), jnp.zeros(())))[1]
+
+    seed = np.random.default_rng(0).normal(size=u.shape)
+    return float(largest(u, seed, t)) * (end - t) / STABLE > MOST_EXPLICIT
+
+
+class Watch:
+    """Whether a run that began with explicit steps has become one for implicit ones: a coefficient that depends on fields may
+    grow. Looked at where, at the pace of the last interval, more than `MOST_EXPLICIT` steps are ahead."""
+
+    def __init__(self, problem: Any, parameters: Any, stepper: AbstractStepper, steps: int | None, times: np.ndarray):
+        self._problem, self._parameters, self._times = problem, parameters, times
+        self._on = steps is None and isinstance(problem.discrete, Bounded) and not isinstance(stepper, Implicit5)
+        self._looked, self._before = 0, 0
+
+    def turns(self, state: Any, t: float) -> bool:
+        """`state` was reached at `t`, one of the times."""
+        pace, self._before = int(state.steps) - self._before, int(state.steps)
+        left = int(np.sum(self._times > t))
+        # Looking compiles a program: once more only where the pace has doubled.
+        if not self._on or pace * left <= max(MOST_EXPLICIT, 2 * self._looked):
+            return False
+        self._looked = pace * left
+        return is_stiff(self._problem, self._parameters, state.u, t, float(self._times[-1]))

@@ -5,6 +5,7 @@ import pytest
 import sympy as sp
 
 from sciml import PDE, Box, Dirichlet, Initial, Neumann, Periodic, catalogue, coordinates, d, field, solvers
+from sciml.solvers import _grid
 
 x, t = coordinates("x t")
 u = field("u", x, t)
@@ -115,3 +116,26 @@ def test_flows_between_saved_times():
         open_up_to = (lambda a: a - a.mean(axis=(1, 2), keepdims=True)) if name == "p" else (lambda a: a)
         np.testing.assert_allclose(open_up_to(value), open_up_to(run[:, i]), atol=3e-4 * np.max(np.abs(run[:, i])))
     assert found.stats["times"] == [0.0, 1.5, 3.0] and len(found.stats["force"]) == 3
+
+
+def test_a_solution_too_large_to_refine_is_read_in_windows(monkeypatch):
+    """Waves that travel around a periodic square: values and derivatives are those of the whole, bit by bit nearly."""
+    y = coordinates("y")
+    u = field("u", x, y, t)
+    start = sp.sin(2 * sp.pi * x) * sp.cos(2 * sp.pi * y)
+    pde = PDE(u.t + u.x - 0.01 * (u.xx + u.yy), Initial(u, start), Periodic(x), Periodic(y))
+    s = solvers.solve(pde, Box(x=(0, 1), y=(0, 1), t=(0, 1)), grid=16, save_at=np.linspace(0, 1, 23), progress=False)
+    points = np.random.default_rng(0).random((301, 3))
+    points[:3, 2] = 0, 0.5, 1
+    whole = s.u(*points.T), s.u.t(*points.T), s.u.xx(*points.T)
+    px, py, pt = points.T
+    right = np.exp(-0.08 * np.pi**2 * pt) * np.sin(2 * np.pi * (px - pt)) * np.cos(2 * np.pi * py)
+    np.testing.assert_allclose(whole[0], right, atol=1e-6)
+    monkeypatch.setattr(_grid, "MOST_BYTES", 1)
+    for window in (1, 10 * s.final.values[0].nbytes * 8):
+        monkeypatch.setattr(_grid, "WINDOW_BYTES", window)
+        groups = list(s.final.windows(points))
+        assert len(groups) > 1 and sorted(np.concatenate([rows for rows, _ in groups])) == list(range(301))
+        s.__dict__.pop("_jitted", None)
+        for found, before in zip((s.u(*points.T), s.u.t(*points.T), s.u.xx(*points.T)), whole, strict=True):
+            np.testing.assert_allclose(found, before, atol=1e-9)

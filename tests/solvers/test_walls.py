@@ -217,3 +217,12 @@ def test_the_channel_of_the_readme():
     assert drag > 0 and abs(lift) < 0.1 * drag
     # The outlet is far behind the cylinder: the parabola again, at zero pressure.
     assert abs(found.a(2.2, 0.205) - 1) < 0.01 and abs(found.p(2.2, 0.205)) < 0.02 * abs(found.p(0.0, 0.205))
+
+
+def test_a_coefficient_that_grows_is_stepped_implicitly():
+    """Diffusion by w = int exp(s) u ds, zero at first: explicit steps would be 400,000. u = exp(t)."""
+    u, w = fields("u w", x, t)
+    pde = PDE(u.t - w * u.xx - u, w.t - sp.exp(t) * u, Initial(u, 1), Initial(w, 0), Neumann(u, 0))
+    s = solvers.solve(pde, Box(x=(0, 1), t=(0, 1)), progress=False)
+    assert s.stats["steps"] < 1000 and not s.notes
+    np.testing.assert_allclose(s.u([0.0, 0.3, 1.0], [0.111, 0.77, 1.0]), np.exp([0.111, 0.77, 1.0]), rtol=1e-8)
