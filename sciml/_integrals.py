@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +62,19 @@ def integrate(solution: Solution, expression: Any, *, on: Any, n: int, at: Mappi
 
 
 def quadrature(
-    domain: Domain, free: list[int], at: Mapping[str, float], n: int = 1 << 14, cells: int = 1
+    domain: Domain,
+    free: list[int],
+    at: Mapping[str, float],
+    n: int = 1 << 14,
+    cells: int = 1,
+    breaks: Mapping[int, tuple[float, ...]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Points of the domain whose coordinates `free` vary, the others being fixed as in `at`; weights that sum to one; and the
     measure of the part of space that is free. Gauss-Legendre on a box of up to three dimensions (in `cells` times the usual
-    number of cells along each axis), quasi-Monte Carlo with `n` points elsewhere."""
+    number of cells along each axis, cut at `breaks` by column), quasi-Monte Carlo with `n` points elsewhere."""
     space, names = domain.space, domain.names
     if isinstance(space, Box | None) and len(free) <= 3:
-        x, weights = _gauss(domain, free, at, cells)
+        x, weights = _gauss(domain, free, cells, breaks or {})
         for name, value in at.items():
             x[:, names.index(name)] = value
         inside = space.names if space is not None else ()
@@ -78,17 +84,22 @@ def quadrature(
     return x, np.full(len(x), 1 / len(x)), float(space.measure) if space is not None else 1.0
 
 
-def _gauss(domain: Domain, free: list[int], at: Mapping[str, float], finer: int) -> tuple[np.ndarray, np.ndarray]:
+def _gauss(
+    domain: Domain, free: list[int], finer: int, breaks: Mapping[int, tuple[float, ...]]
+) -> tuple[np.ndarray, np.ndarray]:
     """Composite Gauss-Legendre points over the free coordinates, and weights that sum to one."""
     per_axis = {0: 1, 1: 64, 2: 16, 3: 5}[len(free)] * finer
     nodes, weights = np.polynomial.legendre.leggauss(8)
-    cells = (np.arange(per_axis)[:, None] + (nodes + 1) / 2).ravel() / per_axis
-    one = np.tile(weights / 2, per_axis) / per_axis
-    mesh = np.meshgrid(*([cells] * len(free)), indexing="ij")
-    x = np.tile((domain.lower + domain.upper) / 2, (len(cells) ** len(free), 1))
+    places, shares = [], []
+    for axis in free:
+        lower, upper = domain.lower[axis], domain.upper[axis]
+        edges = np.union1d(np.linspace(lower, upper, per_axis + 1), np.clip(breaks.get(axis, ()), lower, upper))
+        lengths = np.diff(edges)
+        places.append((edges[:-1, None] + lengths[:, None] * (nodes + 1) / 2).ravel())
+        shares.append((lengths[:, None] * weights / 2).ravel() / (upper - lower))
+    x = np.tile((domain.lower + domain.upper) / 2, (math.prod(map(len, places)), 1))
     total = np.ones(len(x))
-    for axis, m in zip(free, mesh, strict=True):
-        x[:, axis] = domain.lower[axis] + m.ravel() * (domain.upper[axis] - domain.lower[axis])
-    for m in np.meshgrid(*([one] * len(free)), indexing="ij"):
-        total = total * m.ravel()
+    for axis, place, share in zip(free, np.meshgrid(*places, indexing="ij"), np.meshgrid(*shares, indexing="ij"), strict=True):
+        x[:, axis] = place.ravel()
+        total = total * share.ravel()
     return x, total

@@ -13,7 +13,7 @@ from .._programs import Program
 from ..pde import PDE, lower
 from ..statement import floating
 from ._grid import GridFinal
-from .spatial import AbstractAxis, PeriodicAxis
+from .spatial import AbstractAxis, CellAxis, PeriodicAxis
 
 
 def settled(pde: PDE, final: GridFinal) -> tuple[GridFinal, tuple[str, ...]]:
@@ -72,7 +72,7 @@ def _raised(final: GridFinal, i: int, by: np.ndarray) -> GridFinal:
 
 def _mean_weights(axis: AbstractAxis) -> np.ndarray:
     """Weights of the values on an axis whose sum is the mean of their interpolant, by Gauss's quadrature."""
-    if isinstance(axis, PeriodicAxis):
+    if isinstance(axis, PeriodicAxis | CellAxis):
         return np.full(axis.n, 1 / axis.n)
     nodes, weights = np.polynomial.legendre.leggauss(axis.n)
     x = (axis.lower + axis.upper + (axis.upper - axis.lower) * nodes) / 2

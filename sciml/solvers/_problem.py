@@ -23,7 +23,6 @@ from ..statement import (
     check_places,
     check_sizes,
     doubtful_interfaces,
-    floating,
     resolve_domain,
     source_jumps,
     with_outlets,
@@ -206,8 +205,7 @@ def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | S
     asked = grid.values() if isinstance(grid, Mapping) else [grid]
     if any(isinstance(s, Volumes) for s in asked) or has_jump(pde, resolved):
         return _compile_volumes(pde, resolved, grid, names, bounds, walled)
-    # At rest, fluxes through all walls leave volumes a constant that they cannot choose.
-    if grid is None and not (pde.time is None and floating(pde)) and (jumps := source_jumps(pde.real(), resolved)):
+    if grid is None and (jumps := source_jumps(pde.real(), resolved)):
         try:
             problem = _compile_volumes(pde, resolved, None, names, bounds, walled)
         except ValueError:  # no conservation law

@@ -23,6 +23,7 @@ from .._integrals import quadrature
 from ..geometry import Box, Domain
 from ..pde import PDE, Condition, Dirichlet, Neumann, Robin, multi_index
 from ..pde._flux import expand_without_check, leaves
+from ._jumps import breaks_along
 from ._places import repeats
 from ._walls import Wall, facing, read_wall
 
@@ -216,7 +217,8 @@ def _integrals(
     place = [domain.names.index(c.name) for c in pde.space]
     box = isinstance(space, Box) and space.dim <= 3
     if box:
-        x, weights, measure = quadrature(domain, place, {}, cells=1 + attempt)
+        cuts = {i: breaks_along(pde, domain, source, c) or () for i, c in zip(place, pde.space, strict=True)}
+        x, weights, measure = quadrature(domain, place, {}, cells=1 + attempt, breaks=cuts)
     else:
         x, measure = domain.sample(POINTS, key=attempt), float(space.measure)
         weights = np.full(len(x), 1 / len(x))

@@ -1,6 +1,7 @@
 """Conservation laws at rest: coefficients that jump inside a flux of a steady equation."""
 
 import numpy as np
+import pytest
 import sympy as sp
 
 from sciml import PDE, Box, Dirichlet, Neumann, coordinates, d, div, field, grad, solvers
@@ -39,8 +40,25 @@ def test_a_source_and_a_coefficient_that_depends_on_the_solution():
     np.testing.assert_allclose(found.v(s), np.sqrt(1 + s * (1 - s)) - 1, atol=2e-5)
 
 
-def test_known_up_to_a_constant_is_told():
+def test_known_up_to_a_constant():
+    """k v' = -sin(pi x) / pi, so v = (cos(pi x) - mean) / (pi^2 k) on either side, continuous."""
     k = sp.Piecewise((10.0, x < 0.5), (1.0, True))
-    pde = PDE(d(k * v.x, x) + sp.cos(sp.pi * x), Neumann(v, 0))
-    found = solvers.solve(pde, Box(x=(0, 1)), grid=40, progress=False, throw=False)
-    assert not found.converged and "known up to a constant at best" in found.result
+    s = np.linspace(0, 1, 11)
+    right = np.cos(np.pi * s) / np.pi**2 / np.where(s < 0.5, 10, 1)
+    mean = (1 / 10 - 1) / np.pi**3
+    source = d(k * v.x, x) + sp.cos(sp.pi * x)
+    found = solvers.solve(PDE(source, Neumann(v, 0)), Box(x=(0, 1)), progress=False)
+    assert found.converged and "known up to a constant" in found.notes[-1]
+    np.testing.assert_allclose(found.v(s), right - mean, atol=3e-6)
+    pinned = solvers.solve(PDE(source, Neumann(v, 0), Dirichlet(v, 3, on={"x": 0.2})), Box(x=(0, 1)), progress=False)
+    np.testing.assert_allclose(pinned.v(s), right - right[2] + 3, atol=3e-6)
+    assert not any("constant" in note for note in pinned.notes)
+
+
+def test_cells_that_do_not_balance_are_not_solved():
+    k = sp.Piecewise((10.0, x < 0.5), (1.0, True))
+    with pytest.raises(ValueError, match="There is no solution"):
+        solvers.solve(PDE(d(k * v.x, x) + sp.cos(sp.pi * x) + 1, Neumann(v, 0)), Box(x=(0, 1)), progress=False)
+    # What Gauss's theorem says of a flux that depends on the solution is not known before.
+    with pytest.raises(RuntimeError, match="did not converge in 1 steps on 40 cells"):
+        solvers.solve(PDE(d(k * (1 + v) * v.x, x) + 1, Neumann(v, 0)), Box(x=(0, 1)), grid=40, progress=False)
