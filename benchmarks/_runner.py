@@ -264,7 +264,21 @@ def main(table: Table, script: Path, path: Path, doc: str, beside: str) -> None:
         _run(chosen, args, script, path)
     found = json.loads(path.read_text()) if path.exists() else {}
     print(text(chosen, found, beside))
-    print(f"{path}")
+    whole = text(list(table.values()), found, beside)
+    path.with_suffix(".md").write_text(f"{whole}\n\n{_where(found)}\n")
+    print(f"{path}, {path.with_suffix('.md')}")
+
+
+def _where(found: Mapping[str, Any]) -> str:
+    """The machine and the versions of the last run."""
+    if not found:
+        return ""
+    last = max(found.values(), key=lambda row: row["date"])
+    versions = ", ".join(f"{name} {version}" for name, version in last["versions"].items() if version)
+    return (
+        f"{last['cpu']}, one core for each run, float64; Python {last['python']}, {versions}; {last['date'][:10]}. A fresh "
+        "process each, import and compilation included."
+    )
 
 
 def _run(chosen: list[Entry], args: argparse.Namespace, script: Path, path: Path) -> None:

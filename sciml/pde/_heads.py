@@ -56,7 +56,8 @@ _ADVICE = {
     "DiracDelta": "a delta cannot be sampled: use a narrow smooth bump",
     "Integral": "integrals are not part of the language: add a field whose derivative is the integrand",
     "Sum": "write the terms out with .doit()",
-    "Subs": "a field at another place (delay, nonlocal) is not supported",
+    "Subs": "a field or a slope at another place (delay, nonlocal) is not supported; what holds at a wall is "
+    "Condition(..., on=...), and what depends on it a field s of all coordinates with s.diff(x) = 0 as its equation",
     "Infinity": "the numbers must be finite",
     "NaN": "the numbers must be finite",
     "ComplexInfinity": "the numbers must be finite: something was divided by zero",
