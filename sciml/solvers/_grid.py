@@ -65,7 +65,10 @@ class GridFinal(AbstractFinal):
             yield np.flatnonzero(starts == start), (self.times[part], self.values[part], self.rates[part])
 
     def with_data(self, data: Any) -> AbstractFinal:
-        return self if data is None else GridFinal(self.axes, *data, self.smooth)
+        if data is None:
+            return self
+        times, values, rates = data
+        return GridFinal(self.axes, times, values, rates, self.smooth)
 
     def derivatives(self, index: Index, x: Any) -> Any:
         x = jnp.asarray(x)
