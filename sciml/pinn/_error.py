@@ -44,6 +44,8 @@ MOST_DEGREE = 10
 MOST_LEFT = 0.5
 # Training whose residual is above this has not found the solution, whichever way it moves.
 HOPELESS = 0.3
+# What the states say with a power below one must agree so much better than with one.
+CLEARLY = 0.5
 # A field below this part of its natural size, and no larger than its error, is zero.
 NOTHING = 1e-3
 
@@ -95,11 +97,13 @@ def _beyond(ways: Sequence[tuple[float, float]], now: float) -> float:
     def left(power: float) -> np.ndarray:
         return np.array([way * now**power / (s**power - now**power) for s, way in ways])
 
-    # The power for which all states before say the same; not above one, where an early start would promise too much.
+    # The power for which all states before say the same; not above one, where an early start would promise too much. States
+    # that wander (once trained, by more than their error) say nothing of it.
     powers = np.linspace(0.25, 1.0, 16)
     spreads = [float(np.std(np.log(np.maximum(left(a), 1e-300)))) for a in powers]
-    best = powers[int(np.argmin(spreads))] if len(ways) > 1 else 1.0
-    return float(max(left(best)[-1], left(1.0)[-1]))
+    best = int(np.argmin(spreads)) if len(ways) > 1 else -1
+    power = powers[best] if spreads[best] < CLEARLY * spreads[-1] else 1.0
+    return float(max(left(power)[-1], left(1.0)[-1]))
 
 
 def _rms(values: np.ndarray) -> np.ndarray:
