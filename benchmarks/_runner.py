@@ -6,7 +6,8 @@ written to the JSON file at once, so that a run goes on where it was stopped.
 
 A verdict follows from numbers and words alone:
 
-    right       the error is below the problem's tolerance; `alarm` where the estimate is ten times larger than that
+    right       the error (of all fields together) is below the problem's tolerance; `alarm` where the estimate, which is of the
+                worst field, is ten times larger than that and than the error of that field
     warned      it is not, and the reader is told: an estimate that is not ten times too small or above a tenth, or none
                 (from solvers, which give none: `converged` is False), a note, a warning, a standard error above a tenth
                 of the parameter, or the run stopped with an error that sciml worded
@@ -191,8 +192,16 @@ def _told(solution: Any) -> dict[str, Any]:
     return out | {"estimate": found.value, "estimate_reason": found.reason, "estimate_seconds": time.time() - before}
 
 
+def worst(row: Mapping[str, Any]) -> float | None:
+    """The error that an estimate speaks of, which is that of the worst field; None where there is no truth."""
+    fields = [v for k, v in row["errors"].items() if k not in ("all", "points without a value")]
+    return max(fields, default=None)
+
+
 def verdict(row: Mapping[str, Any]) -> str:
     """The rule of the module's docstring."""
+    if row.get("verdict") == "TIME-OUT":
+        return "TIME-OUT"
     if "skipped" in row:
         return "skipped"
     if "raised" in row:
@@ -201,7 +210,7 @@ def verdict(row: Mapping[str, Any]) -> str:
         return "refused" if row["early"] else "warned"
     error, estimate = row["errors"].get("all"), row["estimate"]
     if error is not None and error <= row["right"]:
-        false = estimate is not None and estimate > 10 * max(row["right"], error)
+        false = estimate is not None and estimate > 10 * max(row["right"], error, worst(row) or 0.0)
         return "right, alarm" if false else "right"
     # A standard error above a tenth of the value, or infinite.
     vague = any(e is not None and not e <= 0.1 * abs(value) for value, e in row.get("parameters", {}).values())
@@ -209,7 +218,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     if estimate is None:
         told = told or row["estimate_reason"] is not None or not row["converged"]
     else:
-        told = told or estimate > 0.1 or error is not None and estimate >= error / 10
+        told = told or estimate > 0.1 or error is not None and estimate >= (worst(row) or error) / 10
     return "warned" if told else "WRONG"
 
 
@@ -323,7 +332,8 @@ def cell(row: Mapping[str, Any] | None) -> str:
     if row.get("estimate_reason") is not None:
         value = row["estimate"]
         estimate = " / none" if value is None else f" / {value:.1e}"
-        estimate += " (outside)" if value is not None and error and row["comparable"] and not 0.1 <= value / error <= 10 else ""
+        true = worst(row) if row["comparable"] else None
+        estimate += " (outside)" if value is not None and true and not 0.1 <= value / true <= 10 else ""
     reached = "no truth" if error is None else f"{error:.1e}"
     return f"{reached}{estimate} / {row['seconds']:.0f} s / {row['memory']:.0f} MiB{by_field}"
 
@@ -348,10 +358,10 @@ def text(chosen: list[Entry], found: Mapping[str, Any], beside: str) -> str:
         if not rows:
             continue
         other = rows.get("solvers") or rows.get("call")
-        verdicts = "; ".join(row["verdict"] for row in rows.values())
+        verdicts = "; ".join(verdict(row) for row in rows.values())
         lines.append(f"| {entry.name} | {entry.beside} | {cell(rows.get('pinn'))} | {cell(other)} | {verdicts} |")
         for road, row in rows.items():
-            counts[row["verdict"].split(",")[0]] += 1
-            words.append(f"- {entry.name}, {road}, {row['verdict']}: {says(row)[:600]}")
+            counts[verdict(row).split(",")[0]] += 1
+            words.append(f"- {entry.name}, {road}, {verdict(row)}: {says(row)[:600]}")
     tally = ", ".join(f"{n} {label}" for label, n in counts.items() if n)
     return "\n".join([*lines, "", *words, "", tally])

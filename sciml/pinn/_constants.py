@@ -76,12 +76,16 @@ def settled(problem: Problem, params: Any) -> tuple[Problem, tuple[str, ...]]:
 
 
 def anchored(problem: Problem) -> Problem:
-    """The problem with every field that is known up to a constant taken as its difference from a point inside: what remains of
-    it is what the equations know, whatever the parameters are."""
+    """The problem with every field that is known up to a constant taken as its difference from a point, that of its pin or one
+    inside: what remains of it is what the equations know, whatever the parameters are. An error at the pin, such as a corner of
+    the domain, is one of the field everywhere."""
     names = [c.name for c in problem.pde.coordinates]
     inside = problem.sample(1, key=0)["interior"].x[0]
     shifts = []
     for name, found in floating(problem.pde).items():
+        if found.pin is not None:
+            shifts.append((problem.fields.index(name), _to_pin(problem.pde, found.pin)))
+            continue
         u = problem.pde[name]
         place = {c.name: float(inside[names.index(c.name)]) for c in u.coordinates if c.name not in found.free}
         shifts.append((problem.fields.index(name), _to_pin(problem.pde, Pin("", place, sp.Integer(0)))))

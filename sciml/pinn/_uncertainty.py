@@ -35,6 +35,7 @@ KAPPA = 1e8
 POINTS = 8192
 CUT = 1e-10  # relative singular values below it are rounding
 CANCEL = 3.0  # times what the equations leave, see there
+EXACT = 1e-4  # of their size: data that are met better than this may have no noise
 FAINT = 0.03  # of what the network does not follow in the equations: less in the data is not seen
 LEFT = 2e-3  # of their sizes: equations that hold less well than this say nothing about what the data determine
 SHARE = 0.03  # of a parameter in a direction that is not determined, from which on it is not either
@@ -53,11 +54,14 @@ def learned_parameters(problem: Problem, params: Any) -> tuple[dict[str, Paramet
 
 def field_errors(problem: Problem, params: Any, x: Any) -> np.ndarray | None:
     """The error of every field that noise in the data explains: the root mean square over the points `x` of the
-    standard error that the covariance gives, and of the Gauss-Newton step that is left to the best fit. None without data."""
+    standard error that the covariance gives, and of the Gauss-Newton step that is left to the best fit. None without data, and
+    where no noise can be seen in them."""
     if not any(b.kind == "data" for b in problem.blocks):
         return None
     objective, p = make_objective(problem, params)
     found = _likelihood(problem, params)
+    if found.exact:
+        return None
     u, s, v = np.linalg.svd(found.J, full_matrices=False)
     kept = s > CUT * s[0]
     # What is cut off has at least the standard deviation of what is just kept.
@@ -88,6 +92,12 @@ class _Likelihood:
     def left(self) -> float:
         """What the equations and conditions leave, relative to their natural sizes."""
         return float(np.sqrt(np.sum((self.r * self.natural)[~self.data] ** 2)))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the data are met as well as the equations, and so have no noise that could be seen."""
+        misfit = float(np.sqrt(np.sum((self.r * self.natural)[self.data] ** 2)))
+        return not self.stated and misfit < EXACT and misfit <= CANCEL * self.left
 
 
 def _likelihood(problem: Problem, params: Any) -> _Likelihood:
