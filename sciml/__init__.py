@@ -12,6 +12,7 @@ from . import pde as pde
 from . import pinn as pinn
 from . import solvers as solvers
 from ._precision import float64 as float64
+from ._version import __version__ as __version__
 from .geometry import Annulus as Annulus
 from .geometry import Ball as Ball
 from .geometry import Box as Box
@@ -46,5 +47,3 @@ from .pde import normal as normal
 from .pde import parameter as parameter
 from .pde import table as table
 from .solution import Solution as Solution
-
-__version__ = "0.1.0"

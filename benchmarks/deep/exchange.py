@@ -1,7 +1,7 @@
 """Descriptors of DeePMD-kit: its files through us, and ours through it, with random weights.
 
     DEEPMD_ENV=ENV python benchmarks/deep/exchange.py    (ENV with deepmd-kit[cpu]; writes results/deep_exchange.json)
-    ... exchange.py --record                             (writes tests/md/deepmd_cases/ too)
+    ... exchange.py --record                             (writes tests/md/deep/deepmd_cases/ too)
 
 DeePMD-kit's numpy code gives energies of atoms, whose differences are forces, good to 1e-10 eV/angstrom; where its TensorFlow
 code takes a file, that gives both. The two differ for DPA-1: TensorFlow's takes 1 as the scale of Q K^T whatever the file says,
@@ -105,7 +105,7 @@ def is_isotropic(d: Any) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--record", action="store_true", help="write tests/md/deepmd_cases too")
+    parser.add_argument("--record", action="store_true", help="write tests/md/deep/deepmd_cases too")
     record, began = parser.parse_args().record, time.time()
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         made, saved = Path(one), Path(two)
@@ -124,7 +124,7 @@ def main() -> None:
 
 
 def write_cases(made: Path) -> None:
-    folder = HERE.parents[1] / "tests/md/deepmd_cases"
+    folder = HERE.parents[1] / "tests/md/deep/deepmd_cases"
     folder.mkdir(exist_ok=True)
     results = {name: np.load(made / f"{name}.numpy.npz") for name in RECORDED}
     arrays = {f"{name}_{what}": found[what] for name, found in results.items() for what in ("each", "forces")}

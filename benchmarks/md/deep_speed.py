@@ -139,8 +139,8 @@ def large(dtype):
 
 
 def speed():
-    from sciml.md.deepmd._save import model_tree
-    from sciml.md.deepmd._tree import write_tree
+    from sciml.md.deep.deepmd._save import model_tree
+    from sciml.md.deep.deepmd._tree import write_tree
 
     env = Path(os.environ["DEEPMD_ENV"])
     rows = {}

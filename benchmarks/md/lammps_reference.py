@@ -1,4 +1,4 @@
-"""Writes tests/md/lammps.json: energies, forces and virials that LAMMPS computes on random triclinic cells.
+"""Writes tests/md/potentials/lammps.json: energies, forces and virials that LAMMPS computes on random triclinic cells.
 
     LD_LIBRARY_PATH=ENV/lib ENV/bin/python benchmarks/md/lammps_reference.py     (ENV with lammps, mpich, numpy)
 """
@@ -153,7 +153,7 @@ def main():
         rows.append({"cell": cell.tolist(), "positions": positions.tolist(), "types": [0] * ATOMS, **found})
     out["molecules"] = {"species": ["A"], "bonds": bonds.tolist(), "angles": angles.tolist(), "cases": rows}
     print("molecules", [r["energy"] for r in rows])
-    (HERE.parents[1] / "tests/md/lammps.json").write_text(json.dumps(out))
+    (HERE.parents[1] / "tests/md/potentials/lammps.json").write_text(json.dumps(out))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import sciml
 from sciml import md
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/md"))
+sys.path.insert(0, str(ROOT / "tests/md/potentials"))
 from test_lammps import POTENTIALS, REFERENCE, atoms_of  # noqa: E402
 
 DATA = Path(os.environ.get("SCIML_DATA", ROOT / "../shared/data")).resolve()
@@ -48,7 +48,7 @@ run 0
 
 
 def potentials() -> dict[str, md.AbstractPotential]:
-    """Those of tests/md/test_lammps.py."""
+    """Those of tests/md/potentials/test_lammps.py."""
     return {name: make() for name, make in POTENTIALS.items()}
 
 

@@ -78,13 +78,13 @@ def ours(atoms, precision):
     options = dict(timestep=STEP, skin=SKIN, precision=dtype, progress=False, every=10**9)
     run = md.simulate(liquid, lj, steps=WARM, **options)
     from sciml._precision import computing_in
-    from sciml.md._ensembles import NVE
-    from sciml.md._simulate import _Run
+    from sciml.md.dynamics._ensembles import NVE
+    from sciml.md.dynamics._run import Run
 
     del sciml
     # The same compiled steps again, from where that ended: compilation is not timed.
     with computing_in(dtype):
-        inner = _Run(run.atoms, lj, NVE(), STEP, SKIN, None, dtype, None, 0)
+        inner = Run(run.atoms, lj, NVE(), STEP, SKIN, None, dtype, None, 0)
         at, n = inner.start()
         at, n = inner.advance(at, n, 2)
         began, done, rebuilt = time.perf_counter(), 2, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ def merge_parts(first: Pieces, second: Pieces, given: frozenset[str] = frozenset
             unique, number = f"{name}_{number}", number + 1
         result[unique] = pieces
     return result
+
+# What a region can do but a base class must not know of: the files that have it put it here.
+LATER: dict[str, Callable[..., Any]] = {}
 
 
 class AbstractGeometry(abc.ABC):
@@ -190,39 +193,27 @@ class AbstractGeometry(abc.ABC):
         the rest is space.
         Raises: ValueError where `roles` names a coordinate that is not here, or one that cannot be separated.
         """
-        from ._domain import resolve
-
-        return resolve(self, None, {}, roles or {})
+        return LATER["resolve"](self, None, {}, roles or {})
 
     def plot(self, ax: Any = None, **options: Any) -> Any:
         """Draw the region and its boundary parts; returns the matplotlib axes."""
-        from ._plot import plot
-
-        return plot(self, ax, **options)
+        return LATER["plot"](self, ax, **options)
 
     def __or__(self, other: AbstractGeometry) -> AbstractGeometry:
         """Union."""
-        from ._boolean import union
-
-        return union(self, other) if isinstance(other, AbstractGeometry) else NotImplemented
+        return LATER["union"](self, other) if isinstance(other, AbstractGeometry) else NotImplemented
 
     def __and__(self, other: AbstractGeometry) -> AbstractGeometry:
         """Intersection."""
-        from ._boolean import intersection
-
-        return intersection(self, other) if isinstance(other, AbstractGeometry) else NotImplemented
+        return LATER["intersection"](self, other) if isinstance(other, AbstractGeometry) else NotImplemented
 
     def __sub__(self, other: AbstractGeometry) -> AbstractGeometry:
         """Difference: what of this region is not inside the other."""
-        from ._boolean import difference
-
-        return difference(self, other) if isinstance(other, AbstractGeometry) else NotImplemented
+        return LATER["difference"](self, other) if isinstance(other, AbstractGeometry) else NotImplemented
 
     def __mul__(self, other: Any) -> Any:
         """Product with `Time` (a Domain) or with a region of other coordinates."""
-        from ._domain import multiply
-
-        return multiply(self, other)
+        return LATER["multiply"](self, other)
 
     def _points(self, points: Any) -> np.ndarray:
         return points_array(points, self.names)

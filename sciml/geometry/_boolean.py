@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from . import _planar
-from ._base import AbstractGeometry, Pieces, merge_parts
+from ._base import LATER, AbstractGeometry, Pieces, merge_parts
 from ._box import TIME
 from ._cloud import PointCloud
+from ._json import geometry_from_json, stored
 from ._overlap import overlap
 from ._pieces import AbstractPiece, PointsAndNormals
 from ._samplers import Proposal, box_proposal
@@ -43,6 +44,7 @@ OPERATIONS = {
 }
 
 
+@stored
 @dataclass(frozen=True, repr=False)
 class Boolean(AbstractGeometry):
     """The result of `first | second`, `first & second` or `first - second`, as a closed region without loose
@@ -246,8 +248,6 @@ class Boolean(AbstractGeometry):
 
     @staticmethod
     def _from_json(data: Mapping[str, Any]) -> AbstractGeometry:
-        from ._json import geometry_from_json
-
         return Boolean(data["operation"], geometry_from_json(data["first"]), geometry_from_json(data["second"]))
 
 
@@ -347,3 +347,6 @@ def shape_name(space: AbstractGeometry) -> str:
 
 def _count(space: AbstractGeometry) -> int:
     return _count(space.first) + _count(space.second) if isinstance(space, Boolean) else 1
+
+
+LATER.update(union=union, intersection=intersection, difference=difference, cut=Boolean)

@@ -11,12 +11,14 @@ import numpy as np
 
 from ._base import AbstractGeometry
 from ._checks import coordinate_names, interval, label, point, real
+from ._json import stored
 from ._pieces import AbstractPiece, Face
 from ._samplers import Proposal, box_proposal
 
 TIME = "t"
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False)
 class Box(AbstractGeometry):
     """The product of intervals, one for each named coordinate.

@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 from ._arrays import frozen_equal, frozen_hash
 from ._base import AbstractGeometry, Pieces
 from ._checks import coordinate_names, coordinate_table, identifier, label, positive
+from ._json import stored
 from ._pieces import AbstractPiece, PointsAndNormals
 from ._samplers import Proposal
 
@@ -67,6 +68,7 @@ class CloudPiece(AbstractPiece):
         return CloudPiece(self.points, -self.normals, self.total)
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class PointCloud(AbstractGeometry):
     """Scattered points that stand for a region: sampling picks among them, nothing is interpolated.

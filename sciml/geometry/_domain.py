@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ._base import AbstractGeometry
+from ._base import LATER, AbstractGeometry
 from ._boundary import Boundary
 from ._box import TIME, Box
 from ._checks import coordinate_names, count, identifier, interval, points_array
+from ._json import geometry_from_json, stored
 from ._product import factors, product
 from ._samplers import AbstractSampler, Proposal, Sobol, box_proposal, rejection
 
@@ -50,6 +51,7 @@ class Time:
         return NotImplemented
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False)
 class Domain:
     """Space x time x parameters; the columns of its points are `names`, in that order.
@@ -251,8 +253,6 @@ class Domain:
 
     @staticmethod
     def _from_json(data: Mapping[str, Any]) -> Domain:
-        from ._json import geometry_from_json
-
         space, time = data["space"], data["time"]
         return Domain(
             None if space is None else geometry_from_json(space),
@@ -347,3 +347,6 @@ def resolve(
     if space is not None and kept == factors(space):
         return Domain(space, time, ranges)
     return Domain(functools.reduce(product, kept) if kept else None, time, ranges)
+
+
+LATER.update(resolve=resolve, multiply=multiply)

@@ -14,6 +14,7 @@ from . import _outline
 from ._arrays import frozen_equal, frozen_hash
 from ._base import AbstractGeometry, Pieces
 from ._checks import coordinate_names, coordinate_table, identifier, index_table, label
+from ._json import stored
 from ._pieces import Segment
 from ._samplers import Proposal, box_proposal
 from ._triangles import Enclosure, Triangles, pick, point_in_triangle
@@ -34,6 +35,7 @@ def _count_edges(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.bincount(inverse)[inverse], np.bincount(inverse, direction)[inverse].astype(int)
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Mesh(AbstractGeometry):
     """A plane region made of triangles.
@@ -206,6 +208,7 @@ def _outline_parts(
     return tuple(result)
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class Surface(AbstractGeometry):
     """The solid inside a closed triangulated surface.

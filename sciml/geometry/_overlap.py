@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from ._base import AbstractGeometry
+from ._base import LATER, AbstractGeometry
 from ._box import Box
 from ._product import Product
 from ._round import Ball
@@ -35,9 +35,7 @@ def overlap(first: AbstractGeometry, second: AbstractGeometry) -> float:
     if _covers(second, first):
         return first.measure
     if first.dim <= 2:
-        from ._boolean import Boolean
-
-        return Boolean("intersection", first, second).measure
+        return LATER["cut"]("intersection", first, second).measure
     for one, two in ((first, second), (second, first)):
         if isinstance(one, Product):
             parts = split(two, one.first.dim)

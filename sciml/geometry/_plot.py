@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._base import AbstractGeometry
+from ._base import LATER, AbstractGeometry
 from ._cloud import PointCloud
 from ._pieces import AbstractPiece, Arc, Face, Segment
 from ._samplers import Grid
@@ -118,3 +118,6 @@ def _draw_space(geometry: AbstractGeometry, ax: Any, points: int) -> None:
         where, _ = part.sample(max(20, int(points * part.measure / total)))
         ax.scatter(*where.T, s=4, label=name)
     ax.set_box_aspect(np.maximum(geometry.upper - geometry.lower, 1e-12))
+
+
+LATER.update(plot=plot)

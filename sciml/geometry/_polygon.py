@@ -12,6 +12,7 @@ import numpy as np
 from . import _outline, _planar
 from ._base import AbstractGeometry, Pieces
 from ._checks import coordinate_names, label, point
+from ._json import stored
 from ._pieces import Segment
 from ._samplers import Proposal, box_proposal
 
@@ -33,6 +34,7 @@ def _ring(vertices: Any, what: str) -> Ring:
     return ring  # pyright: ignore[reportReturnType]
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False)
 class Polygon(AbstractGeometry):
     """A simple polygon, with holes if wanted.

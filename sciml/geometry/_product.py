@@ -10,10 +10,12 @@ import numpy as np
 
 from ._base import AbstractGeometry, Pieces, merge_parts
 from ._box import Box
+from ._json import geometry_from_json, stored
 from ._pieces import ProductPiece
 from ._samplers import Proposal
 
 
+@stored
 @dataclass(frozen=True, repr=False)
 class Product(AbstractGeometry):
     """The product of two regions that share no coordinate; written `first * second`.
@@ -106,8 +108,6 @@ class Product(AbstractGeometry):
 
     @staticmethod
     def _from_json(data: Mapping[str, Any]) -> AbstractGeometry:
-        from ._json import geometry_from_json
-
         return Product(geometry_from_json(data["first"]), geometry_from_json(data["second"]))
 
 

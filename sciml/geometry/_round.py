@@ -11,6 +11,7 @@ import numpy as np
 
 from ._base import AbstractGeometry, Pieces
 from ._checks import coordinate_names, label, point, positive
+from ._json import stored
 from ._pieces import Arc, Sphere, ball_volume, direction_dim, directions
 from ._samplers import Proposal, box_proposal
 
@@ -23,6 +24,7 @@ def _options(names: tuple[str, ...], default: tuple[str, ...], name: str) -> str
     return ("" if names == default else f", names={names}") + (f", name={name!r}" if name else "")
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False)
 class Disk(AbstractGeometry):
     """A disk in the plane; its boundary part is `circle`.
@@ -90,6 +92,7 @@ class Disk(AbstractGeometry):
         return Disk(data["center"], data["radius"], names=data["names"], name=data["name"])
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False)
 class Annulus(AbstractGeometry):
     """The plane region between two concentric circles; its boundary parts are `inner` and `outer`.
@@ -173,6 +176,7 @@ class Annulus(AbstractGeometry):
         return Annulus(data["center"], data["inner"], data["outer"], names=data["names"], name=data["name"])
 
 
+@stored
 @dataclass(frozen=True, init=False, repr=False)
 class Ball(AbstractGeometry):
     """A ball in three or more dimensions; its boundary part is `sphere`. In two dimensions use `Disk`, in one

@@ -55,9 +55,8 @@ def to_json(pde: Any) -> dict[str, Any]:
     }
 
 
-def from_json(data: Any, functions: Mapping[str, Callable]) -> Any:
-    from ._pde import PDE
-
+def from_json(make: Callable[..., Any], data: Any, functions: Mapping[str, Callable]) -> Any:
+    """What `make` makes of the equations and conditions in `data`."""
     data = json.loads(data) if isinstance(data, str | bytes) else data
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"This is not a saved PDE: expected a dict with format {FORMAT!r}.")
@@ -75,7 +74,7 @@ def from_json(data: Any, functions: Mapping[str, Callable]) -> Any:
     reader = _Reader(data, functions)
     equations = [Equation(e["name"], reader(e["expression"])) for e in data["equations"]]
     conditions = [reader.condition(c) for c in data["conditions"]]
-    return PDE(*equations, *conditions, name=data["name"], fields=tuple(reader.fields.values()))
+    return make(*equations, *conditions, name=data["name"], fields=tuple(reader.fields.values()))
 
 
 class _Writer:

@@ -12,6 +12,7 @@ from ._coordinates import Coordinate, Parameter, in_canonical_order
 from ._equation import Equation, equation
 from ._field import Field, multi_index
 from ._flux import expand_without_check, leaves
+from ._json import from_json, to_json
 from ._names import as_identifier
 from ._observed import Observed
 from ._opaque import Opaque
@@ -219,8 +220,6 @@ class PDE:
 
     def to_json(self) -> dict[str, Any]:
         """The problem as plain data (dicts, lists, strings, numbers) for `json.dumps`; see `from_json`."""
-        from ._json import to_json
-
         return to_json(self)
 
     @classmethod
@@ -236,9 +235,7 @@ class PDE:
         **Raises:** `ValueError` naming the functions that are missing, or the part of the tree that is not in
         the whitelist.
         """
-        from ._json import from_json
-
-        return from_json(data, functions or {})
+        return from_json(cls, data, functions or {})
 
     def __eq__(self, other):
         if not isinstance(other, PDE):

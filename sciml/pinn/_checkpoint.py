@@ -18,6 +18,20 @@ PARTS = ("x", "normals", "weight", "data", "damping")
 
 
 @dataclasses.dataclass
+class Progress:
+    """Where the training stands; everything in it, and the method's state, goes into a checkpoint."""
+
+    method: int = 0
+    method_step: int = 0
+    step: int = 0
+    draw: int = 0
+    elapsed: float = 0.0
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    # Parameters `(n,)` on the way with the residual that they were trained to; see `_error`.
+    earlier: list[tuple[float, np.ndarray]] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
 class Saved:
     """What a checkpoint holds; `into(state)` fills a freshly made state of the same method."""
 
@@ -63,7 +77,6 @@ class Checkpoint:
 
     def load(self, problem: Any) -> Saved | None:
         from ._groups import Points, local_sizes
-        from ._loop import Progress
 
         if not self.path.exists():
             return None

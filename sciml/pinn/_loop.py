@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ import numpy as np
 
 from ._balance import AbstractBalancing, block_gradients
 from ._bar import progress_bar_of
-from ._checkpoint import Checkpoint
+from ._checkpoint import Checkpoint, Progress
 from ._collocation import AbstractCollocation
 from ._ending import OUT_OF_TIME
 from ._objective import Batch, make_objective
@@ -29,20 +29,6 @@ CHUNK_SECONDS = 0.7
 PLATEAU_DRAWS = 20
 # The methods before the last end by then even if their steps are not all taken: a start must leave time for the rest.
 FIRST_SHARE = 0.4
-
-
-@dataclass
-class Progress:
-    """Where the training stands; everything in it, and the method's state, goes into a checkpoint."""
-
-    method: int = 0
-    method_step: int = 0
-    step: int = 0
-    draw: int = 0
-    elapsed: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-    # Parameters `(n,)` on the way with the residual that they were trained to; see `_error`.
-    earlier: list[tuple[float, np.ndarray]] = field(default_factory=list)
 
 
 @dataclass

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..solution import Solution
 from ._quantity import View, evaluate, grid_of, held_in_plane, quantities, view_of
 from ._style import at_text, color_limits, colorbars, frame, heat, panel_size, plain, symbol, title_text
+
+if TYPE_CHECKING:
+    from ..solution import Solution
+
 
 
 def animate(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..solution import Solution
 from ._quantity import View, evaluate, grid_of, middle_of
 from ._style import at_text, color_limits, frame, heat, line_colors, plain, symbol, title_text
+
+if TYPE_CHECKING:
+    from ..solution import Solution
+
 
 SLICES = 5
 """Curves beside a heat map over space and time."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..solution import Solution
 from ._panels import PANELS, panels_of
 from ._quantity import View, quantities, view_of
 from ._style import colorbars, panel_size, shown_once
+
+if TYPE_CHECKING:
+    from ..solution import Solution
+
 
 MOST_COLUMNS = 3
 

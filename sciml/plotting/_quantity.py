@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
 
+from .._field_function import FieldFunction
 from ..pde import Field
 from ..pde._printing import latex
-from ..solution import FieldFunction, Solution
+
+if TYPE_CHECKING:
+    from ..solution import Solution
 
 
 @dataclass(frozen=True)

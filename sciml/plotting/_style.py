@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
 
 from ..geometry import Box
-from ..solution import Solution
 from ._quantity import View
+
+if TYPE_CHECKING:
+    from ..solution import Solution
+
 
 SEQUENTIAL, DIVERGING, CYCLIC = "viridis", "RdBu_r", "twilight"
 SHOWN_FIXED = 3

@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from .._pairs import Pairs
+from ..atoms._pairs import Pairs
 
 # Atoms in float32, half of that in float64: temporaries above some 30 MiB cost thousands of page faults in every evaluation.
 # With several devices half of that in both, so that each gets about as many blocks: fewer atoms would read the nets too often.

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from ..._precision import float64
-from .._trainable import cast
+from ..potentials._trainable import cast
 from ._chebyshev import Chebyshev, chebyshev
 from ._panels import panels
 

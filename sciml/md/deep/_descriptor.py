@@ -9,8 +9,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._potential import dot
-from .._trainable import Limit
+from ..atoms._potential import dot
+from ..potentials._trainable import Limit
 from ._arguments import placed
 
 

@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import FAR, AbstractPairPotential, AbstractPotential, Pairs
-from .._potential import dot, kinds_of
+from ..atoms._pairs import FAR, AbstractPairPotential, AbstractPotential, Pairs
+from ..atoms._potential import dot, kinds_of
 from ._descriptor import switch
 from ._potential import DeepPotential
+from .deepmd._joined import joined_tree, load_joined
+from .deepmd._tree import write_tree
 
 
 class JoinedPotential(AbstractPotential):
@@ -79,18 +81,13 @@ class JoinedPotential(AbstractPotential):
 
         **Raises** as `DeepPotential.load`.
         """
-        from ..deepmd._joined import load_joined
-
-        return load_joined(path)
+        return load_joined(JoinedPotential, DeepPotential, path)
 
     def save(self, path: Any) -> Path:
         """Writes a `.dp` file, which DeePMD-kit reads if one fitting net serves all types (`md.SeAtten`). A pair potential that
         is no evenly spaced `md.Tabulated` is written as a table of 0.001 angstrom.
 
         **Raises** `NotImplementedError` for what DeePMD-kit does not have."""
-        from ..deepmd._joined import joined_tree
-        from ..deepmd._tree import write_tree
-
         return write_tree(path, joined_tree(self))
 
     def weights(self, pairs: Pairs) -> Any:

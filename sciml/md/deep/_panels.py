@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._trainable import cast
+from ..potentials._trainable import cast
 from ._chebyshev import TERMS, basis_and_slopes, chebyshev
 
 COUNTS = (*range(2, 9), *range(10, 25, 2), 28, 32, 40, 48, 64)

@@ -18,14 +18,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import Pairs
-from .._potential import dot
-from .._trainable import AbstractTrainable, Limit, Remark, cast
+from ..atoms._pairs import Pairs
+from ..atoms._potential import dot
+from ..potentials._trainable import AbstractTrainable, Limit, Remark, cast
 from ._blocks import Groups, by_blocks, grouped
 from ._compress import compressed, exact
 from ._descriptor import AbstractDescriptor
 from ._fitting import FittingNet
 from ._se_e2_a import SeE2A
+from .deepmd._load import load_deep_potential
+from .deepmd._save import model_tree
+from .deepmd._tree import write_tree
 
 NORMALISATION = "davg", "dstd"
 FEW = 48  # places, below which it is no gain to look whether fewer are enough
@@ -110,15 +113,10 @@ class DeepPotential(AbstractTrainable):
 
         **Raises** `NotImplementedError` that names what the file asks for and is not here, `ValueError` for other files.
         """
-        from ..deepmd._load import load_deep_potential
-
-        return load_deep_potential(path)
+        return load_deep_potential(DeepPotential, path)
 
     def save(self, path: Any) -> Path:
         """Writes a `.dp` file, which DeePMD-kit reads and converts: `dp convert-backend model.dp model.pb`."""
-        from ..deepmd._save import model_tree
-        from ..deepmd._tree import write_tree
-
         return write_tree(path, model_tree(self))
 
     def compressed(self, *, nearest: float | None = None, tolerance: float = 3e-7) -> "DeepPotential":

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._potential import dot
+from ..atoms._potential import dot
 from ._arguments import check_radii, check_widths, placed
 from ._attention import Attention
 from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends, switch

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._potential import dot
+from ..atoms._potential import dot
 from ._arguments import check_radii, check_sel, check_widths, placed
 from ._descriptor import AbstractTyped, radial_ends, switch
 from ._nets import network

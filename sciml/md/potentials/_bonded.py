@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import AbstractGlobalPotential
+from ..atoms._pairs import AbstractGlobalPotential
 
 
 class HarmonicBonds(AbstractGlobalPotential):

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import AbstractPotential, Pairs
+from ..atoms._pairs import AbstractPotential, Pairs
 
 HARTREE_BOHR = 27.2 * 0.529  # eV angstrom, as in LAMMPS
 

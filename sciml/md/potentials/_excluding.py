@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import AbstractPairPotential, AbstractPotential, Pairs
-from .._potential import dot
+from ..atoms._pairs import AbstractPairPotential, AbstractPotential, Pairs
+from ..atoms._potential import dot
 from ._bonded import numbers
 
 

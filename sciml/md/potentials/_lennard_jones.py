@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..._precision import float64
-from .._pairs import AbstractPairPotential
+from ..atoms._pairs import AbstractPairPotential
 from ._mixing import Rule, lorentz_berthelot, tables
 from ._pair_forms import check_tables, for_pairs, kinds_in, table
 

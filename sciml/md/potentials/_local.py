@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import Pairs
-from .._trainable import AbstractTrainable, Limit, Remark, cast
+from ..atoms._pairs import Pairs
 from ._pair_forms import check_cutoff, traceable
+from ._trainable import AbstractTrainable, Limit, Remark, cast
 
 
 class LocalPotential(AbstractTrainable):

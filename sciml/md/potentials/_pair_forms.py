@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import is_traced
-from .._pairs import AbstractPairPotential
+from ..atoms._pairs import AbstractPairPotential
 
 
 class Opaque(eqx.Module):

@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._pairs import AbstractPotential, Pairs
+from ..atoms._pairs import AbstractPotential, Pairs
 
 
 class StillingerWeber(AbstractPotential):

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import AbstractPairPotential
+from ..atoms._pairs import AbstractPairPotential
 
 
 class Tabulated(AbstractPairPotential):

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64
-from .._pairs import AbstractGlobalPotential, AbstractPairPotential, kinds_of
-from .._system import System
+from ..atoms._pairs import AbstractGlobalPotential, AbstractPairPotential, kinds_of
+from ..atoms._system import System
 from ._lennard_jones import LennardJones
 from ._tabulated import Tabulated
 

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._pairs import AbstractPairPotential
+from ..atoms._pairs import AbstractPairPotential
 from ._pair_forms import check_cutoff, for_pairs
 
 COULOMB = 14.399645  # e^2 / (4 pi epsilon_0) [eV angstrom], as LAMMPS has it

@@ -1,0 +1,1 @@
+"""Atoms and who is near whom: systems, units, neighbour lists, pairs, and what every potential is."""

@@ -1,0 +1,158 @@
+"""What a potential is: one of three kinds, or a sum of them."""
+
+# Annotations are not postponed here: Equinox must see AbstractVar.
+
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._arguments import shown
+
+if TYPE_CHECKING:
+    from ._pairs import Pairs
+
+
+class AbstractPotential(eqx.Module):
+    """The energy of atoms as a sum over atoms, each of which depends on its neighbours within `cutoff` [angstrom].
+
+    Potentials are added: `a + b`. What a potential may have besides: `names` of the species it knows, in the order of its
+    tables; `closest` [angstrom], the distance below which it makes no sense, or None.
+    """
+
+    cutoff: eqx.AbstractVar[float]
+
+    def atom_energies(self, pairs: "Pairs") -> Any:
+        """The energy of each row's atom `(rows,)` [eV]."""
+        raise NotImplementedError
+
+    def energies_and_slopes(self, pairs: "Pairs") -> tuple[Any, Any]:
+        """`atom_energies`, and the derivative of their sum with respect to `pairs.vectors`: what `evaluate` asks for."""
+
+        def total(vectors: Any) -> tuple[Any, Any]:
+            each = self.atom_energies(eqx.tree_at(lambda p: p.vectors, pairs, vectors))
+            return jnp.sum(each), each
+
+        (_, each), slopes = jax.value_and_grad(total, has_aux=True)(pairs.vectors)
+        return each, slopes
+
+    def __add__(self, other: Any) -> "Sum":
+        return Sum(self, other) if isinstance(other, AbstractPotential) else NotImplemented
+
+
+class AbstractPairPotential(AbstractPotential):
+    """The energy of atoms as a sum over pairs closer than `cutoff`."""
+
+    def pair_energies(self, square: Any, a: Any, b: Any) -> Any:
+        """The energy [eV] of pairs at the squared distance `square` [angstrom^2], for any shape of it; `a` and `b` are the
+        species of the two."""
+        raise NotImplementedError
+
+    def atom_energies(self, pairs: "Pairs") -> Any:
+        square = dot(pairs.vectors, pairs.vectors)
+        found = self.pair_energies(square, pairs.centres[:, None], pairs.species)
+        return jnp.sum(jnp.where(pairs.mask, found, 0), axis=1) / 2
+
+
+class AbstractGlobalPotential(AbstractPotential):
+    """An energy that needs no list of neighbours: bonds, angles, long-range corrections. Its `cutoff` is 0."""
+
+    def shared_energies(self, positions: Any, cell: Any, species: Any, periodic: tuple[bool, bool, bool]) -> Any:
+        """The energy shared among the atoms `(atoms,)` [eV], in any way whose sum is the energy; `species` are the potential's
+        numbers. Forces and the virial are its derivatives with respect to positions and strain."""
+        raise NotImplementedError
+
+
+class Sum(AbstractPotential):
+    """The sum of potentials, `md.Sum(a, b)` or `a + b`. Each part sees the pairs within its own cutoff, from one list of the
+    largest.
+
+    **Attributes:** `parts`; `cutoff`, the largest [angstrom]; `closest`, the largest of the parts, or None.
+    """
+
+    parts: tuple[AbstractPotential, ...]
+    cutoff: float = eqx.field(static=True)
+
+    def __init__(self, *parts: AbstractPotential):
+        wrong = [part for part in parts if not isinstance(part, AbstractPotential)]
+        if wrong or not parts:
+            raise ValueError(f"Sum: expected potentials; {', '.join(type(w).__name__ for w in wrong) or 'nothing'} came.")
+        self.parts = tuple(p for part in parts for p in (part.parts if isinstance(part, Sum) else (part,)))
+        self.cutoff = max(part.cutoff for part in self.parts)
+
+    @property
+    def closest(self) -> float | None:
+        found = [c for part in self.parts if (c := getattr(part, "closest", None)) is not None]
+        return max(found, default=None)
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.parts))
+
+
+def parts_of(potential: AbstractPotential, species: Any) -> list[tuple[AbstractPotential, Any]]:
+    """The parts of a sum, or the potential itself, each with its numbers of the species, which a sum has in columns."""
+    if not isinstance(potential, Sum):
+        return [(potential, species)]
+    columns = species.T if species.ndim == 2 else [species] * len(potential.parts)
+    return list(zip(potential.parts, columns, strict=True))
+
+
+def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray:
+    """The potential's number for each species of a system; their own where it has no `names`. For a sum `(names, parts)`.
+
+    **Raises** `ValueError` where the potential does not know a species, or has tables of fewer.
+    """
+    if isinstance(potential, Sum):
+        return np.stack([kinds_of(part, names) for part in potential.parts], axis=1)
+    known = getattr(potential, "names", None)
+    if known is None:
+        count = getattr(potential, "kinds", None)
+        if count is not None and len(names) > count:
+            raise ValueError(f"The potential has parameters of {count} species; the system has {', '.join(names)}.")
+        return np.arange(len(names), dtype=np.int32)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(f"The potential does not know {', '.join(missing)}; it knows {', '.join(known)}.")
+    return np.array([known.index(name) for name in names], np.int32)
+
+
+def needs_transposed(potential: AbstractPotential) -> bool:
+    """Whether forces need a transposed list: those of pair potentials and of potentials without a list do not."""
+    parts = potential.parts if isinstance(potential, Sum) else (potential,)
+    return not all(isinstance(part, (AbstractPairPotential, AbstractGlobalPotential)) for part in parts)
+
+
+def dot(a: Any, b: Any) -> Any:
+    """The product of vectors, over the last axis. Written out: XLA's sum over so short an axis costs more than a net's largest
+    product."""
+    return sum(a[..., d] * b[..., d] for d in range(a.shape[-1]))
+
+
+def over(potential: Any, function: Any, *batches: Any) -> Any:
+    """`function` of each of a batch. Potentials that are `large` (a net's temporaries are) take one after the other: that costs
+    them nothing, saves memory, and keeps a condition from becoming a choice between two results that are both computed."""
+    if _is_large(potential):
+        return jax.lax.map(lambda each: function(*each), batches)
+    return jax.vmap(function)(*batches)
+
+
+def _is_large(potential: Any) -> bool:
+    inside = (*getattr(potential, "parts", ()), getattr(potential, "inner", None))
+    return getattr(potential, "large", False) or any(_is_large(p) for p in inside if p is not None)
+
+
+def is_global(potential: AbstractPotential) -> bool:
+    """Whether it needs no list of neighbours at all."""
+    parts = potential.parts if isinstance(potential, Sum) else (potential,)
+    return all(isinstance(part, AbstractGlobalPotential) for part in parts)
+
+
+def expect_potential(given: Any, where: str) -> None:
+    """**Raises** `ValueError` where no potential came."""
+    if not isinstance(given, AbstractPotential):
+        raise ValueError(
+            f"{where}: expected a potential, such as md.LennardJones(...), md.load_eam(file) or md.DeepPotential.load(file); "
+            f"{shown(given)} came."
+        )

@@ -1,0 +1,1 @@
+"""Atoms that move: ensembles, one run or many, checkpoints."""

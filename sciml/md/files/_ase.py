@@ -1,0 +1,210 @@
+"""From and to ASE: structures and their files, a calculator from any potential, labels from any calculator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atoms._evaluator import Evaluator
+from ..atoms._pairs import AbstractPotential
+from ..atoms._potential import expect_potential
+from ..atoms._system import System, expect_system, system
+from ..atoms._units import METAL
+
+GUESSED = 0.1  # amu, by which a mass may be off for its element to be recognised
+
+
+def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
+    """A `System` from ASE `Atoms`, or from a file that ASE reads: extended XYZ, POSCAR, LAMMPS data, ...; of several frames
+    the last.
+
+    Velocities come along where there are momenta, charges where there are initial charges. A LAMMPS data file (metal units)
+    knows numbers only: `types={1: "Cu", 2: "Zr"}` names them, unless it has labels or masses of elements.
+
+    **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names.
+    """
+    names, masses = None, True
+    if isinstance(atoms, (str, Path)):
+        atoms, names, masses = _read(Path(atoms), types)
+    elif not hasattr(atoms, "get_positions"):
+        raise ValueError(f"from_ase: a {type(atoms).__name__} came; expected ase.Atoms or the path of a file.")
+    momenta, charges = atoms.get_momenta(), atoms.get_initial_charges()
+    cell = np.asarray(atoms.cell)
+    return system(
+        atoms.get_positions(),
+        names or atoms.get_chemical_symbols(),
+        cell=cell if cell.any() else None,
+        periodic=atoms.pbc,
+        masses=atoms.get_masses() if masses else None,
+        velocities=momenta / atoms.get_masses()[:, None] if momenta.any() else None,
+        charges=charges if charges.any() else None,
+    )
+
+
+def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] | None, bool]:
+    """ASE's `Atoms`, names in place of its own, and whether it has masses."""
+    import ase.io  # pyright: ignore[reportMissingImports]
+
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    with path.open(errors="replace") as file:
+        lammps = re.search(r"^\s*\d+\s+atom types\b", file.read(4096), re.MULTILINE) is not None
+    if types is not None and not lammps:
+        raise ValueError(f"{path} is no LAMMPS data file: it has no line 'atom types'; `types` is for those.")
+    try:
+        if not lammps:
+            return ase.io.read(path), None, True
+        return _lammps(path, types)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except _Untyped as error:
+        raise ValueError(str(error)) from None
+    except Exception as error:  # ASE's readers raise whatever their parsing does
+        raise ValueError(
+            f"{path} could not be read by ASE ({type(error).__name__}: {error}); expected extended XYZ (.xyz, .extxyz), "
+            "POSCAR, LAMMPS data or another format of ase.io.read. Where the name does not tell the format: "
+            "md.from_ase(ase.io.read(path, format=...))."
+        ) from None
+
+
+class _Untyped(Exception):
+    pass
+
+
+def _lammps(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] | None, bool]:
+    import ase.io  # pyright: ignore[reportMissingImports]
+    from ase.data import atomic_masses  # pyright: ignore[reportMissingImports]
+
+    text = path.read_text()
+    masses, labels = (re.search(rf"^\s*{s}\b", text, re.MULTILINE) is not None for s in ("Masses", "Atom Type Labels"))
+    count = int(re.findall(r"^\s*(\d+)\s+atom types\b", text, re.MULTILINE)[0])
+    example = "{" + ", ".join(f"{k}: ..." for k in range(1, count + 1)) + "}"
+    if types is None:
+        read = ase.io.read(path, format="lammps-data")
+        off = np.abs(read.get_masses() - atomic_masses[read.get_atomic_numbers()])  # type: ignore[union-attr]
+        if not labels and not (masses and np.all(off < GUESSED)):
+            raise _Untyped(
+                f"{path} does not say which elements its {count} types are: hand over a map of types to species, "
+                f"types={example}."
+            )
+        return read, None, True
+    read = ase.io.read(path, format="lammps-data", Z_of_type=dict.fromkeys(range(1, count + 1), 0))
+    numbers = read.arrays["type"]  # type: ignore[union-attr]
+    if missing := sorted(set(numbers.tolist()) - set(types)):
+        raise _Untyped(f"{path} has atoms of type {', '.join(map(str, missing))}, which `types` lacks: types={example}.")
+    return read, [types[k] for k in numbers.tolist()], masses
+
+
+def to_ase(atoms: System) -> Any:
+    """ASE `Atoms`; ASE's unit of time is ours, angstrom sqrt(amu / eV).
+
+    **Raises** `ValueError` where a species is no element, or units are not those of `md.METAL`.
+    """
+    from ase import Atoms  # pyright: ignore[reportMissingImports]
+    from ase.data import atomic_numbers  # pyright: ignore[reportMissingImports]
+
+    expect_system(atoms, "to_ase")
+    if atoms.units != METAL:
+        raise ValueError(f"ASE works in eV and angstrom; the system is in units {atoms.units.name!r}.")
+    if unknown := [name for name in atoms.names if name not in atomic_numbers]:
+        raise ValueError(f"to_ase: {', '.join(unknown)} are no elements; ASE takes their symbols, and X for what is none.")
+    names = np.array(atoms.names)[np.asarray(atoms.species)]
+    made = Atoms(
+        names.tolist(), positions=np.asarray(atoms.positions), cell=np.asarray(atoms.cell), pbc=atoms.periodic,
+        masses=np.asarray(atoms.masses),
+    )  # fmt: skip
+    if atoms.velocities is not None:
+        made.set_velocities(np.asarray(atoms.velocities))
+    if atoms.charges is not None:
+        made.set_initial_charges(np.asarray(atoms.charges))
+    return made
+
+
+def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -> Any:
+    """An ASE calculator: energy, forces, stress (the sign of ASE: minus virial over volume), energies of atoms."""
+    from ase.calculators.calculator import Calculator, all_changes  # pyright: ignore[reportMissingImports]
+
+    expect_potential(potential, "ase_calculator")
+
+    class SciMLCalculator(Calculator):
+        implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._evaluator: Any = None
+            self._key: Any = None
+
+        def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
+            super().calculate(atoms, properties, system_changes)
+            now = from_ase(self.atoms)
+            key = (now.atoms, now.periodic, now.names, now.species.tobytes())
+            if key != self._key:
+                self._evaluator, self._key = Evaluator(now, potential, skin=skin), key
+            found = self._evaluator(now.positions, now.cell)
+            self.results = {
+                "energy": float(found.energy), "free_energy": float(found.energy), "forces": found.forces,
+                "energies": found.atom_energies,
+            }  # fmt: skip
+            if all(now.periodic):
+                stress = -found.virial / now.volume
+                stress = (stress + stress.T) / 2
+                self.results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+
+    return SciMLCalculator()
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a calculator says of structures.
+
+    **Attributes:** `systems`; `energies` `(systems,)` [eV]; `forces` [eV/angstrom], `(systems, atoms, 3)` where all have as
+    many atoms, else a list; `virials` `(systems, 3, 3)` [eV], minus the derivative of the energy with respect to strain, NaN
+    for open systems, None where the calculator has no stress.
+    """
+
+    systems: list[System]
+    energies: np.ndarray
+    forces: Any
+    virials: np.ndarray | None
+
+    @property
+    def stresses(self) -> np.ndarray:
+        """Minus the virials over the volumes `(systems, 3, 3)` [eV/angstrom^3], positive under tension, as ASE has it."""
+        if self.virials is None:
+            raise ValueError("The calculator has no stress.")
+        return -self.virials / np.array([float(s.volume) for s in self.systems])[:, None, None]
+
+
+def label(systems: System | Iterable[System], calculator: Any) -> Labels:
+    """Energies, forces and virials of `systems` by any ASE calculator, a density-functional code or a potential.
+
+    Energies are those whose derivatives the forces are (ASE's `free_energy`) where the calculator tells the two apart.
+
+    **Raises** `ValueError` where one is no `System`, or numbers that come back are not finite.
+    """
+    systems = [systems] if isinstance(systems, System) else list(systems)
+    if not hasattr(calculator, "get_potential_energy"):
+        raise ValueError(
+            f"label: a {type(calculator).__name__} came; expected an ASE calculator (md.ase_calculator(potential) is one)."
+        )
+    offered = getattr(calculator, "implemented_properties", ())
+    energies, forces, virials = [], [], []
+    for k, atoms in enumerate(systems):
+        expect_system(atoms, "label")
+        made = to_ase(atoms)
+        made.calc = calculator
+        energies.append(float(made.get_potential_energy(force_consistent="free_energy" in offered)))
+        forces.append(np.array(made.get_forces()))
+        whole = all(atoms.periodic) and "stress" in offered
+        virials.append(-made.get_stress(voigt=False) * float(atoms.volume) if whole else np.full((3, 3), np.nan))
+        if not (np.isfinite(energies[-1]) and np.all(np.isfinite(forces[-1]))):
+            raise ValueError(f"label: the calculator's energy or forces of system {k} are not finite.")
+    same = len({f.shape for f in forces}) == 1
+    return Labels(
+        systems, np.array(energies), np.array(forces) if same else forces, np.array(virials) if "stress" in offered else None
+    )

@@ -1,0 +1,1 @@
+"""Potentials from data: datasets, training, committees, active learning."""

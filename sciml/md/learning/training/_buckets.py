@@ -1,0 +1,139 @@
+"""Frames as arrays of a few shapes: atoms sorted by type, neighbours by atom and type, padded.
+
+Frames of about the same number of atoms of each type form a bucket, one compiled program. Rows that are padding have no
+neighbours and no weight; empty slots are far away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from ...atoms._pairs import Pairs
+from ...dynamics._batch import rounded
+from ._lists import FramePairs
+
+MOST = 6  # buckets
+
+
+class Frames(eqx.Module):
+    """Arrays of frames; rows are atoms sorted by type.
+
+    **Attributes:** `positions` `(frames, rows, 3)` and `cells` `(frames, 3, 3)` [angstrom]; `index` `(frames, rows, slots)`,
+    rows of the neighbours, `rows` in empty slots; `shift` `(frames, rows, slots, 3)`, lattice vectors; `present` `(frames,
+    rows)`; `energies` `(frames,)` [eV], without biases, `forces` and `virials`, zero where they are missing; `known`
+    `(frames, 3)`, which of the three there are; `owns`, rows of each type; `rooms`, slots for each type of neighbour.
+    """
+
+    positions: Any
+    cells: Any
+    index: Any
+    shift: Any
+    present: Any
+    energies: Any
+    forces: Any
+    virials: Any
+    known: Any
+    owns: tuple[int, ...] = eqx.field(static=True)
+    rooms: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def empty(self) -> Any:
+        """Which slots are `(frames, rows, slots)`."""
+        return self.index >= self.positions.shape[1]
+
+    @property
+    def neighbour(self) -> Any:
+        """`index` with the rows of all frames one after the other, their number in empty slots."""
+        count, rows = self.positions.shape[:2]
+        first = rows * jnp.arange(count)[:, None, None]
+        return jnp.where(self.empty, count * rows, self.index + first)
+
+    def pairs(self, vectors: Any) -> Pairs:
+        """The pairs of all frames together, with their `vectors` `(frames, rows, slots, 3)`."""
+        count, rows, slots = self.index.shape
+        flat = lambda a: a.reshape(count * rows, slots, *a.shape[3:])  # noqa: E731
+        types, all_rows = np.arange(len(self.owns)), jnp.arange(count * rows)
+        species = jnp.broadcast_to(np.repeat(types, self.rooms), (count * rows, slots))
+        centres = jnp.asarray(np.tile(np.repeat(types, self.owns), count))
+        mask, neighbour = flat(~self.empty), flat(self.neighbour)
+        return Pairs(flat(vectors), mask, species, centres, all_rows, all_rows, neighbour, None)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """`frames`, and where they are from: `members` `(frames,)`, numbers in the dataset, `row` of each atom of each frame, and
+    `counts` `(frames, types)` of atoms."""
+
+    frames: Frames
+    members: np.ndarray
+    row: list[np.ndarray]
+    counts: np.ndarray
+
+    @property
+    def atoms(self) -> int:
+        return sum(self.frames.owns)
+
+
+def buckets(data: Any, pairs: Sequence[FramePairs], species: Sequence[np.ndarray], types: int, cutoff: float) -> list[Bucket]:
+    """All frames of a dataset, in at most a few buckets."""
+    counts = np.stack([np.bincount(k, minlength=types) for k in species])
+    keys: Any = [tuple(c) for c in counts.tolist()]
+    for bits in (3, 2, 1):
+        if len(set(keys)) <= MOST:
+            break
+        keys = [tuple(rounded(n, bits) if n else 0 for n in c) for c in counts.tolist()]
+    keys = keys if len(set(keys)) <= MOST else [tuple(counts.max(axis=0).tolist())] * len(counts)
+    groups: dict[Any, list[int]] = {}
+    for k, key in enumerate(keys):
+        groups.setdefault(key, []).append(k)
+    return [_bucket(data, pairs, species, np.array(members), owns, cutoff, counts) for owns, members in groups.items()]
+
+
+def _bucket(
+    data: Any, pairs: Any, species: Any, members: np.ndarray, owns: tuple[int, ...], cutoff: float, counts: np.ndarray
+) -> Bucket:
+    types, rows, begin = len(owns), sum(owns), np.cumsum([0, *owns])
+    near = {k: pairs[k].distance < cutoff for k in members}
+    per = [_per_type(pairs[k], near[k], species[k], types) for k in members]
+    rooms = tuple(max(1, int(m)) for m in np.max([c.max(axis=0) for c, _ in per], axis=0))
+    starts, n = np.cumsum([0, *rooms]), len(members)
+    index = np.full((n, rows, sum(rooms)), rows, np.int16 if rows < 2**15 else np.int32)
+    shift = np.zeros((n, rows, sum(rooms), 3), np.int8)
+    arrays = {
+        "positions": np.zeros((n, rows, 3)), "cells": np.zeros((n, 3, 3)), "present": np.zeros((n, rows), bool),
+        "energies": np.zeros(n), "forces": np.zeros((n, rows, 3)), "virials": np.zeros((n, 3, 3)),
+        "known": np.zeros((n, 3), bool),
+    }  # fmt: skip
+    places = []
+    for a, k in enumerate(members):
+        kinds, p, inside = species[k], pairs[k], near[k]
+        order = np.argsort(kinds, kind="stable")
+        row = np.empty(len(kinds), int)
+        row[order] = begin[kinds[order]] + np.arange(len(kinds)) - np.cumsum([0, *counts[k]])[kinds[order]]
+        i, j = p.first[inside], p.second[inside]
+        slot = starts[kinds[j]] + per[a][1]
+        index[a, row[i], slot], shift[a, row[i], slot] = row[j], p.shift[inside]
+        atoms = slice(data.first[k], data.first[k + 1])
+        arrays["positions"][a, row], arrays["cells"][a], arrays["present"][a, row] = data.positions[atoms], data.cells[k], True
+        labels = data.energies[k], data.forces[atoms], data.virials[k]
+        arrays["known"][a] = [bool(np.all(np.isfinite(x))) for x in labels]
+        arrays["energies"][a], arrays["virials"][a] = (np.nan_to_num(labels[0]), np.nan_to_num(labels[2]))
+        arrays["forces"][a, row] = np.nan_to_num(labels[1])
+        places.append(row)
+    return Bucket(Frames(**arrays, index=index, shift=shift, owns=owns, rooms=rooms), members, places, counts[members])
+
+
+def _per_type(p: FramePairs, near: np.ndarray, kinds: np.ndarray, types: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many neighbours of each type each atom has, and each pair's number among those of its atom and type."""
+    group = p.first[near] * types + kinds[p.second[near]]
+    counts = np.bincount(group, minlength=len(kinds) * types)
+    order = np.argsort(group, kind="stable")
+    rank = np.empty(len(group), int)
+    rank[order] = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return counts.reshape(-1, types), rank

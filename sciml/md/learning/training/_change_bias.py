@@ -1,0 +1,31 @@
+"""Energy biases of a model for other data."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ...._precision import float64
+from ...potentials._trainable import AbstractTrainable
+from ._arguments import check_data, check_models
+from ._bias import MANY, shifted
+from ._prepare import check_places, prepared
+
+
+def change_bias(model: AbstractTrainable, dataset: Any) -> Any:
+    """`model` with energy biases of the species that fit the energies of `dataset` best, in least squares; forces do not
+    change. DeePMD-kit's `change-bias`: for data from another code or functional.
+
+    **Raises** `ValueError` where the data do not fit the model or have no energies.
+    """
+    check_models(model)
+    check_data(dataset, "given")
+    if not dataset.labelled["energies"].any():
+        raise ValueError("change_bias: the dataset has no energies.")
+    with float64():
+        data = prepared(model, dataset, "given")
+        check_places(model, data.survey, "given")
+        model = model if model.bias is not None else dataclasses.replace(model, bias=np.zeros(len(model.names)))
+        return shifted(model, data, dataset, MANY)

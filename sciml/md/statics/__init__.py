@@ -1,0 +1,1 @@
+"""Atoms at rest: relaxation, elastic constants, phonons."""
