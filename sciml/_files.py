@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,17 @@ def write_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarra
 
 def read_arrays(path: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `write_arrays` wrote. Nothing is unpickled or evaluated."""
-    with np.load(path, allow_pickle=False) as file:
-        if "header" not in file:
-            raise ValueError(f"{path} was not written by sciml: it has no header.")
-        header = json.loads(file["header"].tobytes().decode())
-        return header, {k: file[k] for k in file.files if k != "header"}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes().decode()) if "header" in file else None
+            arrays = {} if header is None else {k: file[k] for k in file.files if k != "header"}
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} cannot be read: it is damaged, or was not written by sciml ({type(error).__name__}). Remove it, or give "
+            "another path."
+        ) from None
+    if header is None:
+        raise ValueError(f"{path} was not written by sciml: it has no header.")
+    return header, arrays

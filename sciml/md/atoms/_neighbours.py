@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,8 +25,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._precision import float64
 from ._system import System, complete
 
+ROUNDING = 32  # units in the last place of what atoms may seem to have moved
 SPARE = 1.15  # room in lists, relative to what is needed now
 STRAIN = 1.01  # how much wider columns are than they must be, for cells that shrink
 SLICES = 8  # of a column within the reach
@@ -106,8 +109,10 @@ def _is_stale(n: Neighbours, positions: Any, cell: Any) -> Any:
     moved = _dot(n.positions.T, deformation)
     moved = sum((u - v) ** 2 for u, v in zip(positions.T, moved, strict=True))
     apart = 2 * jnp.sqrt(jnp.max(moved))
+    # A list just made is not stale: with a skin of zero rounding would make it anew for ever.
+    rounding = ROUNDING * jnp.finfo(positions.dtype).eps * (jnp.max(jnp.abs(positions)) + n.cutoff + n.skin)
     shrunk = jnp.sqrt(jnp.sum((deformation - jnp.eye(3, dtype=deformation.dtype)) ** 2)) * (n.cutoff + n.skin)
-    return apart + shrunk > n.skin
+    return apart + shrunk > n.skin + rounding
 
 
 def _dot(x: Any, matrix: Any) -> list[Any]:
@@ -134,7 +139,13 @@ def allocate(
     """
     if not (np.isfinite(cutoff) and cutoff > 0) or not skin >= 0:
         raise ValueError(f"allocate: cutoff={cutoff!r} and skin={skin!r}; expected a positive number and one not negative.")
-    reach = float(cutoff) + float(skin)
+    # In the precision of the positions, whatever JAX is set to.
+    with float64() if np.asarray(atoms.positions).dtype == np.float64 else nullcontext():
+        return _allocated(atoms, float(cutoff), float(skin), transposed, spare)
+
+
+def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spare: float) -> Neighbours:
+    reach = cutoff + skin
     h, r = complete(atoms.cell), np.asarray(atoms.positions)
     low, high, wide = extent(r, h, atoms.periodic)
     shape = shaped(wide[None], atoms.periodic, reach, len(r))
@@ -149,13 +160,13 @@ def allocate(
         sizes = larger
     # The guess is generous: slots beyond what is needed would cost time in every step.
     sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[2]), spare)))
-    *found, index, transposed = found
-    if transposed is not None and index.shape[1] != sizes.slots:
-        *found, index, transposed, needed = counted(sizes)
+    *found, index, other = found
+    if other is not None and index.shape[1] != sizes.slots:
+        *found, index, other, needed = counted(sizes)
     owner, image, atom, row, entry = found
     return Neighbours(
-        owner, image, atom, row, entry, index[:, : sizes.slots], transposed, places, cell, _overflow(sizes, needed),
-        jnp.asarray(low), jnp.asarray(high), float(cutoff), float(skin), atoms.periodic, sizes,
+        owner, image, atom, row, entry, index[:, : sizes.slots], other, places, cell, _overflow(sizes, needed),
+        jnp.asarray(low), jnp.asarray(high), cutoff, skin, atoms.periodic, sizes,
     )  # fmt: skip
 
 

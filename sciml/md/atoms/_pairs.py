@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._precision import float64, is_traced
 from ._gather import collect, gather, row_sums
 from ._neighbours import SPARE, Neighbours, allocate
 from ._potential import AbstractGlobalPotential as AbstractGlobalPotential
@@ -119,13 +120,22 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """Energy, forces and virial, of the whole and of each atom; `dtype` other than that of the positions computes pairs in it;
     without `virials` those of atoms are None, and without either, `virial` too. `neighbours`, from `md.neighbours_for`, may be
-    None for potentials without pairs.
+    None for potentials without pairs. Concrete numbers are computed in float64, whatever JAX is set to, and come as NumPy
+    arrays; what is traced is computed in its own precision.
 
     **Raises** `ValueError` where the potential does not know a species.
     """
+    if not is_traced(potential, atoms, neighbours):
+        with float64(), jax.ensure_compile_time_eval():
+            return jax.tree.map(np.asarray, _concrete(potential, atoms, neighbours, dtype, virials, virial))
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
     found = [_evaluated(part, atoms, kinds, neighbours, dtype, virials, virial) for part, kinds in parts_of(potential, species)]
     return found[0] if len(found) == 1 else jax.tree.map(lambda *each: sum(each), *found)
+
+
+@eqx.filter_jit
+def _concrete(potential: Any, atoms: Any, neighbours: Any, dtype: Any, virials: bool, virial: bool) -> Evaluation:
+    return evaluate(potential, atoms, neighbours, dtype=dtype, virials=virials, virial=virial)
 
 
 def _evaluated(

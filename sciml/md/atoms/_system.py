@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -49,8 +52,8 @@ class System(eqx.Module):
 
     @property
     def volume(self) -> Any:
-        """The volume of the cell [angstrom^3]."""
-        return abs(jnp.linalg.det(self.cell)) if is_traced(self.cell) else abs(np.linalg.det(self.cell))
+        """The volume of the cell [angstrom^3]; NaN unless it is periodic along all its vectors."""
+        return volume_of(self.cell, self.periodic)
 
     def __repr__(self) -> str:
         counts = np.bincount(np.asarray(self.species), minlength=len(self.names))
@@ -119,9 +122,17 @@ def system(
         )
     if "masses" not in arrays:
         arrays["masses"] = np.array([_mass(name) for name in kinds])
+        _warn_of_masses(names, units)
     which = {name: k for k, name in enumerate(names)}
     species_numbers = np.array([which[k] for k in kinds], np.int32)
     return System(species=species_numbers, names=names, periodic=wraps, units=units, **arrays)  # type: ignore[arg-type]
+
+
+def volume_of(cell: Any, periodic: Sequence[bool]) -> Any:
+    """|det cell| [angstrom^3]; NaN for atoms that are open along a vector, which have none, and so no pressure."""
+    if not all(periodic):
+        return math.nan
+    return jnp.abs(jnp.linalg.det(cell)) if is_traced(cell) else float(abs(np.linalg.det(np.asarray(cell, float))))
 
 
 def _flags(periodic: Any, default: bool) -> tuple[bool, bool, bool]:
@@ -136,6 +147,22 @@ def _mass(name: str) -> float:
     from ase.data import atomic_masses, atomic_numbers  # pyright: ignore[reportMissingImports]
 
     return float(atomic_masses[atomic_numbers[name]]) if name in atomic_numbers else 1.0
+
+
+def _warn_of_masses(names: tuple[str, ...], units: Units) -> None:
+    """In amu a mass of 1 for names that are no elements is hardly meant."""
+    from ase.data import atomic_numbers  # pyright: ignore[reportMissingImports]
+
+    unknown = [name for name in names if name not in atomic_numbers]
+    if not unknown or units is not METAL:
+        return
+    letters = {name: re.sub(r"[^A-Za-z].*", "", name).capitalize() for name in unknown}
+    meant = [f"{name}: do you mean {found}?" for name, found in letters.items() if found in atomic_numbers]
+    warnings.warn(
+        f"system: {', '.join(unknown)} {'is no element' if len(unknown) == 1 else 'are no elements'}, and mass 1 amu is taken: "
+        f"atoms move too fast. {' '.join([*meant, 'Give masses=[...], one for each atom, or names of elements.'])}",
+        stacklevel=3,
+    )
 
 
 def complete(cell: Any) -> np.ndarray:

@@ -12,12 +12,15 @@ import numpy as np
 
 from ..atoms._potential import is_global
 from ..atoms._system import System, complete
+from ._ensembles import NoseHoover
 
 TIMESTEPS = 1e-3, 20.0  # fs
 VOLUMES = 1.0, 5e6  # angstrom^3 per atom: hydrogen in a planet has 2, a gas at 10 mbar 4e6
 MASSES = 0.5, 1000.0  # amu
 HOTTEST = 1e6  # K
 NEIGHBOURS = 3000
+SCHEDULE = 1000  # times at which schedules are looked at
+SHORTEST = 5  # steps of a Nose-Hoover thermostat's period
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
@@ -37,6 +40,13 @@ def check(atoms: System, potential: Any, timestep: Any, fixed: Any) -> None:
         raise ValueError(f"timestep={timestep!r}; expected a positive number [fs].")
     if fixed is not None:
         given = np.asarray(fixed)
+        if given.ndim != 1:
+            raise ValueError(f"fixed has the shape {given.shape}; expected the numbers of the atoms that are held, (atoms,).")
+        if len(np.unique(given)) < given.size:
+            mask = " A mask is handed over as numpy.flatnonzero(mask)." if given.size == atoms.atoms else ""
+            raise ValueError(f"fixed names an atom twice; expected each number once.{mask}")
+        if given.size == atoms.atoms:
+            raise ValueError("fixed holds all atoms: nothing would move.")
         if given.size and (given.min() < 0 or given.max() >= atoms.atoms):
             raise ValueError(f"fixed: numbers of atoms from 0 to {atoms.atoms - 1}; {fixed!r} came.")
     masses = np.asarray(atoms.masses, float)
@@ -54,6 +64,37 @@ def check(atoms: System, potential: Any, timestep: Any, fixed: Any) -> None:
             "one larger than the system."
         )
     _warn(atoms, cutoff, float(timestep))
+
+
+def check_bath(atoms: System, ensemble: Any, timestep: float, steps: int) -> None:
+    """**Raises** `ValueError` where a thermostat cannot work on these atoms, with this step or for so long."""
+    name = type(ensemble).__name__
+    for what in ("temperature", "pressure"):
+        schedule = getattr(ensemble, what, None)
+        if not callable(schedule):
+            continue
+        for step in np.unique(np.linspace(0, steps, min(steps, SCHEDULE) + 1).astype(int)).tolist():
+            value = float(schedule(step * timestep))
+            if not math.isfinite(value) or (what == "temperature" and value <= 0):
+                wanted = "a temperature above zero [K]" if what == "temperature" else "a number [bar]"
+                raise ValueError(f"{name}: {what} is {value:g} at t = {step * timestep:g}, step {step}; expected {wanted}.")
+    if getattr(ensemble, "temperature", None) is None:
+        return
+    if atoms.atoms == 1 and ensemble.keeps_momentum:
+        raise ValueError(
+            f"{name} keeps the momentum, and one atom moves with nothing else: it has no temperature. Take md.Langevin."
+        )
+    if isinstance(ensemble, NoseHoover):
+        if atoms.velocities is None or not np.any(atoms.velocities):
+            raise ValueError(
+                "NoseHoover scales velocities, and these atoms are at rest: they would stay so. Start with "
+                "md.thermal(atoms, temperature), or take md.Langevin."
+            )
+        if ensemble.time < SHORTEST * timestep:
+            raise ValueError(
+                f"NoseHoover: time={float(ensemble.time):g} is {float(ensemble.time) / timestep:.3g} steps of {timestep:g}; an "
+                f"oscillation takes at least {SHORTEST} to be followed, usual are 50 to 200."
+            )
 
 
 def _warn(atoms: System, cutoff: float, timestep: float) -> None:

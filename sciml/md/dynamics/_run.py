@@ -13,7 +13,7 @@ import numpy as np
 from ..atoms._compiled import compiled
 from ..atoms._neighbours import Neighbours
 from ..atoms._pairs import Evaluation, evaluate, kinds_of, neighbours_for
-from ..atoms._system import System, complete
+from ..atoms._system import System, complete, volume_of
 from ..files._frame import Frame
 from ._checkpoint import signature
 from ._ensembles import AbstractEnsemble, Dynamics, Setting
@@ -120,7 +120,7 @@ class Run:
         kinetic = float(np.sum(np.asarray(setting.masses) * v**2) / 2)
         temperature = 2 * kinetic / (setting.degrees * units.temperature)
         cell = self._cell(at)
-        volume = float(abs(np.linalg.det(cell.astype(float)))) or np.nan
+        volume = volume_of(cell, self.atoms.periodic)
         tensor = (np.einsum("n,na,nb->ab", np.asarray(self.atoms.masses), v, v) + np.asarray(found.virial, np.float64)) / volume
         stored = float(self.ensemble.stored(at, setting)) - float(at.heat)
         potential = float(found.energy)

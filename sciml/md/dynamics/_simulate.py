@@ -17,7 +17,7 @@ from ..files._trajectory import Trajectory
 from ..observables._observables import begin, called, stopped_after
 from ._arguments import expect_run
 from ._checkpoint import Checkpoint
-from ._checks import check, whole_number
+from ._checks import check, check_bath, whole_number
 from ._ensembles import NVE, AbstractEnsemble, Dynamics
 from ._interrupt import patient
 from ._run import CHUNK, Run
@@ -88,6 +88,7 @@ def simulate(
     expect_run(atoms, potential, ensemble, callbacks, precision, forces_in, fixed, key)
     steps, every = whole_number("steps", steps, 0), whole_number("every", every, 1)
     check(atoms, potential, timestep, fixed)
+    check_bath(atoms, ensemble, float(timestep), steps)
     began = time.monotonic()
     with computing_in(precision):
         run = Run(atoms, potential, ensemble, float(timestep), skin, fixed, precision, forces_in, key)

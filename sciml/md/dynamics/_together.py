@@ -24,7 +24,7 @@ from ..files._frame import Frame
 from ..files._trajectory import Trajectory
 from ..observables._observables import begin_several, called, stopped_after
 from ._batch import Batch, batches, evaluate_lists, member, on_device
-from ._checks import check
+from ._checks import check, check_bath
 from ._ensembles import Dynamics, Setting
 from ._guards import guarded
 from ._run import CHUNK, Run, with_forces
@@ -55,6 +55,7 @@ def simulate_all(
         groups = batches(systems, potential, skin=skin, spare=SPARE)
         for system, numbers in zip(systems, held, strict=True):
             check(system, potential, timestep, numbers)
+            check_bath(system, ensemble, float(timestep), steps)
         keys = _keys(key, len(systems))
         begin_several(callbacks, systems)
         bar = tqdm(total=steps * len(groups), desc="dynamics", unit="step", disable=not progress, leave=False)

@@ -21,7 +21,7 @@ class Frame:
     **Attributes:** `step`; `time` [fs]; `positions`, unwrapped [angstrom], `velocities` [sqrt(eV / amu)], `forces`
     [eV/angstrom] `(atoms, 3)`; `cell` `(3, 3)`; `potential_energy`, `kinetic_energy` and `conserved`, the quantity that the
     ensemble conserves [eV]; `temperature` [K]; `volume` [angstrom^3]; `pressure_tensor` `(3, 3)`, kinetic part included [bar].
-    The last two are NaN for a system without a cell.
+    The last two are NaN unless the system is periodic along all its vectors.
     """
 
     step: int

@@ -147,6 +147,8 @@ class InFile:
         return place | {"run": self.run["id"], "count": self.count, "skip": self.skip, "offset": list(self.offset)}
 
     def frames(self) -> Sequence[Frame]:
+        if not self.count:  # killed before the file was made
+            return ()
         return self.file.frames(self.run["first"], self.run["first"] + self.count - min(self.skip, self.count))
 
     def close(self) -> None:

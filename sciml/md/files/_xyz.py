@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atoms._system import System
+from ..atoms._system import System, volume_of
 from ..atoms._units import METAL, REDUCED
 from ._frame import Frame, Stored
 
@@ -106,7 +106,7 @@ class XYZ:
             r, np.array([known.index(n) for n in names], np.int32), cell, m, v, charges,
             names=known, periodic=periodic, units=units,  # type: ignore[arg-type]
         )  # fmt: skip
-        volume = float(abs(np.linalg.det(cell))) or np.nan
+        volume = volume_of(cell, periodic)
         tensor = np.asarray(said["pressure_tensor"], float).reshape(3, 3)
         frame = Frame(
             step=int(said["step"]), time=float(said["time"]), positions=r, velocities=v, forces=f, cell=cell,

@@ -7,6 +7,7 @@ and unchanged when atoms are wrapped.
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..atoms._pairs import AbstractGlobalPotential
+
+STRAIGHT = 0.01  # of sin(theta)^2, below which angles near 180 degrees are a series
+_ARCSIN_SQUARED = [4.0**n / (2 * n**2 * math.comb(2 * n, n)) for n in range(1, 12)]
 
 
 class HarmonicBonds(AbstractGlobalPotential):
@@ -61,6 +65,8 @@ class HarmonicAngles(AbstractGlobalPotential):
 
     **Raises** `ValueError` where these do not fit, or at the evaluation where an atom is not in the system.
 
+    An angle that should not be straight has a kink where it is: no second derivatives there.
+
     Good values: H-O-H of flexible SPC water, 109.47 degrees and 3.97 eV/radian^2.
     """
 
@@ -80,13 +86,29 @@ class HarmonicAngles(AbstractGlobalPotential):
         i, j, k = self.triples.T
         u, v = (nearest(positions[end] - positions[j], cell, periodic) for end in (i, k))
         across = jnp.sum(jnp.cross(u, v) ** 2, axis=1)
-        straight = across == 0
-        sine = jnp.where(straight, 0, jnp.sqrt(jnp.where(straight, 1, across)))
-        theta = jnp.arctan2(sine, jnp.sum(u * v, axis=1))
-        return _shared(self.k * (theta - jnp.deg2rad(self.angle)) ** 2 / 2, self.triples, positions)
+        energies = self.k * _bent(across, jnp.sum(u * v, axis=1), jnp.deg2rad(self.angle)) / 2
+        return _shared(energies, self.triples, positions)
 
     def __repr__(self) -> str:
         return f"HarmonicAngles({len(self.triples)} angles)"
+
+
+def _bent(across: Any, along: Any, wanted: Any) -> Any:
+    """(theta - wanted)^2 from the squares of |u x v| and from u . v.
+
+    Near 180 degrees pi - theta = arcsin(s) comes from the series of arcsin(s)^2 in s^2, which has derivatives of every order.
+    """
+    square = across / (across + along**2)
+    near = (square < STRAIGHT) & (along < 0)
+    guarded = near | (across == 0)
+    theta = jnp.arctan2(jnp.sqrt(jnp.where(guarded, 1, across)), jnp.where(guarded, 0, along))
+    theta = jnp.where(across == 0, 0, theta)
+    small = jnp.where(near, square, 0)
+    series = small * sum(c * small**k for k, c in enumerate(_ARCSIN_SQUARED))  # (pi - theta)^2
+    rest = jnp.pi - wanted
+    still = small == 0
+    root = jnp.where(still, 0, jnp.sqrt(jnp.where(still, 1, series)))
+    return jnp.where(near, jnp.where(jnp.abs(rest) < 1e-6, series, (root - rest) ** 2), (theta - wanted) ** 2)
 
 
 def nearest(d: Any, cell: Any, periodic: tuple[bool, bool, bool]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..atoms._evaluator import Evaluator
 from ..atoms._pairs import AbstractPotential
-from ..atoms._system import System, expect_periodic
+from ..atoms._system import System, expect_periodic, volume_of
 
 EV_PER_A3_IN_GPA = 160.21766208
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -64,7 +64,7 @@ class LBFGS:
 @dataclass(frozen=True)
 class Relaxed:
     """**Attributes:** `atoms`, at rest; `energy` [eV]; `force`, the largest left on an atom [eV/angstrom]; `stress` `(3, 3)`,
-    minus the virial over the volume [bar]; `result`; `converged`."""
+    minus the virial over the volume [bar], NaN where atoms are open; `result`; `converged`."""
 
     atoms: System
     energy: float
@@ -131,7 +131,7 @@ def relax(
     found = evaluator(r, h)
     force = float(np.max(np.linalg.norm(found.forces, axis=1)))
     done = eqx.tree_at(lambda s: (s.positions, s.cell), atoms, (r, h))
-    stress = -np.asarray(found.virial) / max(abs(np.linalg.det(h)), 1e-300) / atoms.units.pressure
+    stress = -np.asarray(found.virial) / volume_of(h, atoms.periodic) / atoms.units.pressure
     off = f", the stress is off by {np.abs(stress + pressure * np.eye(3)).max():.2g} bar" if cell else ""
     ending = "converged" if good else "stopped"
     result = f"{type(method).__name__} {ending} after {taken} steps; the largest force is {force:.2e}{off}."

@@ -36,10 +36,13 @@ def read_tree(path: Any) -> dict[str, Any]:
 
     if not h5py.is_hdf5(path):
         raise ValueError(f"{path} is no HDF5 file, which a .dp model of DeePMD-kit is.")
-    with h5py.File(path) as file:
-        if "json" not in file.attrs:
-            raise ValueError(f"{path} has no attribute 'json': it is no model of DeePMD-kit.")
-        return _from_dp(json.loads(file.attrs["json"]), file)  # type: ignore[arg-type]
+    try:
+        with h5py.File(path) as file:
+            if "json" not in file.attrs:
+                raise ValueError(f"{path} has no attribute 'json': it is no model of DeePMD-kit.")
+            return _from_dp(json.loads(file.attrs["json"]), file)  # type: ignore[arg-type]
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is damaged or cut off ({' '.join(str(error).split())}): copy it again.") from None
 
 
 def write_tree(path: Any, tree: dict[str, Any]) -> Path:

@@ -87,6 +87,8 @@ class Dataset:
         """What `md.label` says of systems."""
         if not isinstance(labels, Labels):
             raise ValueError(f"Dataset.of: a {type(labels).__name__} came; expected what md.label returns.")
+        if not len(labels.systems):
+            raise ValueError("Dataset.of: the labels are of no systems; md.label was given none.")
         names = tuple(dict.fromkeys(name for s in labels.systems for name in s.names))
         numbers = [np.array([names.index(name) for name in s.names], int)[np.asarray(s.species)] for s in labels.systems]
         none = np.full((len(labels.systems), 3, 3), np.nan)

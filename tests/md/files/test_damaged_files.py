@@ -1,0 +1,34 @@
+"""Files cut off in the middle are told by their path (../shared/cases/results.md, M18, M20)."""
+
+import numpy as np
+import pytest
+
+from sciml import md
+from sciml._files import read_arrays, write_arrays
+
+
+@pytest.mark.parametrize("damage", ["cut", "junk", "empty", "pickle"])
+def test_a_damaged_checkpoint(tmp_path, damage):
+    path = tmp_path / "run.npz"
+    write_arrays(path, {"format": 1}, {"a": np.arange(1000.0)})
+    whole = path.read_bytes()
+    if damage == "pickle":
+        np.savez(path, header=np.array([{"a": 1}], object))
+    else:
+        path.write_bytes({"cut": whole[: len(whole) // 2], "junk": b"no archive at all", "empty": b""}[damage])
+    with pytest.raises(ValueError, match=r"run\.npz cannot be read: it is damaged"):
+        read_arrays(path)
+
+
+def test_a_damaged_model(tmp_path):
+    path = tmp_path / "model.dp"
+    descriptor = md.SeE2A.new(2, cutoff=4.0, sel=(8, 8), widths=(4, 4), axis=2)
+    md.DeepPotential(descriptor, md.FittingNet.new(2, descriptor.size, widths=(4,)), np.zeros(2), ("O", "H")).save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match=r"model\.dp is damaged or cut off"):
+        md.DeepPotential.load(path)
+
+
+def test_labels_of_nothing():
+    with pytest.raises(ValueError, match="of no systems"):
+        md.Dataset.of(md.label([], md.ase_calculator(md.LennardJones(0.01, 3.4, cutoff=5.0))))
