@@ -33,11 +33,6 @@ def expect_run(
     for name, given in (("precision", precision), ("forces_in", forces_in)):
         if not (_is_floating(given) or name == "forces_in" and given is None):
             raise ValueError(f"simulate: {name}={given!r}; expected numpy.float64 or numpy.float32.")
-    if fixed is not None and np.size(fixed) and np.asarray(fixed).dtype.kind not in "iu":
-        raise ValueError(
-            f"simulate: fixed has the type {np.asarray(fixed).dtype}; expected whole numbers of atoms "
-            "(numpy.flatnonzero(mask) for a mask)."
-        )
     if isinstance(key, (str, bytes, float)) or key is None:
         raise ValueError(f"simulate: key={key!r}; expected a whole number, or a key of jax.random.")
 

@@ -34,21 +34,32 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return found
 
 
+def held_atoms(fixed: Any, atoms: System) -> np.ndarray:
+    """The numbers of the atoms that are held. **Raises** `ValueError` where `fixed` is no list of some of them."""
+    given = np.asarray([] if fixed is None else fixed)
+    if given.ndim != 1:
+        raise ValueError(f"fixed has the shape {given.shape}; expected the numbers of the atoms that are held, (atoms,).")
+    if not given.size:
+        return np.zeros(0, int)
+    if given.dtype.kind not in "iu":
+        raise ValueError(
+            f"fixed has the type {given.dtype}; expected whole numbers of atoms (numpy.flatnonzero(mask) for a mask)."
+        )
+    if given.min() < 0 or given.max() >= atoms.atoms:
+        raise ValueError(f"fixed: numbers of atoms from 0 to {atoms.atoms - 1}; {fixed!r} came.")
+    if len(np.unique(given)) < given.size:
+        mask = " A mask is handed over as numpy.flatnonzero(mask)." if given.size == atoms.atoms else ""
+        raise ValueError(f"fixed names an atom twice; expected each number once.{mask}")
+    if given.size == atoms.atoms:
+        raise ValueError("fixed holds all atoms: nothing would move.")
+    return given.astype(int)
+
+
 def check(atoms: System, potential: Any, timestep: Any, fixed: Any) -> None:
     """**Raises** `ValueError` for what cannot be; warns of values that are hardly meant, reduced units excepted."""
     if isinstance(timestep, bool) or not isinstance(timestep, numbers.Real) or not math.isfinite(timestep) or timestep <= 0:
         raise ValueError(f"timestep={timestep!r}; expected a positive number [fs].")
-    if fixed is not None:
-        given = np.asarray(fixed)
-        if given.ndim != 1:
-            raise ValueError(f"fixed has the shape {given.shape}; expected the numbers of the atoms that are held, (atoms,).")
-        if len(np.unique(given)) < given.size:
-            mask = " A mask is handed over as numpy.flatnonzero(mask)." if given.size == atoms.atoms else ""
-            raise ValueError(f"fixed names an atom twice; expected each number once.{mask}")
-        if given.size == atoms.atoms:
-            raise ValueError("fixed holds all atoms: nothing would move.")
-        if given.size and (given.min() < 0 or given.max() >= atoms.atoms):
-            raise ValueError(f"fixed: numbers of atoms from 0 to {atoms.atoms - 1}; {fixed!r} came.")
+    held_atoms(fixed, atoms)
     masses = np.asarray(atoms.masses, float)
     if not np.all(np.isfinite(masses) & (masses > 0)):
         k = int(np.flatnonzero(~(masses > 0) | ~np.isfinite(masses))[0])

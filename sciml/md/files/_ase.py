@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
         atoms, names, masses = _read(Path(atoms), types)
     elif not hasattr(atoms, "get_positions"):
         raise ValueError(f"from_ase: a {type(atoms).__name__} came; expected ase.Atoms or the path of a file.")
+    _warn_of_constraints(atoms)
     momenta, charges = atoms.get_momenta(), atoms.get_initial_charges()
     cell = np.asarray(atoms.cell)
     return system(
@@ -46,6 +48,20 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     )
 
 
+def _warn_of_constraints(atoms: Any) -> None:
+    """A `System` has no constraints; those of ASE, and selective dynamics of a POSCAR, are told."""
+    if not atoms.constraints:
+        return
+    held: set[int] = set()
+    for constraint in atoms.constraints:
+        if type(constraint).__name__ == "FixAtoms":
+            held |= {int(k) for k in constraint.index}
+    others = sorted({type(c).__name__ for c in atoms.constraints} - {"FixAtoms"})
+    said = [f"hold its atoms by fixed={sorted(held)} in md.simulate and md.relax"] if held else []
+    said += [f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} no counterpart here"] if others else []
+    warnings.warn(f"from_ase: the constraints of these atoms are not taken over; {', and '.join(said)}.", stacklevel=3)
+
+
 def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] | None, bool]:
     """ASE's `Atoms`, names in place of its own, and whether it has masses."""
     import ase.io  # pyright: ignore[reportMissingImports]
@@ -53,10 +69,17 @@ def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] |
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
     with path.open(errors="replace") as file:
-        lammps = re.search(r"^\s*\d+\s+atom types\b", file.read(4096), re.MULTILINE) is not None
-    if types is not None and not lammps:
-        raise ValueError(f"{path} is no LAMMPS data file: it has no line 'atom types'; `types` is for those.")
+        begins = file.read(4096)
+    lammps = re.search(r"^\s*\d+\s+atom types\b", begins, re.MULTILINE) is not None
+    dumped = types_of_dump(path)
+    if types is not None and not lammps and dumped is None:
+        raise ValueError(
+            f"{path} is no LAMMPS data file, which has a line 'atom types', nor a dump file without elements; `types` is for "
+            "those."
+        )
     try:
+        if dumped is not None:
+            return _dumped(path, types, dumped)
         if not lammps:
             return ase.io.read(path), None, True
         return _lammps(path, types)
@@ -74,6 +97,40 @@ def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] |
 
 class _Untyped(Exception):
     pass
+
+
+def types_of_dump(path: Path) -> list[int] | None:
+    """The types in a LAMMPS dump file that does not name elements; None for any other file."""
+    with path.open(errors="replace") as file:
+        if not file.readline().startswith("ITEM: TIMESTEP"):
+            return None
+        found: set[int] = set()
+        column = None
+        for line in file:
+            if line.startswith("ITEM:"):
+                columns = line.split()[2:] if line.startswith("ITEM: ATOMS") else []
+                if "element" in columns or columns and "type" not in columns:
+                    return None
+                column = columns.index("type") if columns else None
+            elif column is not None:
+                found.add(int(line.split()[column]))
+    return sorted(found)
+
+
+def _dumped(path: Path, types: Mapping[int, str] | None, there: list[int]) -> tuple[Any, list[str], bool]:
+    """The last frame of a LAMMPS dump file; ASE takes types for atomic numbers."""
+    import ase.io  # pyright: ignore[reportMissingImports]
+
+    example = "{" + ", ".join(f"{k}: ..." for k in there) + "}"
+    if types is None:
+        raise _Untyped(
+            f"{path} is a LAMMPS dump of {len(there)} types without elements: hand over a map of types to species, "
+            f"types={example}, or dump the column element (dump_modify element)."
+        )
+    if missing := sorted(set(there) - set(types)):
+        raise _Untyped(f"{path} has atoms of type {', '.join(map(str, missing))}, which `types` lacks: types={example}.")
+    read: Any = ase.io.read(path, index=-1)
+    return read, [types[k] for k in read.get_atomic_numbers().tolist()], False
 
 
 def _lammps(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] | None, bool]:

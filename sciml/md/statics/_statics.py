@@ -11,6 +11,7 @@ import numpy as np
 from ..atoms._evaluator import Evaluator
 from ..atoms._pairs import AbstractPotential
 from ..atoms._system import System, expect_periodic, volume_of
+from ..dynamics._checks import held_atoms
 
 EV_PER_A3_IN_GPA = 160.21766208
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -81,12 +82,13 @@ def relax(
     *,
     cell: bool = False,
     pressure: float = 0.0,
+    fixed: Any = None,
     tolerance: float = 1e-4,
     steps: int = 1000,
     throw: bool = True,
 ) -> Relaxed:
-    """Moves atoms, and with `cell=True` the cell at a `pressure` [bar], until no force is larger than `tolerance`
-    [eV/angstrom].
+    """Moves atoms, those numbered in `fixed` excepted, and with `cell=True` the cell at a `pressure` [bar], until no force on
+    an atom that moves is larger than `tolerance` [eV/angstrom].
 
     The cell is varied as a deformation F of what it was, cell F; its force is that of the enthalpy with respect to F, shared
     among the atoms (as in Tadmor et al. 1999, doi:10.1103/PhysRevB.59.235).
@@ -99,8 +101,12 @@ def relax(
         raise ValueError(f"relax: method={method!r}; expected md.LBFGS() or md.FIRE().")
     if not tolerance > 0:
         raise ValueError(f"relax: tolerance={tolerance!r}; expected a positive force [eV/angstrom].")
+    free = np.ones((atoms.atoms, 1))
+    free[held_atoms(fixed, atoms)] = 0
     if cell:
         expect_periodic(atoms, "relax(cell=True)")
+        if not free.all():
+            raise ValueError("relax: atoms that are fixed have no place in a cell that changes: leave out fixed, or cell=True.")
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
     lost = np.flatnonzero(~np.isfinite(evaluator(r0, h0).forces).all(axis=1))
     if len(lost):
@@ -116,7 +122,7 @@ def relax(
     def slope(x: np.ndarray) -> tuple[float, np.ndarray]:
         r, h, F = places(x)
         found = evaluator(r, h)
-        g = -np.asarray(found.forces) @ F.T
+        g = -free * np.asarray(found.forces) @ F.T
         value = float(found.energy)
         if not cell:
             return value, g.ravel()
@@ -129,7 +135,7 @@ def relax(
     x, taken, good = method.minimise(slope, x, tolerance, steps)
     r, h, _ = places(x)
     found = evaluator(r, h)
-    force = float(np.max(np.linalg.norm(found.forces, axis=1)))
+    force = float(np.max(np.linalg.norm(free * found.forces, axis=1)))
     done = eqx.tree_at(lambda s: (s.positions, s.cell), atoms, (r, h))
     stress = -np.asarray(found.virial) / volume_of(h, atoms.periodic) / atoms.units.pressure
     off = f", the stress is off by {np.abs(stress + pressure * np.eye(3)).max():.2g} bar" if cell else ""

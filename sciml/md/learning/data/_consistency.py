@@ -33,6 +33,7 @@ FEW, MANY = 6, 40  # pairs
 SURE = 0.9  # the correlation from which a ratio is believed, within a fifth
 WIDE = 2.5  # a ratio that may be chance
 BOHR = 0.529177211
+HARDEST = 10.0  # eV/angstrom^3, 1600 GPa
 PRECISE = 12, 0.95, 1.2  # pairs and correlation from which a ratio of 1.89 is told from 1; how far off it may be
 
 
@@ -62,6 +63,22 @@ def warn_of_units(d: Dataset, where: str) -> None:
     else:
         return
     warnings.warn(f"{measured}: {text}.", stacklevel=5)
+
+
+def warn_of_stresses(d: Dataset, where: str) -> None:
+    """Warns where a virial over the volume is larger than any solid bears."""
+    has = d.labelled["virials"] & d.periodic.all(axis=1)
+    if not has.any():
+        return
+    stress = np.abs(d.virials[has]).max(axis=(1, 2)) / d.volumes[has]
+    worst = int(np.argmax(stress))
+    if stress[worst] > HARDEST:
+        warnings.warn(
+            f"{where}: the virial of frame {np.flatnonzero(has)[worst]} is a stress of {stress[worst]:.3g} eV/angstrom^3, or "
+            f"{stress[worst] * 160.2:.3g} GPa. A virial is in eV, a stress in eV/angstrom^3 (1 GPa = 0.00624151, 1 kbar = "
+            "0.000624151): say its unit in the file, stress-unit=kbar, or convert it.",
+            stacklevel=5,
+        )
 
 
 def _likely(ratio: float) -> str:

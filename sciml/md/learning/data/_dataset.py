@@ -156,10 +156,12 @@ class Dataset:
 
     @property
     def systems(self) -> list[System]:
-        """Each frame as a `System`, with the dataset's `names`."""
-        masses = np.array([_mass(name) for name in self.names])
+        """Each frame as a `System`, with those of the dataset's `names` that some atom has."""
+        used = np.unique(self.species)
+        names, species = tuple(self.names[k] for k in used), np.searchsorted(used, self.species).astype(np.int32)
+        masses = np.array([_mass(name) for name in names])
         return [
-            System(self.positions[a:b], self.species[a:b].astype(np.int32), h, masses[self.species[a:b]], names=self.names,
+            System(self.positions[a:b], species[a:b], h, masses[species[a:b]], names=names,
                    periodic=(bool(p[0]), bool(p[1]), bool(p[2])))
             for a, b, h, p in self._each()
         ]  # fmt: skip

@@ -12,6 +12,7 @@ it.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,12 @@ def _read_system(
     folders = sorted(p for p in path.glob("set.*") if p.is_dir())
     if not folders:
         raise ValueError(f"{path} has no folder set.* with coord.npy; DeePMD-kit's raw_to_set.sh makes them from .raw files.")
+    if len(own) > 1 and len(types) > 1 and not types.any() and not any((f / f"{TYPES}.npy").exists() for f in folders):
+        warnings.warn(
+            f"{path}: every atom is {own[0]}, and type_map.raw names {', '.join(own[1:])} too, which no atom is. In folders of "
+            f"mixed type each set has {TYPES}.npy: is it missing?",
+            stacklevel=2,
+        )
     sets = [_read_set(kind, folder, types, own, not (path / "nopbc").exists()) for folder in folders]
     places = [_array(folder / "frame.npy", (len(d),)) for folder, d in zip(folders, sets, strict=True)]
     return joined(sets), None if any(p is None for p in places) else np.concatenate(places)  # type: ignore[arg-type]

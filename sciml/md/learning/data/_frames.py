@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...files._ase import types_of_dump
 from ._joined import joined
+from ._written_units import factors
 
 if TYPE_CHECKING:
     from ._dataset import Dataset
@@ -17,17 +21,21 @@ if TYPE_CHECKING:
 QUANTITIES = ("energy", "forces", "stress", "virial")
 # What programs put before or behind the name of a label, and names that mean the same.
 MARKS = ("ref", "dft", "qm")
-SAME = {"total_energy": "energy", "force": "forces", "virials": "virial"}
+SAME = {"total_energy": "energy", "force": "forces", "virials": "virial", "stresses": "stress"}
 
 
 def read_file(
     kind: type[Dataset], path: Path, names: tuple[str, ...] | None, keys: Mapping[str, str] | None
 ) -> Dataset:
     """**Raises** `ValueError` where ASE cannot read it."""
-    import ase.io  # pyright: ignore[reportMissingImports]
-
+    types = types_of_dump(path)
+    if types is not None and names is None:
+        raise ValueError(
+            f"{path} is a LAMMPS dump with {len(types)} types and no elements: name the types in their order, "
+            f"names=[{', '.join('...' for _ in types)}], or dump the column element (dump_modify element)."
+        )
     try:
-        frames = ase.io.read(path, index=":")
+        frames = _read(path)
     except (KeyboardInterrupt, MemoryError):
         raise
     except Exception as error:  # ASE's readers raise whatever their parsing does
@@ -38,11 +46,32 @@ def read_file(
         ) from None
     if not frames:
         raise ValueError(f"{path} has no frames.")
-    return read_atoms(kind, frames, str(path), names, keys)
+    if types is not None and names is not None and max(types) > len(names):
+        raise ValueError(f"{path} has atoms of type {max(types)}, and names={list(names)} has {len(names)}; name every type.")
+    return read_atoms(kind, frames, str(path), names, keys, typed=types is not None)
+
+
+def _read(path: Path) -> Any:
+    """ASE's frames. It cannot read a stress of six numbers under that name."""
+    import ase.io  # pyright: ignore[reportMissingImports]
+
+    try:
+        return ase.io.read(path, index=":")
+    except (ValueError, IndexError, TypeError, AssertionError):
+        text = path.read_text() if path.suffix.lower() in (".xyz", ".extxyz") else ""
+        renamed = re.sub(r"(?<![\w-])stress=", "ref_stress=", text)
+        if renamed == text:
+            raise
+        return ase.io.read(io.StringIO(renamed), index=":", format="extxyz")
 
 
 def read_atoms(
-    kind: type[Dataset], frames: Any, where: str, names: tuple[str, ...] | None, keys: Mapping[str, str] | None
+    kind: type[Dataset],
+    frames: Any,
+    where: str,
+    names: tuple[str, ...] | None,
+    keys: Mapping[str, str] | None,
+    typed: bool = False,
 ) -> Dataset:
     """**Raises** `ValueError` with the frame where labels do not fit, contradict each other or are not finite."""
     if unknown := [name for name in keys or () if name not in QUANTITIES]:
@@ -51,7 +80,7 @@ def read_atoms(
         if not any(name in (*atoms.info, *atoms.arrays) for atoms in frames):
             there = sorted({key for atoms in frames for key in (*atoms.info, *atoms.arrays)} - {"numbers", "positions"})
             raise ValueError(f"{where}: no frame has {name!r}, which keys gives as {quantity}; there is {', '.join(there)}.")
-    symbols = [atoms.get_chemical_symbols() for atoms in frames]
+    symbols = [_symbols(atoms, names if typed else None) for atoms in frames]
     known = tuple(dict.fromkeys(s for of in symbols for s in of))
     written = _written_names(frames)
     known = written if written and set(known) <= set(written) else known
@@ -72,6 +101,11 @@ def read_atoms(
     return d if names is None else joined([d], names)
 
 
+def _symbols(atoms: Any, names: tuple[str, ...] | None) -> list[str]:
+    """Elements, or the names of the types that a LAMMPS dump numbers from one."""
+    return atoms.get_chemical_symbols() if names is None else [names[k - 1] for k in atoms.get_atomic_numbers()]
+
+
 def _written_names(frames: Any) -> tuple[str, ...]:
     """The species of the dataset that was written."""
     said = frames[0].info.get("names")
@@ -82,7 +116,10 @@ def _labels(atoms: Any, where: str, keys: Mapping[str, str]) -> dict[str, Any]:
     """Energy, forces and virial, as far as there are."""
     shapes = {"energy": (), "forces": (len(atoms), 3), "stress": (3, 3), "virial": (3, 3)}
     found: dict[str, dict[str, np.ndarray]] = {name: {} for name in QUANTITIES}
-    stored = {**atoms.info, **atoms.arrays}
+    # What an atom has of an energy or a stress is no label of the frame.
+    columns = {key: value for key, value in atoms.arrays.items() if _meaning(str(key)) not in ("energy", "stress", "virial")}
+    stored = {**atoms.info, **columns}
+    factor = factors(atoms.info, where)
     for quantity, key, value in (*_computed(atoms, where), *((_meaning(str(k)), str(k), v) for k, v in stored.items())):
         if quantity in found and quantity not in keys:
             found[quantity][key] = _shaped(value, shapes[quantity], f"{where}: {key}")
@@ -97,6 +134,7 @@ def _labels(atoms: Any, where: str, keys: Mapping[str, str]) -> dict[str, Any]:
                 raise ValueError(
                     f"{where} has two of {quantity}, {first} and {key}, that differ; say which, keys={{{quantity!r}: {key!r}}}."
                 )
+    said = {quantity: value * factor.get(quantity, 1.0) for quantity, value in said.items()}
     stress = said.pop("stress", None)
     if stress is not None and "virial" not in said and all(atoms.pbc):
         said["virial"] = -stress * abs(np.linalg.det(np.asarray(atoms.cell)))
@@ -140,7 +178,10 @@ def _shaped(value: Any, shape: tuple[int, ...], what: str) -> np.ndarray:
 
 
 def write_file(d: Dataset, path: Path) -> None:
-    """Extended XYZ with all digits; virials as `virial` [eV]. **Raises** `ValueError` for species that are no elements."""
+    """Extended XYZ with all digits; virials as `virial` [eV], and as `stress`.
+
+    **Raises** `ValueError` for species that are no elements.
+    """
     from ase.data import atomic_numbers  # pyright: ignore[reportMissingImports]
 
     if unknown := [name for name in d.names if name not in atomic_numbers]:
@@ -154,6 +195,9 @@ def write_file(d: Dataset, path: Path) -> None:
             said += f" energy={float(d.energies[k])!r}" if has["energies"] else ""
             # ASE reads tensors column by column.
             said += f' virial="{row(d.virials[k].T.ravel().tolist())}"' if has["virials"] else ""
+            if has["virials"] and d.periodic[k].all():  # which ASE reads as the stress
+                stress = -d.virials[k] / abs(np.linalg.det(d.cells[k]))
+                said += f' stress="{row(stress.T.ravel().tolist())}"'
             said += f' pbc="{" ".join("FT"[int(p)] for p in d.periodic[k])}" names="_JSON '
             said += "[" + ", ".join(f'\\"{name}\\"' for name in d.names) + ']"'
             columns = np.concatenate([d.positions[a:b], *([d.forces[a:b]] if has["forces"] else [])], axis=1)

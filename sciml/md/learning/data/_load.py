@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._checks import wanted_names
-from ._consistency import warn_of_units
+from ._consistency import warn_of_stresses, warn_of_units
 from ._deepmd import read_folder, write_folder
 from ._frames import read_atoms, read_file, write_file
 from ._joined import joined
@@ -56,6 +56,7 @@ def _told(d: Dataset, where: str) -> Dataset:
             "energy.npy, force.npy, virial.npy; md.label(systems, calculator) computes them."
         )
     warn_of_units(d, where)
+    warn_of_stresses(d, where)
     return d
 
 
