@@ -81,7 +81,7 @@ def check_bath(atoms: System, ensemble: Any, timestep: float, steps: int) -> Non
     """**Raises** `ValueError` where a thermostat cannot work on these atoms, with this step or for so long."""
     name = type(ensemble).__name__
     for what in ("temperature", "pressure"):
-        schedule = getattr(ensemble, what, None)
+        schedule: Any = getattr(ensemble, what, None)
         if not callable(schedule):
             continue
         for step in np.unique(np.linspace(0, steps, min(steps, SCHEDULE) + 1).astype(int)).tolist():
