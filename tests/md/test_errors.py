@@ -66,7 +66,7 @@ WRONG = {
     "a method by name": (lambda: md.relax(ARGON, LJ, "fire"), r"expected md.LBFGS\(\) or md.FIRE\(\)"),
     "a curve through three points": (lambda: md.equation_of_state(ARGON, LJ, points=3), "five at least"),
     "ASE in reduced units": (lambda: md.to_ase(md.fcc(1.6, 2, "Ar", units=md.REDUCED)), "reduced"),
-    "names that are no elements": (lambda: md.to_ase(md.fcc(1.6, 2, "A")), "A are no elements"),
+    "names that are no elements": (lambda: md.to_ase(md.fcc(1.6, 2, "A", masses=1.0)), "A are no elements"),
     "a structure that is none": (lambda: md.from_ase(3), "expected ase.Atoms or the path"),
     "a calculator that is none": (lambda: md.label(ARGON, LJ), "expected an ASE calculator"),
     "labels of positions": (lambda: md.label([ROWS], md.ase_calculator(LJ)), "expected a System"),

@@ -52,20 +52,21 @@ def run(steps=120, potential=None, atoms=None, every=20, **options):
     return md.simulate(atoms or cluster(), potential or Cautious(), langevin, steps=steps, **settings)
 
 
-def made(units=md.METAL, frames=5):
-    """A trajectory out of nothing, in a triclinic cell, open along one axis; F could be taken for False."""
+def made(units=md.METAL, frames=5, periodic=(True, True, False)):
+    """A trajectory out of nothing, in a triclinic cell, open along one axis (no volume, no pressure); F could be taken for
+    False."""
     rng = np.random.default_rng(0)
     cell = np.array([[8.0, 0, 0], [1.0, 7.0, 0], [0.5, 0.3, 9.0]])
     atoms = md.system(
-        rng.normal(size=(5, 3)), ["F", "Cu", "F", "F", "Cu"], cell=cell, periodic=(True, True, False),
+        rng.normal(size=(5, 3)), ["F", "Cu", "F", "F", "Cu"], cell=cell, periodic=periodic,
         charges=rng.normal(size=5), velocities=rng.normal(size=(5, 3)), units=units, masses=[19.0, 63.5, 20.0, 19.0, 63.5],
     )  # fmt: skip
-    made = []
+    made, volume = [], 504.0 if all(periodic) else np.nan
     for k in range(frames):
         r, v, f = rng.normal(size=(3, 5, 3))
-        tensor = rng.normal(size=(3, 3)) * 1e3
+        tensor = rng.normal(size=(3, 3)) * 1e3 * (volume / volume)
         numbers = {n: float(rng.normal()) for n in ("potential_energy", "kinetic_energy", "temperature", "conserved")}
-        made.append(md.Frame(10 * k, 5.0 * k, r, v, f, cell, volume=504.0, pressure_tensor=tensor + tensor.T, **numbers))
+        made.append(md.Frame(10 * k, 5.0 * k, r, v, f, cell, volume=volume, pressure_tensor=tensor + tensor.T, **numbers))
     end = eqx.tree_at(lambda s: (s.positions, s.velocities), atoms, (made[-1].positions, made[-1].velocities))
     return md.Trajectory(made, end, "made up", True, {})
 
@@ -105,11 +106,13 @@ def test_h5md_files_come_back_and_say_their_units(tmp_path, units):
 
 def test_ase_reads_extended_xyz(tmp_path):
     ase_io = pytest.importorskip("ase.io")
-    one = made()
-    path = one.save(tmp_path / "a.xyz")
-    same(one, md.Trajectory.load(path), 2e-11)
-    read = ase_io.read(path, index=":")
-    assert len(read) == 5 and read[2].get_chemical_symbols() == ["F", "Cu", "F", "F", "Cu"] and list(read[2].pbc) == [1, 1, 0]
+    for k, periodic in enumerate(((True, True, False), (True, True, True))):
+        one = made(periodic=periodic)
+        path = one.save(tmp_path / f"{k}.xyz")
+        same(one, md.Trajectory.load(path), 2e-11)
+        read = ase_io.read(path, index=":")
+        assert len(read) == 5 and read[2].get_chemical_symbols() == ["F", "Cu", "F", "F", "Cu"]
+        assert tuple(read[2].pbc) == periodic
     frame, atoms = one[2], read[2]
     for found, expected in (
         (atoms.positions, frame.positions), (atoms.get_velocities(), frame.velocities), (atoms.get_forces(), frame.forces),
