@@ -40,4 +40,4 @@ def test_programs_of_a_problem_and_of_its_solution_hold_no_matrix_and_no_traject
     found = solvers.solve(pde, box, grid=128, save_at=np.linspace(0, 0.1, 5), steps=1, progress=False)
     found.u(0.5, 0.05)
     with sciml.float64():
-        assert longest_line(found._compiled(((0, 0),)).lower(np.array([[0.5, 0.05]]))) < 2000
+        assert longest_line(found._compiled(((0, 0),)).lower(np.array([[0.5, 0.05]]), None)) < 2000

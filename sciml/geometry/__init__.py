@@ -1,5 +1,6 @@
 """Where a problem is posed: shapes, their boolean operations, time, boundaries with names, and sampling."""
 
+from . import _plot as _plot
 from ._base import AbstractGeometry
 from ._boolean import Boolean, shape_name
 from ._boundary import Boundary, BoundaryPart
