@@ -85,7 +85,8 @@ def check_bath(atoms: System, ensemble: Any, timestep: float, steps: int) -> Non
         if not callable(schedule):
             continue
         for step in np.unique(np.linspace(0, steps, min(steps, SCHEDULE) + 1).astype(int)).tolist():
-            value = float(schedule(step * timestep))
+            found: Any = schedule(step * timestep)
+            value = float(found)
             if not math.isfinite(value) or (what == "temperature" and value <= 0):
                 wanted = "a temperature above zero [K]" if what == "temperature" else "a number [bar]"
                 raise ValueError(f"{name}: {what} is {value:g} at t = {step * timestep:g}, step {step}; expected {wanted}.")
