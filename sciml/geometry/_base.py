@@ -34,6 +34,7 @@ def merge_parts(first: Pieces, second: Pieces, given: frozenset[str] = frozenset
         result[unique] = pieces
     return result
 
+
 # What a region can do but a base class must not know of: the files that have it put it here.
 LATER: dict[str, Callable[..., Any]] = {}
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ..solution import Solution
 
 
-
 def animate(
     solution: Solution,
     path: Any,

@@ -46,6 +46,13 @@ class Conservation:
     projection: None = None
     diagnostics: tuple[()] = ()
 
+    @property
+    def diffuses(self) -> bool:
+        """Whether every state diffuses by itself, which smooths what cells do not resolve. Waves do not: their phase is off by
+        what a grid of second order makes of it."""
+        pairs = zip(self.states, self.diffusion, strict=True)
+        return all(any(d.state == state and d.slope == d.axis for d in found) for state, found in pairs)
+
     def explain(self) -> str:
         """The fluxes, one line for each state."""
         names = [c.name for c in self.pde.space]

@@ -209,8 +209,8 @@ def _on_grid(pde: PDE, resolved: Domain, grid: Any) -> Problem | FlowProblem | S
         try:
             problem = _compile_volumes(pde, resolved, None, names, bounds, walled)
         except ValueError:  # no conservation law
-            pass
-        else:
+            problem = None
+        if problem is not None and problem.system.diffuses:  # type: ignore[union-attr]
             return replace(problem, notes=(_source_note(jumps[0].where, len(names)),), rough=True)
     system = first_order(pde) if pde.time is not None else steady_system(pde)
 

@@ -8,7 +8,7 @@ Too few are refused. Too many are told: the solution must satisfy them by itself
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import sympy as sp
 from ..geometry import Box, Domain
 from ..pde import PDE, Initial, Observed, Periodic
 from ..pde._flux import leaves
+from ._floating import floating
 from ._flow import Flow, read_flow
 from ._places import covered, repeats
 from ._symbol import Need, Term, coefficients, grows_without_bound, linearised, needed
@@ -58,6 +59,8 @@ def check_counts(pde: PDE, domain: Domain) -> tuple[str, ...]:
     real = pde.real()
     notes = _backward(real, domain)
     flow = read_flow(real)
+    # A value at a point that only says which constant is meant is not too much.
+    pins = {found.pin.condition for found in floating(real).values() if found.pin is not None}
     for group in _groups(real):
         data = {u for c in real.conditions if isinstance(c, Observed) for u in c.fields} | set(real.free_fields)
         if not domain.boundary or group.equations != len(group.fields) or data & set(group.fields):
@@ -66,8 +69,13 @@ def check_counts(pde: PDE, domain: Domain) -> tuple[str, ...]:
         pairs = _pairs(domain, sides)
         inner = _inner(domain, group)
         _check_enough(pde, real, group, sides, pairs, inner, flow)
-        if not real.parameters and flow is None:
-            notes += _too_many(pde, real, group, sides, pairs, inner)
+        if real.parameters or flow is not None:
+            continue
+        if any(c.name in pins for c in group.conditions):
+            group = replace(group, conditions=tuple(c for c in group.conditions if c.name not in pins))
+            sides = _sides(real, domain, group)
+            pairs, inner = _pairs(domain, sides), _inner(domain, group)
+        notes += _too_many(pde, real, group, sides, pairs, inner)
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=4)
     return tuple(notes)

@@ -78,7 +78,8 @@ def system(
 
     **Arguments:** `positions` `(atoms, 3)` [angstrom]; `species`, a name for each atom, or one for all; `cell` `(3, 3)`, three
     edges or one edge [angstrom]; `periodic`, by default where there is a cell; `masses` [amu], by default those of the
-    elements, and 1 for names that are none; `units`, `md.METAL` (eV, angstrom, amu) or `md.REDUCED`.
+    elements, and 1 for names that are none, with a warning in `md.METAL`; `units`, `md.METAL` (eV, angstrom, amu) or
+    `md.REDUCED`.
 
     **Raises** `ValueError` where shapes do not fit, numbers are not finite, masses not positive, or a periodic system has no
     cell.

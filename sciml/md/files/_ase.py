@@ -24,10 +24,12 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     """A `System` from ASE `Atoms`, or from a file that ASE reads: extended XYZ, POSCAR, LAMMPS data, ...; of several frames
     the last.
 
-    Velocities come along where there are momenta, charges where there are initial charges. A LAMMPS data file (metal units)
-    knows numbers only: `types={1: "Cu", 2: "Zr"}` names them, unless it has labels or masses of elements.
+    Velocities come along where there are momenta, charges where there are initial charges. LAMMPS data and dump files (metal
+    units) know numbers only: `types={1: "Cu", 2: "Zr"}` names them, unless there are labels, a column of elements, or masses
+    of elements in a data file.
 
-    **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names.
+    **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names. **Warns** where
+    there are constraints (selective dynamics of a POSCAR, too): a `System` has none, `md.simulate` and `md.relax` take `fixed`.
     """
     names, masses = None, True
     if isinstance(atoms, (str, Path)):

@@ -65,13 +65,16 @@ class Dataset:
         such folders); files are extended XYZ and whatever ASE reads. In files, energies (ASE's `free_energy` where there is
         one, of which forces are the derivatives), forces and stresses are ASE's own, or have names such as `REF_energy`,
         `dft_forces`, `virial`. A stress is ASE's, in eV/angstrom^3 and positive under tension: the virial is minus stress
-        times volume. `fparam.npy`, `aparam.npy` and the like are not read.
+        times volume. Units that a file states (`energy-unit=hartree`, `force-unit=kcal/mol/angstrom`, `stress-unit=kbar`, ...)
+        are read. `fparam.npy`, `aparam.npy` and the like are not.
 
-        **Arguments:** `names`, species in the order wanted, needed where there is no `type_map.raw`; `keys`, where names in
-        files are not understood: `{"energy": "E_mp2", "forces": ..., "stress": ..., "virial": ...}`.
+        **Arguments:** `names`, species in the order wanted, needed where there is no `type_map.raw`, and in the order of the
+        types for LAMMPS dump files without elements; `keys`, where names in files are not understood:
+        `{"energy": "E_mp2", "forces": ..., "stress": ..., "virial": ...}`.
 
         **Raises** `FileNotFoundError`; `ValueError` where arrays are missing or do not fit together, types have no names,
-        numbers are not finite, or nothing is labelled. **Warns** where energies and forces are not in the same units.
+        numbers are not finite, a unit is not known, or nothing is labelled. **Warns** where energies and forces are not in the
+        same units, and where a virial is larger than any solid bears.
         """
         return load(Dataset, path, names, keys)
 
