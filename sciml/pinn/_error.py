@@ -11,7 +11,7 @@ of the residual: if it leaves the part q behind, as much error again can hide th
 estimate is |e| / (1 - q), and there is none for q > 1/2. (What is left is what these functions cannot represent: a kink, a
 layer. At q = 0.8 true errors were 6 to 80 times |e|.)
 
-Where it takes away too little because the data are noisy, the covariance of the fit tells. Where it does in many dimensions or
+Where the data are noisy, the covariance of the fit tells. Where the correction takes away too little in many dimensions or
 at singular corners, the training itself is asked: with u_s the state that had
 the residual s and u_T the one returned, with T < s, an error that falls as the residual to the power a is
 
@@ -56,15 +56,15 @@ def estimate(
     """An `Estimate` of the error at `params`. `earlier`: parameters on the way there, with their residuals."""
     with float64():
         params = jax.tree.map(jnp.asarray, params)
-        found = _linearised(problem, params, weights)
-        if found.value is not None:
-            return found
-        x = jnp.asarray(problem.sample(2048, key=60_019)["interior"].x)
-        noisy = field_errors(problem, params, x)
-        if noisy is not None:
-            values = np.asarray(jax.jit(problem.fields_at)(params, x))
-            return _told(problem, _rms(values), noisy, "from the noise of the data and the step that is left to the best fit")
-        return _from_training(problem, params, earlier, found) if earlier else found
+        noisy = field_errors(problem, params)
+        if noisy is None or not noisy.noise_prevails:
+            found = _linearised(problem, params, weights)
+            if found.value is not None:
+                return found
+            if noisy is None:
+                return _from_training(problem, params, earlier, found) if earlier else found
+        reason = "from the noise of the data and the step that is left to the best fit"
+        return _told(problem, noisy.sizes, noisy.errors, reason)
 
 
 def _from_training(problem: Problem, params: Any, earlier: Sequence[tuple[float, Any]], failed: Estimate) -> Estimate:

@@ -101,8 +101,9 @@ def solve(
     seed = _seed(key)
     problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     check_unknowns(pde, problem.domain)
-    # What is measured afterwards takes seconds, the standard errors of unknown parameters more.
-    deadline = began + max_time - (min(0.2 * max_time, 6.0) if pde.parameters else min(0.1 * max_time, 2.0))
+    # What is measured afterwards takes seconds; standard errors of unknown parameters, and of fields from noisy data, more.
+    with_data = any(b.kind == "data" for b in problem.blocks)
+    deadline = began + max_time - (min(0.2 * max_time, 6.0) if with_data else min(0.1 * max_time, 2.0))
     with computing_in(problem.precision):
         tried: Attempt | None = None
         saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)

@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from scipy.linalg import solve_triangular
 
 from .._precision import float64
 from ..pde import Observed
@@ -36,6 +37,8 @@ POINTS = 8192
 CUT = 1e-10  # relative singular values below it are rounding
 CANCEL = 3.0  # times what the equations leave, see there
 EXACT = 1e-4  # of their size: data that are met better than this may have no noise
+MOST_PARAMETERS = 8192  # of a network: decompositions of larger matrices take minutes
+AT = 1024  # points of the domain where fields are asked for their error
 FAINT = 0.03  # of what the network does not follow in the equations: less in the data is not seen
 LEFT = 2e-3  # of their sizes: equations that hold less well than this say nothing about what the data determine
 SHARE = 0.03  # of a parameter in a direction that is not determined, from which on it is not either
@@ -52,86 +55,116 @@ def learned_parameters(problem: Problem, params: Any) -> tuple[dict[str, Paramet
     return {name: Parameter(name, value, errors.get(name), noise) for name, value in values.items()}, notes
 
 
-def field_errors(problem: Problem, params: Any, x: Any) -> np.ndarray | None:
-    """The error of every field that noise in the data explains: the root mean square over the points `x` of the
-    standard error that the covariance gives, and of the Gauss-Newton step that is left to the best fit. None without data, and
-    where no noise can be seen in them."""
-    if not any(b.kind == "data" for b in problem.blocks):
+@dataclass(frozen=True)
+class FieldErrors:
+    """Root mean squares over the domain of every field and of its error. `noise_prevails`: whether the data leave more than
+    the equations."""
+
+    sizes: np.ndarray
+    errors: np.ndarray
+    noise_prevails: bool
+
+
+def field_errors(problem: Problem, params: Any) -> FieldErrors | None:
+    """The error of every field that noise in the data explains: the standard error that the covariance gives, and the
+    Gauss-Newton step that is left to the best fit. None without data, where no noise can be seen in them, and for networks
+    too large for it."""
+    if not any(b.kind == "data" for b in problem.blocks) or problem.network.size > MOST_PARAMETERS:
+        return None
+    misfit = _misfit(problem, params)
+    if misfit.exact:
         return None
     objective, p = make_objective(problem, params)
-    found = _likelihood(problem, params)
-    if found.exact:
-        return None
-    u, s, v = np.linalg.svd(found.J, full_matrices=False)
-    kept = s > CUT * s[0]
-    # What is cut off has at least the standard deviation of what is just kept.
-    s = np.maximum(s, CUT * s[0])
-    at = jax.jit(lambda q: problem.fields_at(objective.unravel(q), x))
-    # Each direction by how far it moves the fields, in units of its standard deviation.
-    # A few at a time: all together are as many copies of the network's layers at all points.
-    along = jax.jit(lambda d: jax.lax.map(lambda d: jax.jvp(at, (p,), (d,))[1], d, batch_size=32))
-    moved = along(jnp.asarray(v / s[:, None]))
-    spread = np.sqrt(np.mean(np.sum(np.asarray(moved) ** 2, axis=0), axis=0))
-    steps = np.where(kept, u.T @ found.r, 0.0)
-    left = np.sqrt(np.mean(np.tensordot(steps, np.asarray(moved), axes=(0, 0)) ** 2, axis=0))
-    return np.hypot(spread, left)
+    found = _likelihood(problem, params, misfit)
+    rows = np.column_stack([found.J, found.r])
+    # A direction that is not determined has at least the standard deviation of what is just determined.
+    faint = CUT * np.linalg.norm(found.J)
+    triangle = np.asarray(np.linalg.qr(np.concatenate([rows, faint * np.eye(rows.shape[1])]), mode="r"))
+    R, step = triangle[:-1, :-1], triangle[:-1, -1]
+
+    def slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        at = lambda q: problem.fields_at(objective.unravel(q), x[None])[0]  # noqa: E731
+        return at(p), jax.jacrev(at)(p)
+
+    x = jnp.asarray(problem.sample(AT, key=60_019)["interior"].x)
+    values, moved = (np.asarray(a) for a in jax.jit(lambda x: jax.lax.map(slopes, x, batch_size=128))(x))
+    moved = solve_triangular(R, moved.reshape(-1, len(R)).T, trans=1, check_finite=False).T.reshape(moved.shape)
+    variance = np.sum(moved**2, axis=-1) + (moved @ step) ** 2
+    return FieldErrors(
+        np.sqrt(np.mean(values**2, axis=0)), np.sqrt(np.mean(variance, axis=0)), misfit.of_data > misfit.left
+    )
+
+
+@dataclass(frozen=True)
+class _Misfit:
+    """What is left at `points`: `size`, mean squares of the blocks by name, relative to their natural sizes. `given`: mean
+    squares of the noise of data, alike, None where it is not stated."""
+
+    points: dict[str, Any]
+    size: dict[str, float]
+    given: dict[str, float | None]
+
+    @property
+    def of_data(self) -> float:
+        return float(np.sqrt(sum(self.size[name] for name in self.given)))
+
+    @property
+    def left(self) -> float:
+        """What the equations and conditions leave."""
+        return float(np.sqrt(sum(size for name, size in self.size.items() if name not in self.given)))
+
+    @property
+    def stated(self) -> bool:
+        return None not in self.given.values()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the data are met as well as the equations, and so have no noise that could be seen."""
+        return not self.stated and self.of_data < EXACT and self.of_data <= CANCEL * self.left
+
+
+def _misfit(problem: Problem, params: Any) -> _Misfit:
+    at = jax.jit(lambda q: problem._residuals(params, q))
+    drawn = ResidualAdaptive(unbiased=True).again(problem, POINTS, key=80_021, residuals=at)
+    points = jax.tree.map(jnp.asarray, drawn)
+    residuals = at(points)
+    noises = {c.name: c.noise for c in problem.pde.conditions if isinstance(c, Observed)}
+    size, given = {}, {}
+    for g in problem.groups:
+        for b in g.blocks:
+            q = np.asarray(points[g.name].weight)
+            size[b.name] = float(np.mean(q * np.asarray(residuals[b.name]) ** 2)) / b.scale**2
+            if b.kind == "data":
+                noise = noises[b.name]
+                given[b.name] = None if noise is None else float(np.mean(np.asarray(noise) ** 2)) / b.scale**2
+    return _Misfit(points, size, given)
 
 
 @dataclass(frozen=True)
 class _Likelihood:
     """`J`, `r`: rows in units of the noise. `data`: which of them are data. `natural`: what a row is multiplied with so that
-    the squares of a block add up to its mean square in natural sizes. `stated`: whether the noise was, for all data."""
+    the squares of a block add up to its mean square in natural sizes."""
 
     J: np.ndarray
     r: np.ndarray
     data: np.ndarray
     natural: np.ndarray
-    stated: bool
-
-    @property
-    def left(self) -> float:
-        """What the equations and conditions leave, relative to their natural sizes."""
-        return float(np.sqrt(np.sum((self.r * self.natural)[~self.data] ** 2)))
-
-    @property
-    def exact(self) -> bool:
-        """Whether the data are met as well as the equations, and so have no noise that could be seen."""
-        misfit = float(np.sqrt(np.sum((self.r * self.natural)[self.data] ** 2)))
-        return not self.stated and misfit < EXACT and misfit <= CANCEL * self.left
 
 
-def _likelihood(problem: Problem, params: Any) -> _Likelihood:
-    at = jax.jit(lambda q: problem._residuals(params, q))
-    drawn = ResidualAdaptive(unbiased=True).again(problem, POINTS, key=80_021, residuals=at)
-    points = jax.tree.map(jnp.asarray, drawn)
-    residuals = at(points)
-    observed = {c.name: c for c in problem.pde.conditions if isinstance(c, Observed)}
-    count = sum(len(observed[b.name].values) for b in problem.blocks if b.kind == "data")
-    size, where = {}, []
-    for g in problem.groups:
-        for b in g.blocks:
-            q, n = np.asarray(points[g.name].weight), points[g.name].x.shape[0]
-            size[b.name] = float(np.mean(q * np.asarray(residuals[b.name]) ** 2)) / b.scale**2
-            where.append((b, n))
-    left = sum(size[b.name] for b, _ in where if b.kind != "data")
+def _likelihood(problem: Problem, params: Any, misfit: _Misfit) -> _Likelihood:
+    rows = {b.name: misfit.points[g.name].x.shape[0] for g in problem.groups for b in g.blocks}
+    data = [b.name for g in problem.groups for b in g.blocks if b.kind == "data"]
     noise = {}
-    for b, _ in where:
-        if b.kind == "data":
-            given = observed[b.name].noise
-            noise[b.name] = left + (size[b.name] if given is None else float(np.mean(np.asarray(given) ** 2)) / b.scale**2)
-            noise[b.name] = max(noise[b.name], np.finfo(float).eps ** 2)
-    firm = KAPPA * count / min(noise.values())
-    weights = {b.name: n / noise[b.name] if b.kind == "data" else firm for b, n in where}
-    J, r, data = reduced_rows(problem, params, points, weights)
+    for name in data:
+        given = misfit.given[name]
+        noise[name] = misfit.left**2 + (misfit.size[name] if given is None else given)
+        noise[name] = max(noise[name], np.finfo(float).eps ** 2)
+    firm = KAPPA * sum(rows[name] for name in data) / min(noise.values())
+    weights = {name: n / noise[name] if name in noise else firm for name, n in rows.items()}
+    J, r, is_data = reduced_rows(problem, params, misfit.points, weights)
     natural = np.full(len(r), 1 / np.sqrt(firm))
-    natural[data] = np.concatenate([np.full(n, 1 / np.sqrt(weights[b.name])) for b, n in where if b.kind == "data"])
-    return _Likelihood(
-        J,
-        r,
-        data,
-        natural,
-        all(observed[b.name].noise is not None for b, _ in where if b.kind == "data"),
-    )
+    natural[is_data] = np.concatenate([np.full(rows[name], 1 / np.sqrt(weights[name])) for name in data])
+    return _Likelihood(J, r, is_data, natural)
 
 
 def _standard_errors(
@@ -139,7 +172,10 @@ def _standard_errors(
 ) -> tuple[dict[str, float], str, tuple[str, ...]]:
     if not any(b.kind == "data" for b in problem.blocks):
         return {}, "no data, so no standard error", ()
-    found = _likelihood(problem, params)
+    if problem.network.size > MOST_PARAMETERS:
+        return {}, f"no standard error: the network has more than {MOST_PARAMETERS} parameters", ()
+    misfit = _misfit(problem, params)
+    found = _likelihood(problem, params, misfit)
     position = np.asarray(
         ravel_pytree(
             {
@@ -163,11 +199,11 @@ def _standard_errors(
     u, s, _ = np.linalg.svd(network, full_matrices=False)
     u = u[:, s > CUT * s[0]]
     raw = np.stack(columns, axis=1)
-    return _from_columns(names, np.array(unit), raw, raw - u @ (u.T @ raw), found)
+    return _from_columns(names, np.array(unit), raw, raw - u @ (u.T @ raw), found, misfit)
 
 
 def _from_columns(
-    names: list[str], unit: np.ndarray, raw: np.ndarray, C: np.ndarray, found: _Likelihood
+    names: list[str], unit: np.ndarray, raw: np.ndarray, C: np.ndarray, found: _Likelihood, misfit: _Misfit
 ) -> tuple[dict[str, float], str, tuple[str, ...]]:
     """From the changes of all rows with each unknown changed by its `unit`, as they are (`raw`) and after the network has
     followed (`C`)."""
@@ -180,7 +216,7 @@ def _from_columns(
     sizes, change = (np.sqrt(np.sum((c * found.natural[:, None])[~found.data] ** 2, axis=0)) for c in (raw, raw @ v.T))
     # Changes of the equations that cancel but for what the equations leave anyway are none; nor are changes of the data that
     # come from what the network could not follow.
-    cancel = change <= CANCEL * min(found.left, LEFT) * (np.abs(v) @ sizes)
+    cancel = change <= CANCEL * min(misfit.left, LEFT) * (np.abs(v) @ sizes)
     free = cancel | (seen <= FAINT * missed) | (seen <= CUT * np.max(seen))
     covariance = (v[~free].T / s[~free] ** 2) @ v[~free]
     lost = np.linalg.norm(v[free], axis=0) > SHARE
@@ -188,7 +224,7 @@ def _from_columns(
         name: float(np.inf if gone else np.sqrt(covariance[i, i]) * unit[i])
         for i, (name, gone) in enumerate(zip(names, lost, strict=True))
     }
-    noise = "stated noise" if found.stated else "noise estimated from the misfit"
+    noise = "stated noise" if misfit.stated else "noise estimated from the misfit"
     if not lost.any():
         return errors, noise, ()
     open_ = [name for name, gone in zip(names, lost, strict=True) if gone]
