@@ -36,7 +36,7 @@ from ..solution import Estimate
 from ._collocation import ResidualAdaptive
 from ._objective import Batch, make_objective
 from ._problem import Problem
-from ._uncertainty import field_errors
+from ._uncertainty import FieldErrors, field_errors
 
 MOST_FUNCTIONS = 900
 MOST_DEGREE = 10
@@ -56,15 +56,14 @@ def estimate(
     """An `Estimate` of the error at `params`. `earlier`: parameters on the way there, with their residuals."""
     with float64():
         params = jax.tree.map(jnp.asarray, params)
-        noisy = field_errors(problem, params)
-        if noisy is None or not noisy.noise_prevails:
-            found = _linearised(problem, params, weights)
-            if found.value is not None:
-                return found
-            if noisy is None:
-                return _from_training(problem, params, earlier, found) if earlier else found
-        reason = "from the noise of the data and the step that is left to the best fit"
-        return _told(problem, noisy.sizes, noisy.errors, reason)
+        noise = field_errors(problem, params)
+        found = _linearised(problem, params, weights, noise if noise and noise.prevails else None)
+        if found.value is not None:
+            return found
+        if noise:
+            reason = "from the noise of the data and the step that is left to the best fit"
+            return _told(problem, noise.sizes, np.hypot(noise.spread, noise.left), reason)
+        return _from_training(problem, params, earlier, found) if earlier else found
 
 
 def _from_training(problem: Problem, params: Any, earlier: Sequence[tuple[float, Any]], failed: Estimate) -> Estimate:
@@ -128,7 +127,9 @@ def _told(problem: Problem, sizes: np.ndarray, errors: np.ndarray, reason: str) 
     return Estimate(float(max(by_field.values())), by_field, reason)
 
 
-def _linearised(problem: Problem, params: Any, weights: dict[str, float]) -> Estimate:
+def _linearised(problem: Problem, params: Any, weights: dict[str, float], noise: FieldErrors | None) -> Estimate:
+    """`noise`: of data that leave more than the equations. No correction takes it away, so that they weigh as little as it
+    needs, and what is left is that of the equations and conditions; the error is that of both together."""
     network = problem.network.network(params["network"])
     d, m = len(problem.pde.coordinates), len(problem.pde.fields)
     basis, constants, count = _basis(network, d, m, problem)
@@ -145,7 +146,8 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float]) -> Est
     n = int(4 * count * m / equations)
     residuals = jax.jit(lambda params, points: problem._residuals(params, points))
     # Conditions are held firmly: the correction must not leave them to gain in the equation.
-    scaled = {b.name: jnp.asarray(weights[b.name] * (1.0 if b.kind == "equation" else 10.0)) for b in problem.blocks}
+    firm = {"equation": 1.0, "data": noise.share if noise else 10.0}
+    scaled = {b.name: jnp.asarray(weights[b.name] * firm.get(b.kind, 10.0)) for b in problem.blocks}
 
     def drawn(seed: int) -> Batch:
         points = ResidualAdaptive(unbiased=True).again(
@@ -156,7 +158,11 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float]) -> Est
     jacobian = jax.jit(objective.jacobian)
     # As many points are held out, so that both are one program: compiling takes most of the time.
     r, J = jacobian(p, drawn(60_013))
-    held_out, J_held_out = jacobian(p, drawn(60_017))
+    batch = drawn(60_017)
+    held_out, J_held_out = jacobian(p, batch)
+    if noise:
+        told = [np.full(len(batch.points[g.name].x), b.kind != "data") for g in problem.groups for b in g.blocks]
+        held_out, J_held_out = held_out[np.concatenate(told)], J_held_out[np.concatenate(told)]
     q, left = _regularised(np.asarray(r), np.asarray(J), np.asarray(held_out), np.asarray(J_held_out))
     q = p + jnp.asarray(q)
     x = jnp.asarray(problem.sample(4096, key=60_019)["interior"].x)
@@ -173,11 +179,12 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float]) -> Est
             f"the correction leaves {100 * left:.0f} % of the residual, so it says little about the error; compare with "
             "another network or method",
         )
+    reason = "from the noise of the data and the linearised equation" if noise else "from the linearised equation"
     return _told(
         problem,
         np.maximum(_rms(old), _rms(new)),  # the corrected fields are those of the solution
-        _rms(new - old) / (1 - left),
-        f"from the linearised equation; the correction takes away {100 * (1 - left):.0f} % of the residual",
+        np.hypot(_rms(new - old) / (1 - left), noise.spread if noise else 0.0),
+        f"{reason}; the correction takes away {100 * (1 - left):.0f} % of the residual",
     )
 
 

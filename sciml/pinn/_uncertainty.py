@@ -14,6 +14,7 @@ variance is infinite. (A pseudo-inverse would give it the variance zero.) Weight
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from scipy.linalg import solve_triangular
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from .._precision import float64
 from ..pde import Observed
@@ -38,6 +39,7 @@ CUT = 1e-10  # relative singular values below it are rounding
 CANCEL = 3.0  # times what the equations leave, see there
 EXACT = 1e-4  # of their size: data that are met better than this may have no noise
 MOST_PARAMETERS = 8192  # of a network: decompositions of larger matrices take minutes
+DAMPINGS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # of the size of all rows
 AT = 1024  # points of the domain where fields are asked for their error
 FAINT = 0.03  # of what the network does not follow in the equations: less in the data is not seen
 LEFT = 2e-3  # of their sizes: equations that hold less well than this say nothing about what the data determine
@@ -57,18 +59,25 @@ def learned_parameters(problem: Problem, params: Any) -> tuple[dict[str, Paramet
 
 @dataclass(frozen=True)
 class FieldErrors:
-    """Root mean squares over the domain of every field and of its error. `noise_prevails`: whether the data leave more than
-    the equations."""
+    """Root mean squares over the domain, one for every field: of its values, of the standard error that the covariance
+    gives, and of the step that is `left` to the best fit. `share`: the square of what the equations leave, as a
+    part of that of the data."""
 
     sizes: np.ndarray
-    errors: np.ndarray
-    noise_prevails: bool
+    spread: np.ndarray
+    left: np.ndarray
+    share: float
+
+    @property
+    def prevails(self) -> bool:
+        """Whether the data leave more than the equations."""
+        return self.share < 1
 
 
 def field_errors(problem: Problem, params: Any) -> FieldErrors | None:
     """The error of every field that noise in the data explains: the standard error that the covariance gives, and the
-    Gauss-Newton step that is left to the best fit. None without data, where no noise can be seen in them, and for networks
-    too large for it."""
+    Gauss-Newton step that is left to the best fit, with no more damping than it needs to be one towards it. None without data,
+    where no noise can be seen in them, and for networks too large for it."""
     if not any(b.kind == "data" for b in problem.blocks) or problem.network.size > MOST_PARAMETERS:
         return None
     misfit = _misfit(problem, params)
@@ -77,22 +86,46 @@ def field_errors(problem: Problem, params: Any) -> FieldErrors | None:
     objective, p = make_objective(problem, params)
     found = _likelihood(problem, params, misfit)
     rows = np.column_stack([found.J, found.r])
+    size = float(np.linalg.norm(found.J))
     # A direction that is not determined has at least the standard deviation of what is just determined.
-    faint = CUT * np.linalg.norm(found.J)
-    triangle = np.asarray(np.linalg.qr(np.concatenate([rows, faint * np.eye(rows.shape[1])]), mode="r"))
-    R, step = triangle[:-1, :-1], triangle[:-1, -1]
+    triangle = np.asarray(np.linalg.qr(np.concatenate([rows, CUT * size * np.eye(rows.shape[1])]), mode="r"))
+    R, z = triangle[:-1, :-1], triangle[:-1, -1]
 
-    def slopes(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        at = lambda q: problem.fields_at(objective.unravel(q), x[None])[0]  # noqa: E731
-        return at(p), jax.jacrev(at)(p)
+    def slopes(x: jax.Array) -> jax.Array:
+        return jax.jacrev(lambda q: problem.fields_at(objective.unravel(q), x[None])[0])(p)
+
+    @jax.jit
+    def tried(q: jax.Array, points: Any, x: jax.Array) -> tuple[Any, Any]:
+        return problem._residuals(objective.unravel(q), points), problem.fields_at(objective.unravel(q), x)
 
     x = jnp.asarray(problem.sample(AT, key=60_019)["interior"].x)
-    values, moved = (np.asarray(a) for a in jax.jit(lambda x: jax.lax.map(slopes, x, batch_size=128))(x))
+    moved = np.asarray(jax.jit(lambda x: jax.lax.map(slopes, x, batch_size=128))(x))
     moved = solve_triangular(R, moved.reshape(-1, len(R)).T, trans=1, check_finite=False).T.reshape(moved.shape)
-    variance = np.sum(moved**2, axis=-1) + (moved @ step) ** 2
+    residuals, values = tried(p, misfit.points, x)
+    before, left = found.of(_sizes(problem, misfit.points, residuals)), 0.0
+    for step in _steps(R, z, size):
+        residuals, there = tried(p - step, misfit.points, x)
+        if found.of(_sizes(problem, misfit.points, residuals)) < before:
+            left = _rms(there - values)
+            break
     return FieldErrors(
-        np.sqrt(np.mean(values**2, axis=0)), np.sqrt(np.mean(variance, axis=0)), misfit.of_data > misfit.left
+        _rms(values),
+        _rms(np.linalg.norm(moved, axis=-1)),
+        left + np.zeros(values.shape[1]),
+        (misfit.left / max(misfit.of_data, 1e-300)) ** 2,
     )
+
+
+def _steps(R: np.ndarray, z: np.ndarray, size: float) -> Iterator[np.ndarray]:
+    """argmin |R s - z|^2 + (damping size)^2 |s|^2 with more and more damping."""
+    yield solve_triangular(R, z, check_finite=False)
+    G, g = R.T @ R, R.T @ z
+    for damping in DAMPINGS:
+        yield cho_solve(cho_factor(G + (damping * size) ** 2 * np.eye(len(R)), check_finite=False), g, check_finite=False)
+
+
+def _rms(values: Any) -> np.ndarray:
+    return np.sqrt(np.mean(np.asarray(values) ** 2, axis=0))
 
 
 @dataclass(frozen=True)
@@ -127,28 +160,38 @@ def _misfit(problem: Problem, params: Any) -> _Misfit:
     at = jax.jit(lambda q: problem._residuals(params, q))
     drawn = ResidualAdaptive(unbiased=True).again(problem, POINTS, key=80_021, residuals=at)
     points = jax.tree.map(jnp.asarray, drawn)
-    residuals = at(points)
     noises = {c.name: c.noise for c in problem.pde.conditions if isinstance(c, Observed)}
-    size, given = {}, {}
-    for g in problem.groups:
-        for b in g.blocks:
-            q = np.asarray(points[g.name].weight)
-            size[b.name] = float(np.mean(q * np.asarray(residuals[b.name]) ** 2)) / b.scale**2
-            if b.kind == "data":
-                noise = noises[b.name]
-                given[b.name] = None if noise is None else float(np.mean(np.asarray(noise) ** 2)) / b.scale**2
-    return _Misfit(points, size, given)
+    given = {}
+    for b in problem.blocks:
+        if b.kind == "data":
+            noise = noises[b.name]
+            given[b.name] = None if noise is None else float(np.mean(np.asarray(noise) ** 2)) / b.scale**2
+    return _Misfit(points, _sizes(problem, points, at(points)), given)
+
+
+def _sizes(problem: Problem, points: dict[str, Any], residuals: dict[str, Any]) -> dict[str, float]:
+    """Mean squares of the blocks, relative to their natural sizes."""
+    return {
+        b.name: float(np.mean(np.asarray(points[g.name].weight * (residuals[b.name] / b.size(points[g.name])) ** 2)))
+        for g in problem.groups
+        for b in g.blocks
+    }
 
 
 @dataclass(frozen=True)
 class _Likelihood:
     """`J`, `r`: rows in units of the noise. `data`: which of them are data. `natural`: what a row is multiplied with so that
-    the squares of a block add up to its mean square in natural sizes."""
+    the squares of a block add up to its mean square in natural sizes; `weights` are what it is divided by."""
 
     J: np.ndarray
     r: np.ndarray
     data: np.ndarray
     natural: np.ndarray
+    weights: dict[str, float]
+
+    def of(self, size: dict[str, float]) -> float:
+        """The sum of the squares of all rows where the blocks have these mean squares."""
+        return sum(self.weights[name] * value for name, value in size.items())
 
 
 def _likelihood(problem: Problem, params: Any, misfit: _Misfit) -> _Likelihood:
@@ -164,7 +207,7 @@ def _likelihood(problem: Problem, params: Any, misfit: _Misfit) -> _Likelihood:
     J, r, is_data = reduced_rows(problem, params, misfit.points, weights)
     natural = np.full(len(r), 1 / np.sqrt(firm))
     natural[is_data] = np.concatenate([np.full(rows[name], 1 / np.sqrt(weights[name])) for name in data])
-    return _Likelihood(J, r, is_data, natural)
+    return _Likelihood(J, r, is_data, natural, weights)
 
 
 def _standard_errors(
