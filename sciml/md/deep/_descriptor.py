@@ -3,6 +3,7 @@
 # Annotations are not postponed here: Equinox must see AbstractVar.
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,11 @@ class AbstractDescriptor(eqx.Module):
     @property
     def mixed(self) -> bool:
         """Whether it tells types apart by itself, so that one fitting net serves atoms of all types."""
+        return False
+
+    @property
+    def leaps(self) -> bool:
+        """Whether it is not continuous where an atom crosses the cutoff."""
         return False
 
     @property
@@ -114,6 +120,15 @@ class AbstractEmbedded(AbstractTyped):
             spans = zip(low.T.ravel(), high.T.ravel(), strict=True)
         nets = [change(net, float(a), float(b)) for net, (a, b) in zip(self.embeddings, spans, strict=True)]
         return dataclasses.replace(self, embeddings=tuple(nets))
+
+
+def warn_of_leaps(descriptor: AbstractDescriptor, where: str, stacklevel: int) -> None:
+    if descriptor.leaps:
+        warnings.warn(
+            f"{where}: attention is not smooth (smooth=False). The energy leaps where an atom crosses the cutoff, by 1e-6 to "
+            "1e-5 eV in small nets, and runs at constant energy drift.",
+            stacklevel=stacklevel,
+        )
 
 
 def environment(vectors: Any, start: float, cutoff: float) -> Any:

@@ -2,6 +2,7 @@
 holds for each of them."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import jax
@@ -230,3 +231,21 @@ def test_what_deepmd_kit_does_not_have(tmp_path):
     # Of nets that are the same for all types it has copies.
     shared = dataclasses.replace(joined.far, fitting=md.FittingNet.new(2, joined.far.descriptor.size, shared=True))
     assert len(model_tree(shared)["model"]["fitting"]["nets"]["networks"]) == 2
+
+
+@pytest.mark.parametrize(("layers", "strip"), [(1, False), (1, True), (0, False), (0, True)])
+def test_only_attention_that_is_not_smooth_leaps_at_the_cutoff(tmp_path, layers, strip):
+    """An atom at 3 angstrom less and more a little, beside five others."""
+    for smooth in (True, False):
+        options = dict(cutoff=3.0, sel=8, widths=(4, 8), axis=2, columns=6, layers=layers, strip=strip, smooth=smooth)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            d = md.SeAtten.new(2, **options)
+            md.DeepPotential.load(potential(d).save(tmp_path / "a.dp"))
+        leaps = bool(layers) and not smooth
+        assert ["leaps where an atom crosses" in str(w.message) for w in found] == [True] * 2 * leaps
+        assert all(w.filename == __file__ for w in found)
+        with sciml.float64():
+            D = [d(0, [jnp.asarray([[*SIX[1:3], [x, 0, 0]]]), jnp.asarray(SIX[None, 3:])]) for x in (3 - 1e-7, 3 + 1e-7)]
+        change = np.max(np.abs(np.asarray(D[1] - D[0])))
+        assert change > 1e-5 if leaps else change < 1e-12

@@ -12,6 +12,7 @@ import numpy as np
 from ...._precision import float64
 from ...atoms._potential import kinds_of
 from ...potentials._tabulated import Tabulated
+from .._descriptor import warn_of_leaps
 from ._kinds import model_type
 from ._load import finish_model, in_file, read_bias, read_model, refuse_exclusions
 from ._node import Node
@@ -26,7 +27,9 @@ SPACING = 1e-3  # of the table that is written [angstrom]
 
 def load_joined(kind: type[JoinedPotential], far: type[DeepPotential], path: Any) -> JoinedPotential:
     """As `JoinedPotential.load`."""
-    return in_file(path, partial(_read, kind, far))
+    found = in_file(path, partial(_read, kind, far))
+    warn_of_leaps(found.far.descriptor, str(path), 4)
+    return found
 
 
 def _read(kind: type[JoinedPotential], deep: type[DeepPotential], model: Node, nearest: float | None) -> JoinedPotential:

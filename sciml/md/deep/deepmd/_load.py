@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._descriptor import warn_of_leaps
 from .._fitting import FittingNet
 from ._descriptors import read_descriptor
 from ._kinds import check_fitting, model_type
@@ -27,7 +28,9 @@ def load_deep_potential(kind: type[DeepPotential], path: Any) -> DeepPotential:
     **Raises** `NotImplementedError` that names what the file asks for and is not here, `ValueError` for files of another kind,
     and where something is missing or does not fit.
     """
-    return in_file(path, partial(_read, kind))
+    found = in_file(path, partial(_read, kind))
+    warn_of_leaps(found.descriptor, str(path), 4)
+    return found
 
 
 def in_file(path: Any, read: Any) -> Any:
