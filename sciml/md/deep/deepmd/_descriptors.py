@@ -22,7 +22,7 @@ from ._se_atten import axis, radii, read_se_atten, se_atten_tree
 def read_descriptor(node: Node, names: tuple[str, ...]) -> Any:
     """Of the types `names`. **Raises** `NotImplementedError` that names what is asked for and is not here, `ValueError` where
     something is missing or does not fit."""
-    kind = descriptor_type(node, tuple(READERS))
+    kind = descriptor_type(node, READERS)
     node.refuse(exclude_types="", spin="", env_protection="", compress="a compressed descriptor")
     if "type_map" in node and tuple(node.get("type_map")) != names:
         raise node.wrong("type_map", f"that of the model, {list(names)}")

@@ -3,6 +3,8 @@ read here."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ._node import NEWEST, Node
 
 
@@ -13,7 +15,7 @@ def _by_name(table: dict[str, str]) -> dict[str, str]:
 
 SPINS = "whose energy depends on magnetic moments"
 MODELS = _by_name({
-    "standard": "a descriptor and a fitting net",
+    "standard ener": "a descriptor and a fitting net",
     "zbl": "a Deep Potential that gives way to a table of pairs where atoms come close",
     "spin_ener": f"a spin model (DeepSPIN), {SPINS}",
     "native_spin": f"a spin model, {SPINS}",
@@ -68,6 +70,8 @@ FITTINGS = _by_name({
 def model_type(model: Node) -> str:
     """**Raises** `NotImplementedError` that says what it is, unless it is `standard` or `zbl`."""
     found = model.word("type", _untold(model))
+    if found == "ener":  # in inputs of dp train
+        return "standard"
     if found not in ("standard", "zbl"):
         raise NotImplementedError(
             f"{model.file} holds {_said(found, MODELS, 'a model of the type ')}. md.DeepPotential.load reads models of the "
@@ -82,7 +86,7 @@ def _untold(model: Node) -> str:
     return "spin_ener" if "backbone_model" in model else "standard"
 
 
-def descriptor_type(descriptor: Node, read: tuple[str, ...]) -> str:
+def descriptor_type(descriptor: Node, read: Collection[str]) -> str:
     """**Raises** `NotImplementedError` that says what it is, unless it is one of `read`."""
     found = descriptor.word("type")
     if found not in read:

@@ -9,8 +9,8 @@ import numpy as np
 
 from .._descriptor import warn_of_leaps
 from .._fitting import FittingNet
-from ._descriptors import read_descriptor
-from ._kinds import check_fitting, model_type
+from ._descriptors import READERS, read_descriptor
+from ._kinds import check_fitting, descriptor_type, model_type
 from ._networks import read_all_networks
 from ._node import Node
 from ._tree import read_tree
@@ -62,8 +62,10 @@ def read_model(kind: type[DeepPotential], model: Node, nearest: float | None, bi
     for key in ("descriptor", "fitting"):
         if key not in model:
             raise ValueError(f"{model.file} holds no model of DeePMD-kit: it has no {key}.")
-    names, fitting = model.names("type_map"), model.node("fitting")
+    fitting = model.node("fitting")
     check_fitting(fitting)
+    descriptor_type(model.node("descriptor"), READERS)
+    names = model.names("type_map")
     refuse_exclusions(model)
     counts = {key: fitting.whole(f"numb_{key}", 0) for key in ("fparam", "aparam")}
     if any(counts.values()):
