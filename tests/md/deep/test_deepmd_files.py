@@ -3,6 +3,7 @@
 
 import copy
 import os
+import warnings
 from pathlib import Path
 
 import jax
@@ -227,6 +228,41 @@ def test_what_is_not_known_is_named(tmp_path, name):
 def test_what_does_not_fit_is_told_by_its_key(tmp_path, name):
     change, said = WRONG[name]
     assert said in refused(tmp_path, change, ValueError)
+
+
+def places(node, keys=()):
+    """The keys that lead to everything in a tree."""
+    inside = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inside:
+        yield (*keys, key)
+        yield from places(value, (*keys, key))
+
+
+def with_another(node, keys, value):
+    """A tree with another value at one place."""
+    made = copy.copy(node)
+    made[keys[0]] = value if len(keys) == 1 else with_another(node[keys[0]], keys[1:], value)
+    return made
+
+
+@pytest.mark.parametrize("name", ["se_e2_r", "hybrid_with_dpa1", "zbl"])
+def test_whatever_stands_at_a_key(monkeypatch, name):
+    """Each of them is read, or refused in words of ours that name the file."""
+    path, whole = CASES / f"{name}.dp", read_tree(CASES / f"{name}.dp")
+    kind = md.JoinedPotential if name == "zbl" else md.DeepPotential
+    others = [None, "auto", [], {}, -1, 0, 1.5, True, np.nan, [None], {"a": 1}, np.zeros(0), np.zeros((2, 2)), np.array(["a"])]
+    refused = 0
+    for n, keys in enumerate(k for k in places(whole) if k[0] in ("model", "@variables")):
+        for other in others[n % 5 :: 5]:
+            monkeypatch.setattr("sciml.md.deep.deepmd._load.read_tree", lambda _, k=keys, o=other: with_another(whole, k, o))
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    kind.load(path)
+            except (ValueError, NotImplementedError) as error:
+                assert str(error).startswith(str(path)), (keys, other, error)
+                refused += 1
+    assert refused > 200
 
 
 def as_yaml(node):

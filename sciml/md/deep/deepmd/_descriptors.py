@@ -24,7 +24,7 @@ def read_descriptor(node: Node, names: tuple[str, ...]) -> Any:
     something is missing or does not fit."""
     kind = descriptor_type(node, READERS)
     node.refuse(exclude_types="", spin="", env_protection="", compress="a compressed descriptor")
-    if "type_map" in node and tuple(node.get("type_map")) != names:
+    if "type_map" in node and node.names("type_map") != names:
         raise node.wrong("type_map", f"that of the model, {list(names)}")
     if "env_mat" in node:
         around = node.node("env_mat")

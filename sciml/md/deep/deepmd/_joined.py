@@ -46,9 +46,13 @@ def _read(kind: type[JoinedPotential], deep: type[DeepPotential], model: Node, n
     refuse_exclusions(model)
     # DeePMD-kit leaves out_bias of the parts alone.
     far, (near, reach, sel) = read_model(deep, parts[0], nearest, biased=False), _read_table(parts[1], names)
+    start, end, width = (model.number(key) for key in ("sw_rmin", "sw_rmax", "smin_alpha"))
+    if not 0 <= start < end:
+        raise model.wrong("sw_rmin", f"a distance from 0 to below sw_rmax, {end:g} angstrom")
+    if width <= 0:
+        raise model.wrong("smin_alpha", "a positive width")
     found = kind(  # pyright: ignore[reportCallIssue]
-        far=far, near=near, bias=read_bias(model, len(names)), start=model.number("sw_rmin"), end=model.number("sw_rmax"),
-        width=model.number("smin_alpha"),
+        far=far, near=near, bias=read_bias(model, len(names)), start=start, end=end, width=width,
         # DeePMD-kit counts the neighbours in the list that has more places.
         reach=reach if sel >= places(far) else None,
     )  # fmt: skip
@@ -72,9 +76,14 @@ def _read_table(part: Node, names: tuple[str, ...]) -> tuple[Tabulated, float, i
     energy = np.concatenate([c[..., 3], last.sum(axis=-1)], axis=-1)
     slopes = np.concatenate([c[..., 2], last @ np.array([3.0, 2.0, 1.0, 0.0])], axis=-1) / h
     kept = r <= reach + 1e-9
+    if np.sum(kept) < 2:
+        raise part.wrong("rcut", f"a distance that the table reaches, which begins at {low:g} angstrom")
     if not np.all(kept) and abs(r[kept][-1] - reach) > 1e-9 and np.any(energy[..., np.sum(kept) - 1 :]):
         raise NotImplementedError(f"{part.file}: the table is cut off at {reach} angstrom, between its points.")
-    return Tabulated(r[kept], energy[..., kept], slopes=slopes[..., kept], names=names), reach, sel
+    try:
+        return Tabulated(r[kept], energy[..., kept], slopes=slopes[..., kept], names=names), reach, sel
+    except ValueError as error:
+        raise ValueError(f"{part.file}: {table.where}: {error}") from None
 
 
 def joined_tree(model: JoinedPotential) -> dict[str, Any]:

@@ -43,9 +43,9 @@ def in_file(path: Any, read: Any) -> Any:
         raise ValueError(
             f"{path} is an input of dp train, which says how a model is made, and holds none: expected the model itself."
         )
-    nearest = (tree.get("@variables") or {}).get("min_nbor_dist")
-    if nearest is not None:
-        nearest = Node(path, "@variables", tree["@variables"]).number("min_nbor_dist")
+    around = tree.get("@variables")
+    around = Node(path, "@variables", {} if around is None else around)
+    nearest = around.number("min_nbor_dist") if "min_nbor_dist" in around else None
     return read(Node(path, "model", model), nearest)
 
 
