@@ -150,6 +150,17 @@ def test_the_gate_of_se_atten_v2_is_that_of_dpa1(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True))
 
 
+def test_types_without_places(tmp_path):
+    """DeePMD-kit writes a sel of zero in hybrid models; such a type has no numbers in davg and dstd."""
+    parts = [md.SeE2A.new(2, cutoff=3.0, sel=(4, 0), widths=(6,), axis=2), md.SeE2R.new(2, cutoff=2.0, sel=(0, 5), widths=(3,)),
+             md.SeE3.new(2, cutoff=2.5, sel=(3, 0), widths=(3,))]  # fmt: skip
+    d = md.Hybrid(parts)
+    model = md.DeepPotential(d, md.FittingNet.new(2, d.size, widths=(4,)), np.zeros(2), ("O", "H"))
+    again = md.DeepPotential.load(model.save(tmp_path / "a.dp"))
+    assert repr(again) == repr(model)
+    assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(model), strict=True))
+
+
 # What is not known, missing, or does not fit.
 
 UNKNOWN = {

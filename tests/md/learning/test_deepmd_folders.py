@@ -145,6 +145,19 @@ def test_files_that_disagree_are_both_named(tmp_path):
         md.Dataset.load(path)
 
 
+def test_arrays_that_are_damaged(tmp_path):
+    path = folder(tmp_path / "a", [water()]) / "set.000/force.npy"
+    whole = path.read_bytes()
+    for piece in (b"", whole[:60], whole[:-8], b"words"):
+        path.write_bytes(piece)
+        with pytest.raises(ValueError, match="force.npy is no file of an array of numbers"):
+            md.Dataset.load(tmp_path / "a")
+    for wrong in (np.array([["a"] * 9] * 2), np.array([[None] * 9] * 2)):
+        np.save(path, wrong)
+        with pytest.raises(ValueError, match="force.npy is no file of an array of numbers"):
+            md.Dataset.load(tmp_path / "a")
+
+
 def test_arrays_that_are_not_read_are_told_once(tmp_path):
     more: dict[str, Any] = {"fparam": np.zeros((2, 1)), "aparam": np.zeros((2, 3))}
     folder(tmp_path / "a", [water(**more), water(seed=1, **more)])
