@@ -18,6 +18,7 @@ STEP, WEIGHTS = 3e-4, {-3: -1 / 60, -2: 9 / 60, -1: -45 / 60, 1: 45 / 60, 2: -9 
 def descriptors():
     from deepmd.dpmodel.descriptor.dpa1 import DescrptDPA1
     from deepmd.dpmodel.descriptor.hybrid import DescrptHybrid
+    from deepmd.dpmodel.descriptor.se_atten_v2 import DescrptSeAttenV2
     from deepmd.dpmodel.descriptor.se_e2_a import DescrptSeA
     from deepmd.dpmodel.descriptor.se_r import DescrptSeR
     from deepmd.dpmodel.descriptor.se_t import DescrptSeT
@@ -27,9 +28,9 @@ def descriptors():
     both = lambda cut: DescrptSeA(cut, 0.5, sel, neuron=[4, 8], axis_neuron=3, seed=2, type_map=NAMES)  # noqa: E731
     angles = lambda cut: DescrptSeT(cut, 1.0, sel, neuron=[4, 8], seed=3, type_map=NAMES, resnet_dt=True)  # noqa: E731
 
-    def dpa1(**options):
+    def dpa1(kind=DescrptDPA1, **options):
         given = {"neuron": [4, 8], "axis_neuron": 3, "tebd_dim": 4, "attn": 6, "attn_layer": 2, "type_map": NAMES, "seed": 4}
-        return DescrptDPA1(4.0, 1.0, 40, 2, set_davg_zero=True, **given | options)
+        return kind(4.0, 1.0, 40, 2, set_davg_zero=True, **given | options)
 
     return {
         "se_e2_r": lengths(),
@@ -42,6 +43,7 @@ def descriptors():
         "dpa1_plain": dpa1(attn_dotr=False, normalize=False, type_one_side=True, scaling_factor=2.0, resnet_dt=True),
         "dpa1_without_attention": dpa1(attn_layer=0, concat_output_tebd=False),
         "dpa1_gate_without_attention": dpa1(attn_layer=0, tebd_input_mode="strip"),
+        "se_atten_v2": dpa1(DescrptSeAttenV2),
         "hybrid_with_dpa1": DescrptHybrid([dpa1(), both(3.0)]),
     }
 

@@ -123,5 +123,5 @@ def test_files_that_cannot_be_read(name, tmp_path):
 
 def test_a_model_that_is_not_supported(tmp_path):
     (tmp_path / "a.yaml").write_text("model: {type: standard, descriptor: {type: dpa3}, fitting: {type: ener}}")
-    with pytest.raises(NotImplementedError, match="the descriptor is 'dpa3'; sciml.md has se_e2_a"):
+    with pytest.raises(NotImplementedError, match="DPA-3 .*'dpa3'; sciml.md reads se_e2_a"):
         md.DeepPotential.load(tmp_path / "a.yaml")

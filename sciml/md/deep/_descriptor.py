@@ -2,6 +2,8 @@
 
 # Annotations are not postponed here: Equinox must see AbstractVar.
 
+import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +37,11 @@ class AbstractDescriptor(eqx.Module):
     @property
     def mixed(self) -> bool:
         """Whether it tells types apart by itself, so that one fitting net serves atoms of all types."""
+        return False
+
+    @property
+    def leaps(self) -> bool:
+        """Whether it is not continuous where an atom crosses the cutoff."""
         return False
 
     @property
@@ -84,6 +91,44 @@ class AbstractTyped(AbstractDescriptor):
     @property
     def limits(self) -> tuple[Limit, ...]:
         return tuple(Limit(self.cutoff, (t,), places) for t, places in enumerate(placed(self.sel)))
+
+
+class AbstractEmbedded(AbstractTyped):
+    """One with nets of w / r: `embeddings` has one for each type of neighbour (`one_sided`), or for each pair of types, number
+    centre + types x neighbour.
+
+    **Attributes:** `davg` and `dstd` of centre and neighbour, of w / r alone `(types, types)` or first `(types, types, ...)`.
+    """
+
+    davg: eqx.AbstractVar[Any]
+    one_sided: eqx.AbstractVar[bool]
+
+    def embedding(self, own: int, kind: int) -> Any:
+        """The net of neighbours of the type `kind` of an atom of the type `own`."""
+        return self.embeddings[kind if self.one_sided else own + self.types * kind]
+
+    @property
+    def is_new(self) -> bool:
+        return self.sel is None or not np.any(self.davg)
+
+    def with_embeddings(self, change: Callable[[Any, float, float], Any], nearest: float) -> "AbstractEmbedded":
+        davg, dstd = (np.asarray(a).reshape(self.types, self.types, -1)[..., 0] for a in (self.davg, self.dstd))
+        low, high = radial_ends(davg, dstd, self.start, self.cutoff, nearest)  # [own, kind]
+        if self.one_sided:
+            spans = zip(low.min(axis=0), high.max(axis=0), strict=True)
+        else:
+            spans = zip(low.T.ravel(), high.T.ravel(), strict=True)
+        nets = [change(net, float(a), float(b)) for net, (a, b) in zip(self.embeddings, spans, strict=True)]
+        return dataclasses.replace(self, embeddings=tuple(nets))
+
+
+def warn_of_leaps(descriptor: AbstractDescriptor, where: str, stacklevel: int) -> None:
+    if descriptor.leaps:
+        warnings.warn(
+            f"{where}: attention is not smooth (smooth=False). The energy leaps where an atom crosses the cutoff, by 1e-6 to "
+            "1e-5 eV in small nets, and runs at constant energy drift.",
+            stacklevel=stacklevel,
+        )
 
 
 def environment(vectors: Any, start: float, cutoff: float) -> Any:

@@ -53,6 +53,10 @@ class Hybrid(AbstractDescriptor):
         return any(d.mixed for d in self.descriptors)
 
     @property
+    def leaps(self) -> bool:
+        return any(d.leaps for d in self.descriptors)
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         return tuple(limit for d in self.descriptors for limit in d.limits)
 

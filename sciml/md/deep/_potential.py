@@ -111,7 +111,8 @@ class DeepPotential(AbstractTrainable):
     def load(path: Any) -> "DeepPotential":
         """Reads a `.dp` or `.yaml` model of DeePMD-kit; DeePMD-kit is not needed.
 
-        **Raises** `NotImplementedError` that names what the file asks for and is not here, `ValueError` for other files.
+        **Raises** `NotImplementedError` that names what the file asks for and is not here, `ValueError` for other files, and
+        where something is missing, damaged or does not fit, by its key. **Warns** where attention is not smooth.
         """
         return load_deep_potential(DeepPotential, path)
 

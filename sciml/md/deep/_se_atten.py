@@ -12,7 +12,7 @@ import numpy as np
 from ..atoms._potential import dot
 from ._arguments import check_radii, check_widths, placed
 from ._attention import Attention
-from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends, switch
+from ._descriptor import AbstractDescriptor, Limit, environment, radial_ends, switch, warn_of_leaps
 from ._nets import Network, network
 from ._words import described
 
@@ -28,7 +28,8 @@ class SeAtten(AbstractDescriptor):
 
     **Attributes:** `types_net`, from the unit vector of a type to T; `embedding`; `gate`, a net or None; `attention`, layers;
     `dstd` `(types, 4)` of centres; `sel`, places for neighbours of all types together; `axis`, columns of D; `one_sided`, T_i
-    is left out in G; `smooth`; `tagged`, T_i is in D.
+    is left out in G; `smooth`, whether neighbours come into attention smoothly: the energy leaps otherwise when one crosses the
+    cutoff; `tagged`, T_i is in D.
     """
 
     types_net: Network
@@ -52,7 +53,10 @@ class SeAtten(AbstractDescriptor):
     ) -> "SeAtten":  # fmt: skip
         """With random nets; `sel` and the normalisation are found by `md.train` from the data where `sel` is None.
 
-        **Arguments:** `length` of T; `strip`, types act through a gate; `layers` of attention, each with `columns`.
+        **Arguments:** `length` of T; `strip`, types act through a gate; `layers` of attention, each with `columns`;
+        `smooth=False` is DeePMD-kit's `smooth_type_embedding: false`.
+
+        **Warns** where there is attention that is not smooth: energies leap, and runs at constant energy drift.
         """
         check_radii("SeAtten", cutoff, start)
         widths, rng = check_widths("SeAtten", widths), np.random.default_rng(key)
@@ -66,12 +70,14 @@ class SeAtten(AbstractDescriptor):
         make = lambda n: network((n, *widths), activation=activation, slow=slow, rng=rng)  # noqa: E731
         T = network((types, length), activation="linear", rng=rng)
         bare = tuple(dataclasses.replace(layer, b=None) for layer in T.layers)
-        return SeAtten(
+        found = SeAtten(
             types_net=Network(bare), embedding=make(1 if strip else 1 + seen), gate=make(seen) if strip else None,
             attention=tuple(Attention.new(widths[-1], columns, rng=rng, smooth=smooth) for _ in range(layers)),
             dstd=np.ones((types, 4)), cutoff=float(cutoff), start=float(start), sel=None if sel is None else int(sel),
             axis=int(axis), one_sided=one_sided, smooth=smooth, tagged=tagged,
         )  # fmt: skip
+        warn_of_leaps(found, "SeAtten", 3)
+        return found
 
     @property
     def types(self) -> int:
@@ -84,6 +90,10 @@ class SeAtten(AbstractDescriptor):
     @property
     def mixed(self) -> bool:
         return True
+
+    @property
+    def leaps(self) -> bool:
+        return bool(self.attention) and not self.smooth
 
     @property
     def limits(self) -> tuple[Limit, ...]:

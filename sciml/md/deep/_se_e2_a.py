@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._arguments import check_radii, check_sel, check_widths, placed
-from ._descriptor import AbstractTyped, environment, radial_ends
+from ._descriptor import AbstractEmbedded, environment
 from ._nets import network
 from ._words import described
 
 
-class SeE2A(AbstractTyped):
+class SeE2A(AbstractEmbedded):
     """A descriptor of lengths and directions, DeePMD-kit's se_e2_a:
 
         R~_ij = (R_ij - davg) / dstd,    A_i = sum_j G(R~_ij0) R~_ij / N_c,    D_i = A_i A_i[:axis]^T
@@ -63,7 +63,7 @@ class SeE2A(AbstractTyped):
         total: Any = 0.0
         sel = placed(self.sel)
         for t, vectors in enumerate(parts):
-            net = self._embedding(own, t)
+            net = self.embedding(own, t)
             R = (environment(vectors, self.start, self.cutoff) - self.davg[own, t]) / self.dstd[own, t]
             total = total + net.contract(R[..., 0], R)
             if absent := sel[t] - vectors.shape[1]:
@@ -73,29 +73,12 @@ class SeE2A(AbstractTyped):
         A = total / sum(sel)
         return jnp.einsum("ndm,nda->nma", A, A[..., : self.axis]).reshape(len(A), -1)
 
-    @property
-    def is_new(self) -> bool:
-        return self.sel is None or not np.any(self.davg)
-
     def surveyed(self, survey: Any) -> "SeE2A":
         sel = survey.places(self.cutoff) if self.sel is None else self.sel
         davg, dstd = survey.normalisation(self.cutoff, self.start, sum(sel))
         wide = lambda a: np.repeat(a[:, None], self.types, axis=1)  # noqa: E731
         return dataclasses.replace(self, sel=sel, davg=wide(davg), dstd=wide(dstd))
 
-    def with_embeddings(self, change: Any, nearest: float) -> "SeE2A":
-        davg, dstd = np.asarray(self.davg)[..., 0], np.asarray(self.dstd)[..., 0]
-        ends = radial_ends(davg, dstd, self.start, self.cutoff, nearest)  # [end, own, kind]
-        if self.one_sided:
-            spans = [(ends[0, :, t].min(), ends[1, :, t].max()) for t in range(self.types)]
-        else:
-            spans = [(ends[0, own, t], ends[1, own, t]) for t in range(self.types) for own in range(self.types)]
-        nets = [change(net, float(low), float(high)) for net, (low, high) in zip(self.embeddings, spans, strict=True)]
-        return dataclasses.replace(self, embeddings=tuple(nets))
-
     def __repr__(self) -> str:
         more = () if self.one_sided else ("a net for each pair of types",)
         return described("se_e2_a", self, self.embeddings, *more)
-
-    def _embedding(self, own: int, kind: int) -> Any:
-        return self.embeddings[kind if self.one_sided else own + self.types * kind]

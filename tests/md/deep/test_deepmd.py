@@ -33,19 +33,6 @@ def evaluated(model, coord, box, kinds):
     return jax.tree.map(np.asarray, found)
 
 
-@pytest.mark.slow
-@needs_data
-def test_deepmd_kits_own_case():
-    yaml = pytest.importorskip("yaml")
-    model = md.DeepPotential.load(DATA / "deeppot_sea.yaml")
-    for case in yaml.safe_load((DATA / "deeppot-testcase.yaml").read_text())["results"]:
-        box = None if case.get("box") is None else np.reshape(case["box"], (3, 3))
-        found = evaluated(model, np.reshape(case["coord"], (-1, 3)), box, case["atype"])
-        np.testing.assert_allclose(found.atom_energies, np.ravel(case["atomic_energy"]), atol=1e-10)
-        np.testing.assert_allclose(found.forces.ravel(), np.ravel(case["force"]), atol=1e-10)
-        np.testing.assert_allclose(found.atom_virials.ravel(), np.ravel(case["atomic_virial"]), atol=1e-10)
-
-
 @needs_data
 def test_a_model_of_water(tmp_path):
     pytest.importorskip("h5py")

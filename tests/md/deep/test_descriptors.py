@@ -2,6 +2,7 @@
 holds for each of them."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import jax
@@ -112,15 +113,44 @@ def test_places():
     assert f"sel is [3], [{counts.max()}] are needed" in model.crowded(pairs)
 
 
-@pytest.mark.parametrize("name", ["se_e2_r", "hybrid", "se_atten without attention"])
+@pytest.mark.parametrize("name", ["se_e2_r", "se_e2_r of pairs", "hybrid", "se_atten without attention"])
 def test_series(name):
     """Nets of one number as Chebyshev series."""
-    model = potential(DESCRIPTORS[name]())
+    model = potential(DESCRIPTORS[name]() if name in DESCRIPTORS else of_pairs())
     series = model.compressed(nearest=0.7, tolerance=1e-10)
     assert "Chebyshev" in repr(series)
     with sciml.float64():
         parts = [jnp.asarray(SIX[None, 1:3]), jnp.asarray(SIX[None, 3:])]
         np.testing.assert_allclose(series.in_precision(np.float64).descriptor(1, parts), model.descriptor(1, parts), atol=1e-9)
+
+
+def of_pairs():
+    rng = np.random.default_rng(5)
+    d = md.SeE2R.new(2, cutoff=3.0, start=0.5, sel=(4, 5), widths=(4, 8), one_sided=False, key=1)
+    return dataclasses.replace(d, davg=rng.normal(size=(2, 2)) / 10, dstd=0.5 + rng.random((2, 2)))
+
+
+@pytest.mark.parametrize("one_sided", [True, False])
+def test_lengths_with_nets_of_pairs_of_types(tmp_path, one_sided):
+    """D_i = sum_j G((w / r - davg) / dstd) / (5 sum sel) over all places, G of the neighbour, or of centre and neighbour."""
+    pytest.importorskip("h5py")
+    d = of_pairs()
+    d = dataclasses.replace(d, embeddings=d.embeddings[:2], one_sided=True) if one_sided else d
+    parts = [SIX[None, 1:3], SIX[None, 3:]]
+    for own in range(2):
+        wanted = np.zeros(8)
+        for t, vectors in enumerate(parts):
+            r = np.linalg.norm(vectors[0], axis=1)
+            u = (r - 0.5) / 2.5
+            s = np.concatenate([(1 - 10 * u**3 + 15 * u**4 - 6 * u**5) / r, np.zeros(d.sel[t] - len(r))])
+            first, second = d.embeddings[t if one_sided else own + 2 * t].layers
+            x = np.tanh((s - d.davg[own, t])[:, None] / d.dstd[own, t] @ first.w + first.b)
+            wanted += np.sum(np.tanh(x @ second.w + second.b) + np.tile(x, 2), axis=0)
+        with sciml.float64():
+            np.testing.assert_allclose(d(own, [jnp.asarray(v) for v in parts])[0], wanted / 45, atol=1e-14)
+    again = md.DeepPotential.load(potential(d).save(tmp_path / "a.dp")).descriptor
+    assert repr(again) == repr(d) and ("each pair of types" in repr(d)) is not one_sided
+    assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(d), strict=True))
 
 
 class Survey:
@@ -176,7 +206,6 @@ def test_what_was_expected(make, said):
         ("se_atten", lambda d: d["@variables"]["davg"].fill(0.1), "set_davg_zero"),
         ("se_atten", lambda d: d["@variables"]["dstd"][:, 0].fill(0.1), "differs between slots"),
         ("se_atten", lambda d: d.update(tebd_input_mode="other"), "'other'"),
-        ("se_e2_r", lambda d: d.update(type_one_side=False), "pairs of types"),
         ("se_e3", lambda d: d["@variables"]["davg"].fill(0.1), "davg of directions"),
         ("hybrid", lambda d: d["list"][1].update(exclude_types=[[0, 1]]), "exclude_types"),
     ],
@@ -202,3 +231,21 @@ def test_what_deepmd_kit_does_not_have(tmp_path):
     # Of nets that are the same for all types it has copies.
     shared = dataclasses.replace(joined.far, fitting=md.FittingNet.new(2, joined.far.descriptor.size, shared=True))
     assert len(model_tree(shared)["model"]["fitting"]["nets"]["networks"]) == 2
+
+
+@pytest.mark.parametrize(("layers", "strip"), [(1, False), (1, True), (0, False), (0, True)])
+def test_only_attention_that_is_not_smooth_leaps_at_the_cutoff(tmp_path, layers, strip):
+    """An atom at 3 angstrom less and more a little, beside five others."""
+    for smooth in (True, False):
+        options = dict(cutoff=3.0, sel=8, widths=(4, 8), axis=2, columns=6, layers=layers, strip=strip, smooth=smooth)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            d = md.SeAtten.new(2, **options)
+            md.DeepPotential.load(potential(d).save(tmp_path / "a.dp"))
+        leaps = bool(layers) and not smooth
+        assert ["leaps where an atom crosses" in str(w.message) for w in found] == [True] * 2 * leaps
+        assert all(w.filename == __file__ for w in found)
+        with sciml.float64():
+            D = [d(0, [jnp.asarray([[*SIX[1:3], [x, 0, 0]]]), jnp.asarray(SIX[None, 3:])]) for x in (3 - 1e-7, 3 + 1e-7)]
+        change = np.max(np.abs(np.asarray(D[1] - D[0])))
+        assert change > 1e-5 if leaps else change < 1e-12

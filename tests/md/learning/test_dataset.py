@@ -365,7 +365,7 @@ FOLDERS = {
     "types in words": (lambda f: (f / "type.raw").write_text("Cu Au"), "type.raw: expected whole numbers"),
     "forces of other atoms": (_saved("force.npy", np.zeros((2, 9))), r"force.npy has .* \(2, 9\); expected \(2, 12\) of 4"),
     "positions of other atoms": (_saved("coord.npy", np.zeros((2, 9))), r"coord.npy has the shape \(2, 9\); .* type.raw"),
-    "energies of other frames": (_saved("energy.npy", np.zeros(3)), r"energy.npy has the shape \(3,\); expected \(2\)"),
+    "energies of other frames": (_saved("energy.npy", np.zeros(3)), "frames, 3 in energy.npy; 2 in coord.npy, force"),
     "an energy that is NaN": (_saved("energy.npy", [0, np.nan]), r"energy.npy: frame 1 is not finite \(1 of 2"),
     "no array": (lambda f: (f / "set.000" / "force.npy").write_text("0 0 0"), "force.npy is no file of an array"),
     "no frames": (_saved("coord.npy", np.zeros((0, 12))), "coord.npy has no frames"),

@@ -13,18 +13,26 @@ from .._se_atten import SeAtten
 from .._se_e2_a import SeE2A
 from .._se_e2_r import SeE2R
 from .._se_e3 import SeE3, pairs_of_types
-from ._networks import collection_tree, is_slow, read_network, refuse, supported, widths_of
-from ._se_atten import read_se_atten, se_atten_tree
+from ._kinds import descriptor_type
+from ._networks import collection_tree, is_slow, read_all_networks, read_networks, widths_of
+from ._node import Node
+from ._se_atten import axis, radii, read_se_atten, se_atten_tree
 
 
-def read_descriptor(path: Any, tree: dict[str, Any]) -> Any:
-    """**Raises** `NotImplementedError` that names what is asked for and is not here."""
-    supported(path, "descriptor", tree["type"], tuple(READERS))
-    asked = ("exclude_types", "spin", "env_protection")
-    refuse(path, {name: tree.get(name) for name in asked} | {
-        "a compressed descriptor": tree.get("compress"), "use_exp_switch": tree.get("env_mat", {}).get("use_exp_switch"),
-    })  # fmt: skip
-    return READERS[tree["type"]](path, tree)
+def read_descriptor(node: Node, names: tuple[str, ...]) -> Any:
+    """Of the types `names`. **Raises** `NotImplementedError` that names what is asked for and is not here, `ValueError` where
+    something is missing or does not fit."""
+    kind = descriptor_type(node, READERS)
+    node.refuse(exclude_types="", spin="", env_protection="", compress="a compressed descriptor")
+    if "type_map" in node and node.names("type_map") != names:
+        raise node.wrong("type_map", f"that of the model, {list(names)}")
+    if "env_mat" in node:
+        around = node.node("env_mat")
+        around.refuse(protection="", use_exp_switch="")
+        around.finish("rcut", "rcut_smth")
+    found = READERS[kind](node, names)
+    node.finish("env_mat", "set_davg_zero", version=4)
+    return found
 
 
 def descriptor_tree(d: Any, names: list[str]) -> dict[str, Any]:
@@ -35,12 +43,11 @@ def descriptor_tree(d: Any, names: list[str]) -> dict[str, Any]:
     raise NotImplementedError(f"{type(d).__name__} is no descriptor of DeePMD-kit: it cannot be written for it.")
 
 
-def _read_se_e2_a(path: Any, tree: dict[str, Any]) -> SeE2A:
-    davg, dstd = _statistics(path, tree)
-    return SeE2A(
-        embeddings=_nets(path, tree), davg=davg, dstd=dstd, **_radii(tree), axis=int(tree["axis_neuron"]),
-        one_sided=bool(tree["type_one_side"]),
-    )  # fmt: skip
+def _read_se_e2_a(node: Node, names: tuple[str, ...]) -> SeE2A:
+    sel, one_sided = _places(node, names), node.flag("type_one_side")
+    nets = read_all_networks(node, "embeddings", len(sel), 1 if one_sided else 2, 1)
+    davg, dstd = _statistics(node, sel, 4)
+    return SeE2A(embeddings=nets, davg=davg, dstd=dstd, **radii(node), sel=sel, axis=axis(node, nets[0]), one_sided=one_sided)
 
 
 def _se_e2_a(d: SeE2A, names: list[str]) -> dict[str, Any]:
@@ -51,28 +58,31 @@ def _se_e2_a(d: SeE2A, names: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_se_e2_r(path: Any, tree: dict[str, Any]) -> SeE2R:
-    if not tree.get("type_one_side", True):
-        raise NotImplementedError(f"{path} asks for embedding nets of pairs of types in se_e2_r, which DeePMD-kit has not.")
-    davg, dstd = (a[..., 0] for a in _statistics(path, tree))
-    return SeE2R(embeddings=_nets(path, tree), davg=davg, dstd=dstd, **_radii(tree))
+def _read_se_e2_r(node: Node, names: tuple[str, ...]) -> SeE2R:
+    sel, one_sided = _places(node, names), node.flag("type_one_side", True)
+    nets = read_all_networks(node, "embeddings", len(sel), 1 if one_sided else 2, 1)
+    davg, dstd = (a[..., 0] for a in _statistics(node, sel, 1))
+    return SeE2R(embeddings=nets, davg=davg, dstd=dstd, **radii(node), sel=sel, one_sided=one_sided)
 
 
 def _se_e2_r(d: SeE2R, names: list[str]) -> dict[str, Any]:
     return _common(d, names, "se_r", d.embeddings[0]) | {
-        "type_one_side": True, "spin": None,
-        "embeddings": collection_tree(d.embeddings, "EmbeddingNetwork", len(names), 1),
+        "type_one_side": d.one_sided, "spin": None,
+        "embeddings": collection_tree(d.embeddings, "EmbeddingNetwork", len(names), 1 if d.one_sided else 2),
         "@variables": {"davg": _spread(d.davg[..., None], d), "dstd": _spread(d.dstd[..., None], d)},
     }  # fmt: skip
 
 
-def _read_se_e3(path: Any, tree: dict[str, Any]) -> SeE3:
-    davg, dstd = _statistics(path, tree)
+def _read_se_e3(node: Node, names: tuple[str, ...]) -> SeE3:
+    sel, types = _places(node, names), len(names)
+    davg, dstd = _statistics(node, sel, 4)
     if np.any(davg[..., 1:]):
-        raise NotImplementedError(f"{path}: davg of directions is not zero, which no training gives.")
-    nets, types = tree["embeddings"]["networks"], len(davg)
-    found = [read_network(path, nets[a + types * b]) for a, b in pairs_of_types(types)]
-    return SeE3(embeddings=tuple(found), dstd=dstd[..., 1:], **_radii(tree))
+        raise NotImplementedError(f"{node.file}: davg of directions is not zero, which no training gives.")
+    nets = read_networks(node, "embeddings", types, 2, 1)
+    wanted = [a + types * b for a, b in pairs_of_types(types)]
+    if missing := [k for k in wanted if k not in nets]:
+        raise ValueError(f"{node.file} is incomplete: {node.where}.embeddings.networks[{missing[0]}] is empty.")
+    return SeE3(embeddings=tuple(nets[k] for k in wanted), dstd=dstd[..., 1:], **radii(node), sel=sel)
 
 
 def _se_e3(d: SeE3, names: list[str]) -> dict[str, Any]:
@@ -88,8 +98,11 @@ def _se_e3(d: SeE3, names: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_hybrid(path: Any, tree: dict[str, Any]) -> Hybrid:
-    return Hybrid(read_descriptor(path, part) for part in tree["list"])
+def _read_hybrid(node: Node, names: tuple[str, ...]) -> Hybrid:
+    parts = node.all_nodes("list")
+    if not parts:
+        raise node.wrong("list", "at least one descriptor")
+    return Hybrid(read_descriptor(part, names) for part in parts)
 
 
 def _hybrid(d: Hybrid, names: list[str]) -> dict[str, Any]:
@@ -98,29 +111,38 @@ def _hybrid(d: Hybrid, names: list[str]) -> dict[str, Any]:
 
 
 READERS: dict[str, Any] = {
-    "se_e2_a": _read_se_e2_a, "se_e2_r": _read_se_e2_r, "se_r": _read_se_e2_r, "se_e3": _read_se_e3, "hybrid": _read_hybrid,
-    "dpa1": read_se_atten, "se_atten": read_se_atten,
+    "se_e2_a": _read_se_e2_a, "se_a": _read_se_e2_a, "se_e2_r": _read_se_e2_r, "se_r": _read_se_e2_r, "se_e3": _read_se_e3,
+    "se_at": _read_se_e3, "se_a_3be": _read_se_e3, "hybrid": _read_hybrid, "dpa1": read_se_atten, "se_atten": read_se_atten,
+    "se_atten_v2": read_se_atten,
 }  # fmt: skip
 WRITERS: dict[Any, Any] = {SeE2A: _se_e2_a, SeE2R: _se_e2_r, SeE3: _se_e3, Hybrid: _hybrid, SeAtten: se_atten_tree}
 
 
-def _radii(tree: dict[str, Any]) -> dict[str, Any]:
-    sel = tuple(int(k) for k in tree["sel"])
-    return {"cutoff": float(tree["rcut"]), "start": float(tree["rcut_smth"]), "sel": sel}
+def _places(node: Node, names: tuple[str, ...]) -> tuple[int, ...]:
+    """Of neighbours of each type."""
+    found = node.whole_numbers("sel")
+    if len(found) != len(names):
+        raise ValueError(
+            f"{node.file}: model.type_map names {len(names)} types ({', '.join(names)}), and {node.where}.sel has places for "
+            f"{len(found)}, {list(found)}; expected as many."
+        )
+    return found
 
 
-def _nets(path: Any, tree: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(read_network(path, n) for n in tree["embeddings"]["networks"])
-
-
-def _statistics(path: Any, tree: dict[str, Any]) -> list[np.ndarray]:
+def _statistics(node: Node, sel: tuple[int, ...], columns: int) -> list[np.ndarray]:
     """davg and dstd, `(types, sum sel, columns)` -> `(types, types, columns)`: all slots of a type share theirs."""
-    found = []
+    found, variables = [], node.node("@variables")
     for key in ("davg", "dstd"):
-        blocks = np.split(np.asarray(tree["@variables"][key], float), np.cumsum(tree["sel"])[:-1], axis=1)
-        if any(np.ptp(block, axis=1).max(initial=0) > 1e-12 for block in blocks):
-            raise NotImplementedError(f"{path}: davg and dstd differ between slots of one type of neighbour.")
-        found.append(np.stack([block[:, 0] for block in blocks], axis=1))
+        whole = variables.array(key, (len(sel), sum(sel), columns), "types, the sum of sel, columns").astype(float)
+        blocks = np.split(whole, np.cumsum(sel)[:-1], axis=1)
+        if any(np.ptp(block, axis=1).max(initial=0) > 1e-12 for block in blocks if block.size):
+            raise NotImplementedError(f"{node.file}: davg and dstd differ between slots of one type of neighbour.")
+        # A type without places has no numbers, and uses none.
+        blank = np.full((len(sel), columns), float(key == "dstd"))
+        found.append(np.stack([block[:, 0] if block.size else blank for block in blocks], axis=1))
+    if not np.all(found[1]):
+        raise ValueError(f"{node.file}: {variables.where}.dstd is zero somewhere; expected positive numbers.")
+    variables.finish()
     return found
 
 

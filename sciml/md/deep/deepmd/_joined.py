@@ -12,8 +12,10 @@ import numpy as np
 from ...._precision import float64
 from ...atoms._potential import kinds_of
 from ...potentials._tabulated import Tabulated
-from ._load import in_file, read_model
-from ._networks import refuse, supported
+from .._descriptor import warn_of_leaps
+from ._kinds import model_type
+from ._load import finish_model, in_file, read_bias, read_model, refuse_exclusions
+from ._node import Node
 from ._save import file_tree, standard_tree, unbiased
 
 if TYPE_CHECKING:
@@ -25,41 +27,63 @@ SPACING = 1e-3  # of the table that is written [angstrom]
 
 def load_joined(kind: type[JoinedPotential], far: type[DeepPotential], path: Any) -> JoinedPotential:
     """As `JoinedPotential.load`."""
-    return in_file(path, partial(_read, kind, far))
+    found = in_file(path, partial(_read, kind, far))
+    warn_of_leaps(found.far.descriptor, str(path), 4)
+    return found
 
 
-def _read(
-    kind: type[JoinedPotential], deep: type[DeepPotential], path: Any, model: dict[str, Any], nearest: float | None
-) -> JoinedPotential:
-    supported(path, "model type", model.get("type"), ("zbl",))
-    far, table = model["models"]
-    names = tuple(model["type_map"])
-    for part in model["models"]:
-        if tuple(part["type_map"]) != names:
-            raise NotImplementedError(f"{path}: a part of the model has other types, {', '.join(part['type_map'])}.")
-    refuse(path, {key: model.get(key) or table.get(key) for key in ("atom_exclude_types", "pair_exclude_types")})
+def _read(kind: type[JoinedPotential], deep: type[DeepPotential], model: Node, nearest: float | None) -> JoinedPotential:
+    if model_type(model) == "standard":
+        raise NotImplementedError(
+            f"{model.file}: the model type is 'standard', without a pair potential: md.DeepPotential.load reads it."
+        )
+    names, parts = model.names("type_map"), model.all_nodes("models")
+    if [part.word("type") for part in parts] != ["standard", "pairtab"]:
+        raise model.wrong("models", "a model of the type 'standard' and one of the type 'pairtab'")
+    for part in parts:
+        if part.names("type_map") != names:
+            raise part.wrong("type_map", f"that of the model, {list(names)}")
+    refuse_exclusions(model)
     # DeePMD-kit leaves out_bias of the parts alone.
-    far = read_model(deep, path, far | {"@variables": {}}, nearest)
-    return kind(  # pyright: ignore[reportCallIssue]
-        far=far, near=_read_table(path, table, names),
-        bias=np.asarray(model["@variables"]["out_bias"], float).reshape(len(names)), start=float(model["sw_rmin"]),
-        end=float(model["sw_rmax"]), width=float(model["smin_alpha"]),
+    far, (near, reach, sel) = read_model(deep, parts[0], nearest, biased=False), _read_table(parts[1], names)
+    start, end, width = (model.number(key) for key in ("sw_rmin", "sw_rmax", "smin_alpha"))
+    if not 0 <= start < end:
+        raise model.wrong("sw_rmin", f"a distance from 0 to below sw_rmax, {end:g} angstrom")
+    if width <= 0:
+        raise model.wrong("smin_alpha", "a positive width")
+    found = kind(  # pyright: ignore[reportCallIssue]
+        far=far, near=near, bias=read_bias(model, len(names)), start=start, end=end, width=width,
         # DeePMD-kit counts the neighbours in the list that has more places.
-        reach=float(table["rcut"]) if table["sel"] >= places(far) else None,
+        reach=reach if sel >= places(far) else None,
     )  # fmt: skip
+    model.idle("weights")
+    finish_model(model)
+    return found
 
 
-def _read_table(path: Any, table: dict[str, Any], names: tuple[str, ...]) -> Tabulated:
-    low, h, count, _ = (float(x) for x in table["tab"]["@variables"]["tab_info"])
+def _read_table(part: Node, names: tuple[str, ...]) -> tuple[Tabulated, float, int]:
+    """The table, the cutoff of its list of neighbours, and how many places that has."""
+    refuse_exclusions(part)
+    reach, sel, table, types = part.number("rcut"), sum(part.whole_numbers("sel")), part.node("tab"), len(names)
+    variables = table.node("@variables")
+    low, h, count = (float(x) for x in variables.array("tab_info", (4,))[:3])
+    c = np.asarray(variables.array("tab_data", (types**2 * int(count) * 4,), flat=True), float).reshape(types, types, -1, 4)
+    variables.finish("vdata")
+    table.finish("rmin", "rmax", "hh", "nspline", "rcut", version=1)
+    finish_model(part)
     r = low + h * np.arange(int(count) + 1)
-    c = np.asarray(table["tab"]["@variables"]["tab_data"], float).reshape(len(names), len(names), -1, 4)
     last = c[:, :, -1:]
     energy = np.concatenate([c[..., 3], last.sum(axis=-1)], axis=-1)
     slopes = np.concatenate([c[..., 2], last @ np.array([3.0, 2.0, 1.0, 0.0])], axis=-1) / h
-    kept = r <= float(table["rcut"]) + 1e-9
-    if not np.all(kept) and abs(r[kept][-1] - table["rcut"]) > 1e-9 and np.any(energy[..., np.sum(kept) - 1 :]):
-        raise NotImplementedError(f"{path}: the table is cut off at {table['rcut']} angstrom, between its points.")
-    return Tabulated(r[kept], energy[..., kept], slopes=slopes[..., kept], names=names)
+    kept = r <= reach + 1e-9
+    if np.sum(kept) < 2:
+        raise part.wrong("rcut", f"a distance that the table reaches, which begins at {low:g} angstrom")
+    if not np.all(kept) and abs(r[kept][-1] - reach) > 1e-9 and np.any(energy[..., np.sum(kept) - 1 :]):
+        raise NotImplementedError(f"{part.file}: the table is cut off at {reach} angstrom, between its points.")
+    try:
+        return Tabulated(r[kept], energy[..., kept], slopes=slopes[..., kept], names=names), reach, sel
+    except ValueError as error:
+        raise ValueError(f"{part.file}: {table.where}: {error}") from None
 
 
 def joined_tree(model: JoinedPotential) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Nets in files of DeePMD-kit, and what every reader asks of a file."""
+"""Nets in files of DeePMD-kit."""
 
 from __future__ import annotations
 
@@ -7,30 +7,64 @@ from typing import Any
 import numpy as np
 
 from .._nets import ACTIVATIONS, Layer, Network
+from ._node import Node
 
 
-def supported(path: Any, what: str, found: Any, known: tuple[str, ...]) -> None:
-    """**Raises** `NotImplementedError` where `found` is none of `known`."""
-    if found not in known:
-        raise NotImplementedError(f"{path}: the {what} is {found!r}; sciml.md has {', '.join(known)}.")
+def read_network(node: Node, inputs: int | None = None) -> Network:
+    """**Raises** `ValueError` where layers do not fit onto each other, or not onto so many `inputs`."""
+    layers = [read_layer(n) for n in node.all_nodes("layers")]
+    if not layers:
+        raise node.wrong("layers", "at least one")
+    for k, layer in enumerate(layers):
+        if inputs not in (None, layer.w.shape[0]):
+            before = "it is given" if k == 0 else "the layer before gives"
+            raise ValueError(f"{node.file}: {node.where}.layers[{k}] takes {layer.w.shape[0]} numbers, and {before} {inputs}.")
+        inputs = layer.w.shape[1]
+    node.finish("in_dim", "out_dim", "bias", "bias_out", version=2)
+    return Network(tuple(layers))
 
 
-def refuse(path: Any, asked: dict[str, Any]) -> None:
-    """**Raises** `NotImplementedError` that names what is asked for and is not here."""
-    found = [name for name, value in asked.items() if value]
-    if found:
-        raise NotImplementedError(f"{path} asks for {', '.join(found)}, which sciml.md does not have.")
+def read_layer(node: Node) -> Layer:
+    name = node.word("activation_function").lower()
+    if name not in ACTIVATIONS:
+        raise NotImplementedError(
+            f"{node.file}: {node.where}.activation_function is {name!r}; sciml.md has {', '.join(ACTIVATIONS)}."
+        )
+    variables = node.node("@variables")
+    w = variables.array("w", (None, None))
+    b, idt = (variables.array(key, w.shape[1:], flat=True) if key in variables else None for key in ("b", "idt"))
+    if b is None and node.flag("bias", False):
+        raise variables.wrong("b", f"{w.shape[1]} numbers, as bias is true")
+    if idt is None and node.flag("use_timestep", False):
+        raise variables.wrong("idt", f"{w.shape[1]} numbers, as use_timestep is true")
+    found = Layer(w, b, idt, name, node.flag("resnet"))
+    variables.finish("b", "idt")
+    node.finish("bias", "use_timestep", version=2)
+    return found
 
 
-def read_network(path: Any, node: dict[str, Any]) -> Network:
-    return Network(tuple(read_layer(path, layer) for layer in node["layers"]))
+def read_networks(node: Node, key: str, types: int, dimensions: int, inputs: int | None = None) -> dict[int, Network]:
+    """Those of a collection of types ** dimensions, by number; DeePMD-kit leaves out some that it does not use.
+
+    **Raises** `ValueError` where there are more or fewer."""
+    of = node.node(key)
+    nodes = of.nodes("networks")
+    if of.whole("ndim") != dimensions or len(nodes) != types**dimensions:
+        what = ("one for all types", "one for each type", "one for each pair of types")
+        raise ValueError(
+            f"{of.file}: {of.where}.networks are {len(nodes)} and ndim is {of.get('ndim')}; expected {types**dimensions} and "
+            f"{dimensions}, {what[dimensions]}."
+        )
+    of.finish("network_type", version=1)
+    return {k: read_network(n, inputs) for k, n in enumerate(nodes) if n is not None}
 
 
-def read_layer(path: Any, layer: dict[str, Any]) -> Layer:
-    name = str(layer["activation_function"]).lower()
-    supported(path, "activation function", name, tuple(ACTIVATIONS))
-    w, b, idt = (layer["@variables"].get(key) for key in ("w", "b", "idt"))
-    return Layer(w, b, idt, name, bool(layer["resnet"]))
+def read_all_networks(node: Node, key: str, types: int, dimensions: int, inputs: int | None = None) -> tuple[Network, ...]:
+    """As `read_networks`. **Raises** `ValueError` where one is left out."""
+    found = read_networks(node, key, types, dimensions, inputs)
+    if missing := [k for k in range(types**dimensions) if k not in found]:
+        raise ValueError(f"{node.file} is incomplete: {node.where}.{key}.networks[{missing[0]}] is empty.")
+    return tuple(found[k] for k in sorted(found))
 
 
 def network_tree(network: Any, kind: str) -> dict[str, Any]:

@@ -8,56 +8,114 @@ import numpy as np
 
 from .._arguments import placed
 from .._attention import Attention
+from .._nets import Network
 from .._se_atten import SeAtten
 from ._networks import (
     collection_tree,
     is_slow,
     layer_tree,
     network_tree,
+    read_all_networks,
     read_layer,
     read_network,
-    refuse,
-    supported,
     widths_of,
 )  # fmt: skip
+from ._node import Node
+
+MODES = "concat", "strip"
+# By what is around a layer of attention, of what the layer itself says.
+SAID_AGAIN = "nnei", "embed_dim", "hidden_dim", "dotr", "scaling_factor", "normalize", "temperature", "smooth"
 
 
-def read_se_atten(path: Any, tree: dict[str, Any]) -> SeAtten:
-    refuse(path, {
-        "lmax above 1": tree.get("lmax", 1) != 1, "attn_mask": tree.get("attn_mask"),
-        "electronic configurations of types (use_econf_tebd)": tree.get("use_econf_tebd"),
-    })  # fmt: skip
-    supported(path, "tebd_input_mode", tree.get("tebd_input_mode", "concat"), ("concat", "strip"))
-    davg, dstd = (np.asarray(tree["@variables"][key], float) for key in ("davg", "dstd"))
+def read_se_atten(node: Node, names: tuple[str, ...]) -> SeAtten:
+    """Also se_atten_v2, which is DPA-1 with a gate."""
+    node.refuse(attn_mask="", use_econf_tebd="electronic configurations of types")
+    if node.number("lmax", 1) != 1:
+        raise NotImplementedError(f"{node.file}: {node.where} asks for lmax above 1, which sciml.md does not have.")
+    v2 = node.word("type") == "se_atten_v2"
+    mode, smooth = node.word("tebd_input_mode", MODES[v2]), node.flag("smooth_type_embedding", True)
+    if mode not in MODES:
+        raise NotImplementedError(f"{node.file}: {node.where}.tebd_input_mode is {mode!r}; sciml.md has {', '.join(MODES)}.")
+    sel, types, one_sided = sum(node.whole_numbers("sel")), len(names), node.flag("type_one_side")
+    variables = node.node("@variables")
+    shape, axes = (types, sel, 4), "types in model.type_map, the sum of sel, columns"
+    davg, dstd = (variables.array(key, shape, axes) for key in ("davg", "dstd"))
+    variables.finish()
     if np.any(davg):
         raise NotImplementedError(
-            f"{path}: davg is not zero, and empty places would count as neighbours of the type of the first atom. Train with "
-            "set_davg_zero, as DeePMD-kit does by default."
+            f"{node.file}: davg is not zero, and empty places would count as neighbours of the type of the first atom. Train "
+            "with set_davg_zero, as DeePMD-kit does by default."
         )
     if np.ptp(dstd, axis=1).max(initial=0) > 1e-12:
-        raise NotImplementedError(f"{path}: dstd differs between slots.")
-    net = lambda key: read_network(path, tree[key]["networks"][0])  # noqa: E731
-    smooth = bool(tree.get("smooth_type_embedding", True))
-    layers = [_read_attention(path, layer, smooth) for layer in tree["attention_layers"]["attention_layers"]]
-    return SeAtten(
-        types_net=read_network(path, tree["type_embedding"]["embedding"]), embedding=net("embeddings"),
-        gate=net("embeddings_strip") if tree.get("tebd_input_mode") == "strip" else None, attention=tuple(layers),
-        dstd=dstd[:, 0], cutoff=float(tree["rcut"]), start=float(tree["rcut_smth"]), sel=int(np.sum(tree["sel"])),
-        axis=int(tree["axis_neuron"]), one_sided=bool(tree["type_one_side"]), smooth=smooth,
-        tagged=bool(tree["concat_output_tebd"]),
+        raise NotImplementedError(f"{node.file}: dstd differs between slots.")
+    if not np.all(dstd):
+        raise ValueError(f"{node.file}: {variables.where}.dstd is zero somewhere; expected positive numbers.")
+    T = _read_types(node.node("type_embedding"), types)
+    seen = T.width if one_sided else 2 * T.width
+    net = read_all_networks(node, "embeddings", types, 0, 1 if mode == "strip" else 1 + seen)[0]
+    gate = read_all_networks(node, "embeddings_strip", types, 0, seen)[0] if mode == "strip" else None
+    found = SeAtten(
+        types_net=T, embedding=net, gate=gate, attention=_read_layers(node, smooth), dstd=np.asarray(dstd[:, 0], float),
+        **radii(node), sel=sel, axis=axis(node, net), one_sided=one_sided, smooth=smooth,
+        tagged=node.flag("concat_output_tebd"),
     )  # fmt: skip
+    node.finish(
+        "attn", "attn_dotr", "env_mat", "ln_eps", "normalize", "scaling_factor", "set_davg_zero", "tebd_dim", "temperature",
+        "trainable_ln", "use_tebd_bias",
+    )  # fmt: skip
+    return found
 
 
-def _read_attention(path: Any, tree: dict[str, Any], smooth: bool) -> Attention:
-    inner, norm = tree["attention_layer"], tree["attn_layer_norm"]
-    refuse(path, {"several heads of attention": inner.get("num_heads", 1) != 1})
-    return Attention(
-        read_layer(path, inner["in_proj"]), read_layer(path, inner["out_proj"]), norm["@variables"]["w"],
-        norm["@variables"]["b"], scaling_factor=float(inner["scaling_factor"]), normalize=bool(inner["normalize"]),
-        angular=bool(inner["dotr"]),
-        temperature=None if inner["temperature"] is None else float(inner["temperature"]), smooth=smooth,
-        eps=float(norm["eps"]),
+def radii(node: Node) -> dict[str, float]:
+    """Cutoff and where the switch begins."""
+    cutoff, start = node.number("rcut"), node.number("rcut_smth")
+    if not 0 <= start < cutoff:
+        raise node.wrong("rcut_smth", f"a distance from 0 to below rcut, {cutoff:g} angstrom")
+    return {"cutoff": cutoff, "start": start}
+
+
+def axis(node: Node, net: Network) -> int:
+    found = node.whole("axis_neuron")
+    if not 0 < found <= net.width:
+        raise node.wrong("axis_neuron", f"a number of columns from 1 to the last width, {net.width}")
+    return found
+
+
+def _read_types(node: Node, types: int) -> Network:
+    node.refuse(use_econf_tebd="electronic configurations of types")
+    found = read_network(node.node("embedding"), types)
+    node.finish("padding", "use_tebd_bias", version=2)
+    return found
+
+
+def _read_layers(node: Node, smooth: bool) -> tuple[Attention, ...]:
+    around = node.node("attention_layers")
+    around.refuse(do_mask="")
+    found = tuple(_read_attention(layer, smooth) for layer in around.all_nodes("attention_layers"))
+    if node.whole("attn_layer", len(found)) != len(found):
+        raise node.wrong("attn_layer", f"{len(found)}, as many as there are in attention_layers")
+    around.finish(*SAID_AGAIN, "layer_num", "trainable_ln", "ln_eps", version=1)
+    return found
+
+
+def _read_attention(node: Node, smooth: bool) -> Attention:
+    inner, norm = node.node("attention_layer"), node.node("attn_layer_norm")
+    node.refuse(do_mask="")
+    inner.refuse(do_mask="")
+    if inner.whole("num_heads", 1) != 1:
+        raise NotImplementedError(f"{node.file}: {inner.where} asks for several heads, which sciml.md does not have.")
+    into, out, variables = read_layer(inner.node("in_proj")), read_layer(inner.node("out_proj")), norm.node("@variables")
+    width = out.w.shape[1]
+    found = Attention(
+        into, out, *(variables.array(key, (width,), flat=True) for key in ("w", "b")),
+        scaling_factor=inner.number("scaling_factor"), normalize=inner.flag("normalize"), angular=inner.flag("dotr"),
+        temperature=inner.number("temperature") if "temperature" in inner else None, smooth=smooth, eps=norm.number("eps"),
     )  # fmt: skip
+    variables.finish()
+    norm.finish(version=1)
+    inner.finish(*SAID_AGAIN, "bias")
+    node.finish(*SAID_AGAIN, "trainable_ln", "ln_eps")
+    return found
 
 
 def se_atten_tree(d: SeAtten, names: list[str]) -> dict[str, Any]:

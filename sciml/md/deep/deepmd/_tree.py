@@ -22,15 +22,17 @@ def read_tree(path: Any) -> dict[str, Any]:
         import yaml  # pyright: ignore[reportMissingModuleSource]
 
         try:
-            tree = _from_yaml(yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+            tree = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no YAML file: {' '.join(str(error).split())}") from None
+            raise ValueError(f"{path} is no YAML file, or cut off: {' '.join(str(error).split())}") from None
         if not isinstance(tree, dict):
-            raise ValueError(f"{path} holds no model of DeePMD-kit: expected keys and values, a {type(tree).__name__} came.")
-        return tree
+            came = "it is empty" if tree is None else f"a {type(tree).__name__} came"
+            raise ValueError(f"{path} holds no model of DeePMD-kit: expected keys and values, and {came}.")
+        return _from_yaml(path, "", tree)
     if path.suffix != ".dp":
         raise ValueError(
-            f"{path}: expected a .dp or .yaml file. DeePMD-kit converts others: dp convert-backend {path.name} model.dp"
+            f"{path}: expected a model in a .dp or .yaml file. DeePMD-kit converts its others: dp convert-backend {path.name} "
+            "model.dp; an input of dp train is no model."
         )
     import h5py  # pyright: ignore[reportMissingImports]
 
@@ -78,9 +80,12 @@ def _to_dp(node: Any, file: Any, counter: Any) -> Any:
     return node
 
 
-def _from_yaml(node: Any) -> Any:
+def _from_yaml(path: Path, where: str, node: Any) -> Any:
     if isinstance(node, dict):
         if node.get("@class") == "np.ndarray":
-            return np.asarray(node["value"], node.get("dtype"))
-        return {key: _from_yaml(value) for key, value in node.items()}
-    return [_from_yaml(value) for value in node] if isinstance(node, list) else node
+            try:
+                return np.asarray(node["value"], node.get("dtype"))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path}: {where[1:]} is damaged or cut off, no array of numbers: {error}") from None
+        return {key: _from_yaml(path, f"{where}.{key}", value) for key, value in node.items()}
+    return [_from_yaml(path, f"{where}[{k}]", value) for k, value in enumerate(node)] if isinstance(node, list) else node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,13 @@ def wanted_names(names: Any) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ValueError(f"names={list(names)}; expected each species once.")
     return tuple(names)
+
+
+def meanings(names: Mapping[str, str]) -> dict[str, str]:
+    """**Raises** `ValueError` where these are no names of species for names in files."""
+    if not names or not all(isinstance(n, str) and n for pair in names.items() for n in pair):
+        raise ValueError(f"names={names!r}; expected what names in files mean, such as {{'Type_0': 'O', 'Type_1': 'H'}}.")
+    return dict(names)
 
 
 def checked(given: dict[str, Any]) -> dict[str, Any]:

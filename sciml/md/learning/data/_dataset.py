@@ -57,7 +57,7 @@ class Dataset:
 
     @staticmethod
     def load(
-        path: Any, *, names: Sequence[str] | None = None, keys: Mapping[str, str] | None = None
+        path: Any, *, names: Sequence[str] | Mapping[str, str] | None = None, keys: Mapping[str, str] | None = None
     ) -> Dataset:
         """Frames of a file or folder, or of several.
 
@@ -66,21 +66,22 @@ class Dataset:
         one, of which forces are the derivatives), forces and stresses are ASE's own, or have names such as `REF_energy`,
         `dft_forces`, `virial`. A stress is ASE's, in eV/angstrom^3 and positive under tension: the virial is minus stress
         times volume. Units that a file states (`energy-unit=hartree`, `force-unit=kcal/mol/angstrom`, `stress-unit=kbar`, ...)
-        are read. `fparam.npy`, `aparam.npy` and the like are not.
+        are read. `fparam.npy`, `aparam.npy`, `spin.npy` and the like are not.
 
         **Arguments:** `names`, species in the order wanted, needed where there is no `type_map.raw`, and in the order of the
-        types for LAMMPS dump files without elements; `keys`, where names in files are not understood:
+        types for LAMMPS dump files without elements; or what names in files mean, `{"Type_0": "O", "Type_1": "H"}`; `keys`,
+        where names in files are not understood:
         `{"energy": "E_mp2", "forces": ..., "stress": ..., "virial": ...}`.
 
         **Raises** `FileNotFoundError`; `ValueError` where arrays are missing or do not fit together, types have no names,
         numbers are not finite, a unit is not known, or nothing is labelled. **Warns** where energies and forces are not in the
-        same units, and where a virial is larger than any solid bears.
+        same units, where a virial is larger than any solid bears, and of arrays of a folder that are not read.
         """
         return load(Dataset, path, names, keys)
 
     @staticmethod
     def from_ase(
-        frames: Any, *, names: Sequence[str] | None = None, keys: Mapping[str, str] | None = None
+        frames: Any, *, names: Sequence[str] | Mapping[str, str] | None = None, keys: Mapping[str, str] | None = None
     ) -> Dataset:
         """Frames from ASE `Atoms`, one or several, with what their calculators have computed; as `load` otherwise."""
         return from_ase(Dataset, frames, names, keys)
@@ -187,9 +188,9 @@ class Dataset:
         expect_dataset(other, "a dataset + ...")
         return joined([self, other])
 
-    def renamed(self, names: Sequence[str]) -> Dataset:
-        """The same frames with species in the order of `names`, which may be more. **Raises** `ValueError` where one that a
-        frame has is missing."""
+    def renamed(self, names: Sequence[str] | Mapping[str, str]) -> Dataset:
+        """The same frames with species in the order of `names`, which may be more; or with other names, `{"OW": "O"}`.
+        **Raises** `ValueError` where one that a frame has is missing."""
         return joined([self], names)
 
     def split(self, validation: float | int, *, key: int = 0) -> tuple[Dataset, Dataset]:
@@ -223,7 +224,8 @@ class Dataset:
         many = f"{len(self)} frame{'' if len(self) == 1 else 's'}"
         kinds = np.unique(self.counts, axis=0)
         if len(kinds) == 1:
-            of = " of " + " ".join(f"{name}{n}" for name, n in zip(self.names, kinds[0], strict=True) if n)
+            each = zip(self.names, kinds[0], strict=True)
+            of = " of " + " ".join(f"{name}{n}" if name.isalpha() else f"{name} ({n})" for name, n in each if n)
         elif len(kinds):
             n = self.atoms
             present = " ".join(name for name, k in zip(self.names, kinds.sum(axis=0), strict=True) if k)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 TYPES = "real_atom_types"
+KNOWN = "coord", "box", "energy", "force", "virial", TYPES, "frame"
 
 
 def read_folder(kind: type[Dataset], path: Path, names: tuple[str, ...] | None) -> Dataset:
@@ -40,6 +41,13 @@ def read_folder(kind: type[Dataset], path: Path, names: tuple[str, ...] | None) 
     d = joined([part for part, _ in parts], names)
     places = [place for _, place in parts if place is not None]
     return d[np.argsort(np.concatenate(places), kind="stable")] if len(parts) > 1 and len(places) == len(parts) else d
+
+
+def unread_files(path: Path) -> dict[Path, list[str]]:
+    """By set, the arrays of DeePMD-kit that `read_folder` leaves alone."""
+    sets = sorted({file.parent for file in path.rglob("set.*/*.npy") if (file.parents[1] / "type.raw").exists()})
+    rest = {s: sorted(file.name for file in s.glob("*.npy") if file.stem not in KNOWN) for s in sets}
+    return {s: names for s, names in rest.items() if names}
 
 
 def _read_system(
@@ -78,6 +86,7 @@ def _read_set(
     frames = len(positions)
     if not frames:
         raise ValueError(f"{path / 'coord.npy'} has no frames.")
+    _check_frames(path, ("coord", "energy", "force", "virial", TYPES, *(["box"] if periodic else [])))
     cells = _needed(path / "box.npy", (frames, 9)) if periodic else np.zeros((frames, 9))
     labels = {"energy": (frames,), "force": (frames, 3 * n), "virial": (frames, 9)}
     found = {key: _array(path / f"{key}.npy", shape) for key, shape in labels.items()}
@@ -101,6 +110,21 @@ def _read_set(
     )  # fmt: skip
 
 
+def _check_frames(path: Path, names: tuple[str, ...]) -> None:
+    """**Raises** `ValueError` where the files have different numbers of frames, with all of them."""
+    counts: dict[int, list[str]] = {}
+    for name in names:
+        file = path / f"{name}.npy"
+        if file.exists() and (shape := _loaded(file).shape):
+            counts.setdefault(shape[0], []).append(file.name)
+    if len(counts) > 1:
+        said = "; ".join(f"{n} in {', '.join(files)}" for n, files in sorted(counts.items(), reverse=True))
+        raise ValueError(
+            f"{path}: files have different numbers of frames, {said}. Expected as many in each: write the set anew, or remove "
+            "it."
+        )
+
+
 def _needed(path: Path, shape: tuple[Any, ...]) -> np.ndarray:
     found = _array(path, shape)
     if found is None:
@@ -113,19 +137,26 @@ def _array(path: Path, shape: tuple[Any, ...]) -> np.ndarray | None:
     """The array in a file in float64, None where there is no file. **Raises** `ValueError` with file and shapes."""
     if not path.exists():
         return None
-    try:
-        found = np.load(path, allow_pickle=False).astype(float)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is no file of an array of numbers: {error}") from None
+    found = _loaded(path).astype(float)
     wanted = tuple(len(found) if found.ndim and size == "frames" else size for size in shape)
     size = int(np.prod([k for k in wanted if k != "frames"]))
     if "frames" in wanted or found.size != size or (found.ndim and len(found) != wanted[0]):
         atoms = f" of {wanted[1] // 3} atoms, as many as type.raw has" if path.name in ("coord.npy", "force.npy") else ""
         raise ValueError(f"{path} has the shape {found.shape}; expected ({', '.join(map(str, wanted))}){atoms}.")
     found = found.reshape(wanted)
-    bad = ~np.isfinite(found.reshape(len(found), -1 if found.size else 0)).all(axis=1)
+    bad = np.asarray(~np.isfinite(found.reshape(len(found), -1 if found.size else 0)).all(axis=1))
     if np.any(bad):
         raise ValueError(f"{path}: frame {np.flatnonzero(bad)[0]} is not finite ({bad.sum()} of {len(bad)} frames); remove it.")
+    return found
+
+
+def _loaded(path: Path) -> np.ndarray:
+    try:
+        found = np.load(path, allow_pickle=False, mmap_mode="r")
+        if not np.issubdtype(found.dtype, np.number) and found.dtype != bool:
+            raise ValueError(f"it holds {found.dtype}")
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is no file of an array of numbers: {error}") from None
     return found
 
 
