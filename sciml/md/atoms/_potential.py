@@ -118,6 +118,13 @@ def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray
     return np.array([known.index(name) for name in names], np.int32)
 
 
+def computed(potential: Any) -> Any:
+    """`potential` without what makes no difference to its energies (the data that it was trained on, the `computed` of a part
+    says), so that what was compiled for one serves others of the same structure."""
+    has = lambda p: hasattr(type(p), "computed")  # noqa: E731
+    return jax.tree.map(lambda p: p.computed if has(p) else p, potential, is_leaf=has)
+
+
 def needs_transposed(potential: AbstractPotential) -> bool:
     """Whether forces need a transposed list: those of pair potentials and of potentials without a list do not."""
     parts = potential.parts if isinstance(potential, Sum) else (potential,)

@@ -59,17 +59,22 @@ class SeE2A(AbstractTyped):
     def size(self) -> int:
         return self.axis * self.embeddings[0].width
 
-    def __call__(self, own: int, parts: list[Any]) -> Any:
+    @property
+    def row_by_row(self) -> bool:
+        return self.one_sided
+
+    def __call__(self, own: Any, parts: list[Any]) -> Any:
         total: Any = 0.0
         sel = placed(self.sel)
         for t, vectors in enumerate(parts):
             net = self._embedding(own, t)
-            R = (environment(vectors, self.start, self.cutoff) - self.davg[own, t]) / self.dstd[own, t]
+            mean, spread = (jnp.asarray(a)[own, t][..., None, :] for a in (self.davg, self.dstd))
+            R = (environment(vectors, self.start, self.cutoff) - mean) / spread
             total = total + net.contract(R[..., 0], R)
             if absent := sel[t] - vectors.shape[1]:
                 # Places that are not there, or too many: all that are empty are equal.
-                empty = -self.davg[own, t] / self.dstd[own, t]
-                total = total + absent * empty[:, None] * net(empty[:1])
+                empty = (-mean / spread)[..., 0, :]
+                total = total + absent * empty[..., None] * net(empty[..., :1])[..., None, :]
         A = total / sum(sel)
         return jnp.einsum("ndm,nda->nma", A, A[..., : self.axis]).reshape(len(A), -1)
 
@@ -84,18 +89,17 @@ class SeE2A(AbstractTyped):
         return dataclasses.replace(self, sel=sel, davg=wide(davg), dstd=wide(dstd))
 
     def with_embeddings(self, change: Any, nearest: float) -> "SeE2A":
-        davg, dstd = np.asarray(self.davg)[..., 0], np.asarray(self.dstd)[..., 0]
-        ends = radial_ends(davg, dstd, self.start, self.cutoff, nearest)  # [end, own, kind]
+        ends = radial_ends(self.davg[..., 0], self.dstd[..., 0], self.start, self.cutoff, nearest)  # [end, own, kind]
         if self.one_sided:
             spans = [(ends[0, :, t].min(), ends[1, :, t].max()) for t in range(self.types)]
         else:
             spans = [(ends[0, own, t], ends[1, own, t]) for t in range(self.types) for own in range(self.types)]
-        nets = [change(net, float(low), float(high)) for net, (low, high) in zip(self.embeddings, spans, strict=True)]
+        nets = [change(net, low, high) for net, (low, high) in zip(self.embeddings, spans, strict=True)]
         return dataclasses.replace(self, embeddings=tuple(nets))
 
     def __repr__(self) -> str:
         more = () if self.one_sided else ("a net for each pair of types",)
         return described("se_e2_a", self, self.embeddings, *more)
 
-    def _embedding(self, own: int, kind: int) -> Any:
+    def _embedding(self, own: Any, kind: int) -> Any:
         return self.embeddings[kind if self.one_sided else own + self.types * kind]

@@ -75,7 +75,7 @@ class SeE2R(AbstractTyped):
 
     def with_embeddings(self, change: Any, nearest: float) -> "SeE2R":
         low, high = radial_ends(self.davg, self.dstd, self.start, self.cutoff, nearest)
-        nets = [change(net, float(low[:, t].min()), float(high[:, t].max())) for t, net in enumerate(self.embeddings)]
+        nets = [change(net, low[:, t].min(), high[:, t].max()) for t, net in enumerate(self.embeddings)]
         return dataclasses.replace(self, embeddings=tuple(nets))
 
     def __repr__(self) -> str:

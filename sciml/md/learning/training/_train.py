@@ -17,19 +17,21 @@ from ...dynamics._checks import whole_number
 from ...dynamics._interrupt import patient
 from ...potentials._trainable import AbstractTrainable, cast
 from ._arguments import check_choices, check_data, check_models
-from ._bias import MANY, shifted
 from ._checkpoint import Checkpoint, digest
 from ._history import History
 from ._looks import Looks, errors_in_words
 from ._loss import AbstractLoss, SquaredError
 from ._pace import Pace
 from ._prepare import Prepared, check_alike, check_places, least_squares_bias, prepared, without_bias
-from ._run import Run
+from ._run import MANY, Run
 from ._schedule import AbstractSchedule, Cosine
 
 # Adam with decoupled decay of weights (Loshchilov & Hutter 2019, arXiv 1711.05101). Without it weights grow for as long as the
 # rate is high: after 82,000 steps of water, energies fell by 4 eV where two hydrogens came below one angstrom, and runs ended.
 ADAMW = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.01))
+
+
+SOME = 8  # frames that biases are fitted to at the start
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ def train(
     batch = None if batch is None else whole_number("batch", batch, 1)
     pace = Pace.of(steps, max_time, every, began)
     with float64():
-        data = prepared(models[0], dataset, "training")
-        held = None if validation is None else prepared(models[0], validation, "validation")
+        sets = {"training": dataset} | ({} if validation is None else {"validation": validation})
+        data, held = (*prepared(models[0], **sets), None)[:2]
         models = [_made_ready(m, data, held, dataset) for m in models]
         check_alike(models)
         nearest = min(s.survey.nearest for s in (data, held) if s is not None)
@@ -124,6 +126,8 @@ def train(
             held = dataclasses.replace(held, buckets=[without_bias(b, validation, bias) for b in held.buckets])
         run = Run(models, data, dtype=dtype, **make)
         run.refine()
+        # Nets with random weights are off by a constant, which would take thousands of steps to learn.
+        run.refit(run.parameters, SOME)
         saved = None
         if checkpoint is not None:
             choices = repr((schedule, loss, batch, ema, series, key, steps, max_time, every, str(dtype)))
@@ -153,8 +157,7 @@ def _made_ready(model: AbstractTrainable, data: Prepared, held: Prepared | None,
     check_places(model, data.survey, "training")
     if held is not None:
         check_places(model, held.survey, "validation")
-    # Nets with random weights are off by a constant, which would take thousands of steps to learn.
-    return shifted(model, data, dataset)
+    return model if model.bias is not None else dataclasses.replace(model, bias=np.zeros(len(model.names)))
 
 
 def _loop(
