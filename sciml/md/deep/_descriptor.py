@@ -49,8 +49,9 @@ class AbstractDescriptor(eqx.Module):
         raise NotImplementedError
 
     def __call__(self, own: Any, parts: list[Any]) -> Any:
-        """D `(rows, size)` of atoms of the type `own`, a Python number or, `row_by_row`, of the types `(rows,)`; `parts[t]` `(rows, slots, 3)` are the vectors to their
-        neighbours of type t [angstrom], in any order. Those beyond the cutoff are empty places."""
+        """D `(rows, size)` of atoms of the type `own`, a Python number or, `row_by_row`, of the types `(rows,)`; `parts[t]`
+        `(rows, slots, 3)` are the vectors to their neighbours of type t [angstrom], in any order. Those beyond the cutoff are
+        empty places."""
         raise NotImplementedError
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from ...._precision import check_precision, float64
+from ...dynamics._bar import bar_of, moved
 from ...dynamics._checks import whole_number
 from ...dynamics._interrupt import patient
 from ...potentials._trainable import AbstractTrainable, cast
@@ -125,9 +126,6 @@ def train(
         if held is not None:
             held = dataclasses.replace(held, buckets=[without_bias(b, validation, bias) for b in held.buckets])
         run = Run(models, data, dtype=dtype, **make)
-        run.refine()
-        # Nets with random weights are off by a constant, which would take thousands of steps to learn.
-        run.refit(run.parameters, SOME)
         saved = None
         if checkpoint is not None:
             choices = repr((schedule, loss, batch, ema, series, key, steps, max_time, every, str(dtype)))
@@ -164,14 +162,14 @@ def _loop(
     run: Run, looks: Looks, pace: Pace, schedule: AbstractSchedule, saved: Checkpoint | None, progress: bool
 ) -> tuple[str, bool]:
     """Trains; (what went otherwise than asked, whether it broke down)."""
-    from tqdm.auto import tqdm
-
     found = saved.load({"state": run.state, "best": run.parameters}) if saved else None
+    bar = bar_of("training", pace.steps, progress)
     if found:
         progress_of, trees = found
         run.resume(trees["state"], progress_of)
         looks.resume(progress_of, trees.get("best"))
         pace.resume(progress_of)
+        bar.n = bar.initial = run.step
 
     def save() -> None:
         if saved:
@@ -180,10 +178,13 @@ def _loop(
                 {"state": run.state} | ({} if looks.best is None else {"best": looks.best}),
             )
 
-    bar = tqdm(total=pace.steps, initial=run.step, desc="training", unit="step", disable=not progress, leave=False)
     result, failed = "", False
     try:
         with patient() as interrupted:
+            if not found:
+                run.refine()
+                # Nets with random weights are off by a constant, which would take thousands of steps to learn.
+                run.refit(run.parameters, SOME)
             while not pace.over(run.step):
                 good, at = jax.tree.map(np.asarray, run.state), run.step
                 # Looks are at the same steps whatever happens, or a training that goes on would not repeat the bits.
@@ -191,7 +192,7 @@ def _loop(
                 while run.step < until and not interrupted():
                     before = run.step
                     looks.add(run.advance(min(until, before + pace.stride(before)), pace.steps, schedule))
-                    bar.update(run.step - before)
+                    moved(bar, run.step - before)
                     pace.moved(run.step)
                     if saved and saved.due() and run.step < until:
                         save()
