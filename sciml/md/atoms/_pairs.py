@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._precision import float64, is_traced
+from ..._precision import float64, is_recorded, is_traced
 from ._compiled import compiled
 from ._gather import collect, gather, row_sums
 from ._neighbours import SPARE, Neighbours, allocate
@@ -130,7 +131,8 @@ def evaluate(
     **Raises** `ValueError` where the potential does not know a species.
     """
     if not is_traced(potential, atoms, neighbours):
-        with float64(), jax.ensure_compile_time_eval():
+        # Inside somebody's jit, concrete numbers are computed at once; elsewhere that would compile anew.
+        with float64(), jax.ensure_compile_time_eval() if is_recorded() else nullcontext():
             return evaluated(*split(potential), seen_by(potential, atoms), neighbours, dtype, virials, virial)
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
     found = [_evaluated(part, atoms, kinds, neighbours, dtype, virials, virial) for part, kinds in parts_of(potential, species)]

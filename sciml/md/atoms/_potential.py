@@ -153,9 +153,14 @@ def seen_by(potential: AbstractPotential, atoms: System) -> System:
     names, species = common_names(potential, atoms.names), atoms.species
     if names != atoms.names:
         species = np.array([names.index(name) for name in atoms.names], np.int32)[np.asarray(species)]
-    if all(getattr(part, "names", None) is None for part in parts_in(potential)):
+    if has_no_names(potential):
         names = tuple(map(str, range(len(names))))
     return System(atoms.positions, species, atoms.cell, None, names=names, periodic=atoms.periodic)
+
+
+def has_no_names(potential: AbstractPotential) -> bool:
+    """Whether species are numbers to it, those of the system."""
+    return all(getattr(part, "names", None) is None for part in parts_in(potential))
 
 
 def parts_in(potential: AbstractPotential) -> tuple[AbstractPotential, ...]:

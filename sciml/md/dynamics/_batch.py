@@ -19,7 +19,7 @@ import numpy as np
 
 from ..atoms._neighbours import WORD, Neighbours, Sizes, extent, needed_by, remember, shaped
 from ..atoms._pairs import AbstractPotential, Evaluation, evaluate, kinds_of
-from ..atoms._potential import by_order, common_names, computed, needs_transposed, over, parts_in
+from ..atoms._potential import by_order, common_names, computed, has_no_names, needs_transposed, over
 from ..atoms._system import System, complete
 
 TOGETHER = 1 << 14  # atoms, padding included, in one batch
@@ -131,7 +131,7 @@ def _numbered(systems: Sequence[System], potential: AbstractPotential) -> tuple[
     for s in systems:
         kinds_of(potential, s.names)
     nameless = by_order(potential)
-    if len(nameless) == len(parts_in(potential)):
+    if has_no_names(potential):
         return tuple(map(str, range(max(len(s.names) for s in systems)))), [np.asarray(s.species) for s in systems]
     names = tuple(dict.fromkeys(name for s in systems for name in s.names))
     if nameless and any(s.names != names[: len(s.names)] for s in systems):

@@ -21,9 +21,10 @@ MANY = 8  # lists that are kept
 
 
 def current(lists: Neighbours, positions: Any, cell: Any) -> Neighbours:
-    """Lists of a batch, made at these positions if they are blank."""
+    """Lists of a batch, made at these positions if they are blank or an atom has moved by half the skin."""
     update = lambda: jax.vmap(Neighbours.update)(lists, positions, cell)  # noqa: E731
-    return jax.lax.cond(jnp.any(lists.overflow), update, lambda: lists)
+    stale = jax.vmap(Neighbours.is_stale)(lists, positions, cell)
+    return jax.lax.cond(jnp.any(lists.overflow | stale), update, lambda: lists)
 
 
 @eqx.filter_jit
@@ -32,11 +33,6 @@ def _evaluated(
 ) -> tuple[Evaluation, Neighbours]:
     lists = current(lists, positions, cell)
     return evaluate_lists(potential, template, species, positions, cell, lists), lists
-
-
-@jax.jit
-def _stale(lists: Neighbours, positions: Any, cell: Any) -> Any:
-    return jnp.any(jax.vmap(Neighbours.is_stale)(lists, positions, cell))
 
 
 @jax.jit
@@ -53,11 +49,11 @@ def settled(
     earlier call where no atom has moved by half the `skin` since, others made larger as often as it takes."""
     name = cutoff, skin, batch.template.periodic, positions.shape, str(positions.dtype), batch.count.tobytes()
     name = *name, batch.members[0], batch.sizes.places > 0
-    lists = LISTS.get(name)
-    if lists is None or bool(_stale(lists, positions, cell)):
-        lists = batch.blank(positions, cell, cutoff, skin)
+    lists, known = batch.blank(positions, cell, cutoff, skin), LISTS.get(name)
+    blank = known is None or known.sizes.bins != batch.sizes.bins
+    if not blank:
+        lists = eqx.tree_at(lambda n: (n.low, n.high), known, (lists.low, lists.high))
     for attempt in range(5):
-        blank = bool(np.any(lists.overflow))
         found, made = function(potential, batch.template, batch.species, positions, cell, lists)
         if not np.any(made.overflow):
             if blank:
@@ -68,7 +64,7 @@ def settled(
                 remember(LISTS, name, made, MANY)
             return jax.tree.map(np.asarray, found)
         batch = batch.larger(positions, cell, cutoff + skin, 2.0**attempt)
-        lists = batch.blank(positions, cell, cutoff, skin)
+        lists, blank = batch.blank(positions, cell, cutoff, skin), True
     raise RuntimeError("The lists of neighbours of a batch did not fit after they were made larger five times.")
 
 

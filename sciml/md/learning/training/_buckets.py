@@ -149,7 +149,7 @@ def shared_shapes(counts: np.ndarray) -> list[tuple[int, ...]]:
 
 def _rooms(most: np.ndarray) -> tuple[int, ...]:
     """Slots for neighbours of each type, in steps, so that other frames of the kind need no other program."""
-    return tuple(rounded(max(1, int(m)), 4, 4) for m in most.max(axis=0))
+    return tuple(rounded(max(1, int(m)), 5, 4) for m in most.max(axis=0))
 
 
 def _bucket(
