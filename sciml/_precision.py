@@ -55,6 +55,11 @@ def is_traced(*trees: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
 
 
+def is_recorded() -> bool:
+    """Whether JAX records what is computed here, inside jit or scan, even with concrete numbers."""
+    return is_traced(jnp.zeros(()))
+
+
 def in_float64() -> bool:
     return jnp.finfo(jnp.result_type(float)).bits == 64
 

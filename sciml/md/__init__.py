@@ -38,7 +38,6 @@ from .dynamics._barostats import Anisotropic as Anisotropic
 from .dynamics._barostats import CellRescaling as CellRescaling
 from .dynamics._barostats import Flexible as Flexible
 from .dynamics._barostats import Isotropic as Isotropic
-from .dynamics._batch import evaluate_batch as evaluate_batch
 from .dynamics._ensembles import NVE as NVE
 from .dynamics._ensembles import AbstractEnsemble as AbstractEnsemble
 from .dynamics._ensembles import Dynamics as Dynamics
@@ -46,6 +45,7 @@ from .dynamics._ensembles import Langevin as Langevin
 from .dynamics._ensembles import NoseHoover as NoseHoover
 from .dynamics._ensembles import Ramp as Ramp
 from .dynamics._ensembles import Rescaling as Rescaling
+from .dynamics._evaluate_batch import evaluate_batch as evaluate_batch
 from .dynamics._rollout import rollout as rollout
 from .dynamics._simulate import simulate as simulate
 from .files._ase import Labels as Labels

@@ -6,48 +6,49 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64
-from ._compiled import compiled
-from ._neighbours import SPARE
-from ._pairs import AbstractPotential, Evaluation, evaluate, neighbours_for
-from ._potential import expect_potential
-from ._system import System, expect_system
+from ._neighbours import SPARE, Neighbours, has_moved
+from ._pairs import AbstractPotential, Evaluation, evaluated, neighbours_for
+from ._potential import expect_potential, seen_by, split
+from ._system import System, complete, expect_system
 
 
 class Evaluator:
-    """Energy, forces and virial of changing positions and cells, on the host, with a list that is made anew when it must be."""
+    """Energy, forces and virial of changing positions and cells, on the host, as `md.evaluate` has them. The list of neighbours
+    is kept until an atom has moved by half the skin."""
 
     def __init__(self, atoms: System, potential: AbstractPotential, *, skin: float | None = None):
         expect_system(atoms, "energies")
         expect_potential(potential, "energies")
-        self.atoms, self.potential = atoms, potential
-        self._skin = skin
-        self._neighbours: Any = None
+        self._potential, self._skin = potential, skin
+        rest, traced = split(potential)
+        with float64():
+            traced = jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) else a, traced)
+        self._seen, self._split = seen_by(potential, atoms), (rest, traced)
+        self._list: Neighbours | None = None
+        self._made: Any = None  # positions and cell
         self._allocated = 0
-        self._plain = eqx.tree_at(
-            lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
-        )
 
     def __call__(self, positions: Any = None, cell: Any = None) -> Evaluation:
-        r = np.asarray(self.atoms.positions if positions is None else positions, float)
-        h = np.asarray(self.atoms.cell if cell is None else cell, float)
-        now = eqx.tree_at(lambda s: (s.positions, s.cell), self._plain, (r, h))
+        r = np.asarray(self._seen.positions if positions is None else positions, float)
+        h = np.asarray(self._seen.cell if cell is None else cell, float)
+        now = eqx.tree_at(lambda s: (s.positions, s.cell), self._seen, (r, h))
         with float64():
-            if self._neighbours is None:
-                self._allocate(now)
-            elif bool(self._neighbours.is_stale(r, h)):
-                # Of the same sizes, or every jump of the atoms would compile anew.
-                self._neighbours = self._neighbours.update(r, h)
-                if bool(self._neighbours.overflow):
-                    self._allocate(now)
-            return jax.tree.map(np.asarray, _evaluate(self.potential, now, self._neighbours))
+            return evaluated(*self._split, now, self._current(now))
 
-    def _allocate(self, now: System) -> None:
-        more = SPARE + 0.15 * self._allocated
-        self._neighbours = neighbours_for(now, self.potential, skin=self._skin, spare=more)
-        self._allocated += 1
-
-
-_evaluate = compiled(evaluate)
+    def _current(self, now: System) -> Neighbours:
+        r, h = now.positions, complete(now.cell)
+        known = self._list
+        if known is None or has_moved(*self._made, r, h, known.cutoff, known.skin):
+            # Of the same sizes, or every jump of the atoms would compile anew.
+            made = None if known is None else known.update(r, h)
+            if made is None or bool(made.overflow):
+                spare = SPARE + 0.15 * self._allocated
+                made = neighbours_for(now, self._potential, skin=self._skin, spare=spare, kept=True)
+                self._allocated += 1
+            self._list, self._made = made, (np.array(r), h)
+        assert self._list is not None
+        return self._list

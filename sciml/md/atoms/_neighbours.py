@@ -24,12 +24,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.spatial import KDTree
 
 from ..._precision import float64
 from ._system import System, complete
 
 ROUNDING = 32  # units in the last place of what atoms may seem to have moved
 SPARE = 1.15  # room in lists, relative to what is needed now
+COUNTED = 20_000  # atoms
+LOOSE = 1.5  # slots relative to those needed, up to which sizes are kept for another list
+MANY = 64  # sizes that are kept
+KEPT: dict[Any, Sizes] = {}
 STRAIN = 1.01  # how much wider columns are than they must be, for cells that shrink
 SLICES = 8  # of a column within the reach
 TILE = 1 << 20  # pairs of atom and candidate that are compared at a time
@@ -105,14 +110,20 @@ class Neighbours(eqx.Module):
 
 @jax.jit
 def _is_stale(n: Neighbours, positions: Any, cell: Any) -> Any:
-    deformation = jnp.linalg.solve(n.cell, cell)
-    moved = _dot(n.positions.T, deformation)
-    moved = sum((u - v) ** 2 for u, v in zip(positions.T, moved, strict=True))
-    apart = 2 * jnp.sqrt(jnp.max(moved))
+    return has_moved(n.positions, n.cell, positions, cell, n.cutoff, n.skin, jnp)
+
+
+def has_moved(r0: Any, cell0: Any, r: Any, cell: Any, cutoff: float, skin: float, xp: Any = np) -> Any:
+    """Whether a pair may have come within the cutoff that is not in a list made at `r0` and `cell0`; NumPy's arrays on the
+    host, or `jax.numpy` in compiled code."""
+    deformation = xp.linalg.solve(cell0, cell)
+    moved = _dot(r0.T, deformation)
+    moved = sum((u - v) ** 2 for u, v in zip(r.T, moved, strict=True))
+    apart = 2 * xp.sqrt(xp.max(moved))
     # A list just made is not stale: with a skin of zero rounding would make it anew for ever.
-    rounding = ROUNDING * jnp.finfo(positions.dtype).eps * (jnp.max(jnp.abs(positions)) + n.cutoff + n.skin)
-    shrunk = jnp.sqrt(jnp.sum((deformation - jnp.eye(3, dtype=deformation.dtype)) ** 2)) * (n.cutoff + n.skin)
-    return apart + shrunk > n.skin + rounding
+    rounding = ROUNDING * xp.finfo(r.dtype).eps * (xp.max(xp.abs(r)) + cutoff + skin)
+    shrunk = xp.sqrt(xp.sum((deformation - xp.eye(3, dtype=deformation.dtype)) ** 2)) * (cutoff + skin)
+    return apart + shrunk > skin + rounding
 
 
 def _dot(x: Any, matrix: Any) -> list[Any]:
@@ -129,11 +140,12 @@ def _is_none(x: Any) -> bool:
 
 
 def allocate(
-    atoms: System, cutoff: float, *, skin: float = 0.5, transposed: bool = True, spare: float = SPARE
+    atoms: System, cutoff: float, *, skin: float = 0.5, transposed: bool = True, spare: float = SPARE, kept: bool = False
 ) -> Neighbours:
     """A list for `atoms` with room for what may come; `cutoff` and `skin` in the system's unit of length (angstrom).
 
-    Forces of pair potentials need no `transposed` list. `spare` is the room relative to what is needed now.
+    Forces of pair potentials need no `transposed` list. `spare` is the room relative to what is needed now. A list may have the
+    sizes that an earlier one had, of as many atoms in as many bins, if they are `kept`: then nothing is compiled anew.
 
     **Raises** `ValueError` where the cutoff is no positive number.
     """
@@ -141,17 +153,31 @@ def allocate(
         raise ValueError(f"allocate: cutoff={cutoff!r} and skin={skin!r}; expected a positive number and one not negative.")
     # In the precision of the positions, whatever JAX is set to.
     with float64() if np.asarray(atoms.positions).dtype == np.float64 else nullcontext():
-        return _allocated(atoms, float(cutoff), float(skin), transposed, spare)
+        return _allocated(atoms, float(cutoff), float(skin), transposed, spare, kept)
 
 
-def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spare: float) -> Neighbours:
+def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spare: float, kept: bool) -> Neighbours:
     reach = cutoff + skin
     h, r = complete(atoms.cell), np.asarray(atoms.positions)
     low, high, wide = extent(r, h, atoms.periodic)
     shape = shaped(wide[None], atoms.periodic, reach, len(r))
-    sizes = _guess(r, h, low, high, atoms.periodic, reach, shape, transposed, spare)
     places, cell = jnp.asarray(r), jnp.asarray(h, r.dtype)
     counted = partial(_counted, places, cell, jnp.asarray(low), jnp.asarray(high), reach, atoms.periodic)
+
+    def made(found: Any, sizes: Sizes) -> Neighbours:
+        owner, image, atom, row, entry, index, other, needed = found
+        return Neighbours(
+            owner, image, atom, row, entry, index[:, : sizes.slots], other, places, cell, _overflow(sizes, needed),
+            jnp.asarray(low), jnp.asarray(high), cutoff, skin, atoms.periodic, sizes,
+        )  # fmt: skip
+
+    name = cutoff, skin, transposed, spare, atoms.periodic, len(r), str(r.dtype), shape
+    if kept and name in KEPT:
+        sizes = KEPT[name]
+        found = counted(sizes)
+        if not bool(_overflow(sizes, found[-1])) and sizes.slots <= max(4, LOOSE * int(found[-1][2])):
+            return made(found, sizes)
+    sizes = _guess(r, h, low, high, atoms.periodic, reach, shape, transposed, spare)
     while True:
         *found, needed = counted(sizes)
         larger = _larger(sizes, [int(k) for k in needed[:4]], spare)
@@ -160,14 +186,19 @@ def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spar
         sizes = larger
     # The guess is generous: slots beyond what is needed would cost time in every step.
     sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[2]), spare)))
-    *found, index, other = found
-    if other is not None and index.shape[1] != sizes.slots:
-        *found, index, other, needed = counted(sizes)
-    owner, image, atom, row, entry = found
-    return Neighbours(
-        owner, image, atom, row, entry, index[:, : sizes.slots], other, places, cell, _overflow(sizes, needed),
-        jnp.asarray(low), jnp.asarray(high), cutoff, skin, atoms.periodic, sizes,
-    )  # fmt: skip
+    if (sizes.places or kept) and found[5].shape[1] != sizes.slots:
+        *found, needed = counted(sizes)
+    if kept:
+        remember(KEPT, name, sizes)
+    return made((*found, needed), sizes)
+
+
+def remember(known: dict[Any, Any], name: Any, value: Any, most: int = MANY) -> None:
+    """Puts `value` last, and forgets the first where there are more than `most`."""
+    known.pop(name, None)
+    known[name] = value
+    while len(known) > most:
+        known.pop(next(iter(known)))
 
 
 def extent(r: np.ndarray, cell: np.ndarray, periodic: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -196,9 +227,13 @@ def _guess(
     r: np.ndarray, cell: np.ndarray, low: Any, high: Any, periodic: Any, reach: float, shape: Any, transposed: bool,
     spare: float,
 ) -> Sizes:  # fmt: skip
-    """From where the atoms are, so that little is compiled twice."""
+    """From where the atoms are, so that little is compiled twice; of many atoms neighbours are not counted."""
     bins, layers = shape
     sizes = Sizes(bins, layers, 0, 0, 0, 0)
+    if len(r) <= COUNTED and np.all(np.isfinite(r)):
+        entries, window, most = needed_by(r, cell, low, high, reach, periodic, sizes)
+        slots, window = _room(most, spare), WORD * max(1, math.ceil(window * spare / WORD))
+        return Sizes(bins, layers, _room(entries, spare), window, slots, slots if transposed else 0)
     at = _laid_out(np, r, cell, low, high, periodic, sizes)
     counts = at.last - at.first
     ball = 4.2 * reach**3 / abs(np.linalg.det(cell)) * math.prod(sizes.bins) / math.prod(2 * m + 1 for m in sizes.layers)
@@ -206,6 +241,17 @@ def _guess(
     slots = _room(min(around, int(1.25 * ball * around) + 4), spare)
     window = WORD * max(1, math.ceil(int(counts.max()) * spare / WORD))
     return Sizes(bins, layers, _room(int(at.ends[-1]), spare), window, slots, slots if transposed else 0)
+
+
+def needed_by(
+    r: np.ndarray, cell: np.ndarray, low: Any, high: Any, reach: float, periodic: Any, shape: Sizes
+) -> tuple[int, int, int]:
+    """What one list needs: entries, room in a window, slots."""
+    at = _laid_out(np, r, cell, low, high, periodic, shape)
+    owner, image = _entries(np, at, int(at.ends[-1]))
+    places = r[owner] + image @ cell
+    around = KDTree(places).query_ball_point(places[at.own], reach, return_length=True)
+    return len(owner), int(np.max(at.last - at.first)), int(np.max(around)) - 1
 
 
 def _room(needed: int, spare: float) -> int:

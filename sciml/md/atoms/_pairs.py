@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -11,14 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._precision import float64, is_traced
+from ..._precision import float64, is_recorded, is_traced
+from ._compiled import compiled
 from ._gather import collect, gather, row_sums
 from ._neighbours import SPARE, Neighbours, allocate
 from ._potential import AbstractGlobalPotential as AbstractGlobalPotential
 from ._potential import AbstractPairPotential as AbstractPairPotential
 from ._potential import AbstractPotential as AbstractPotential
 from ._potential import Sum as Sum
-from ._potential import dot, kinds_of, needs_transposed, parts_of
+from ._potential import dot, kinds_of, needs_transposed, parts_of, seen_by, split
 from ._system import System
 
 FAR = 2.0  # cutoffs, at which empty slots are
@@ -85,10 +88,12 @@ def _masked(vectors: Any, n: Neighbours, neighbour: Any, species: Any, cutoff: f
 
 
 def neighbours_for(
-    atoms: System, potential: AbstractPotential, *, skin: float | None = None, transposed: bool = False, spare: float = SPARE
-) -> Neighbours:
+    atoms: System, potential: AbstractPotential, *, skin: float | None = None, transposed: bool = False, spare: float = SPARE,
+    kept: bool = False,
+) -> Neighbours:  # fmt: skip
     """The list that `md.evaluate` needs for `potential`; `skin` [angstrom] is by default a tenth of the cutoff. `md.energy` and
     `md.rollout` need a `transposed` list for pair potentials too. A potential that needs none gets one that is never stale.
+    `spare` and `kept` as of `md.allocate`.
 
     **Raises** `ValueError` where the potential does not know a species.
     """
@@ -96,9 +101,9 @@ def neighbours_for(
     transposed = transposed or needs_transposed(potential)
     if potential.cutoff > 0:
         wide = 0.1 * potential.cutoff if skin is None else float(skin)
-        return allocate(atoms, potential.cutoff, skin=wide, transposed=transposed, spare=spare)
+        return allocate(atoms, potential.cutoff, skin=wide, transposed=transposed, spare=spare, kept=kept)
     size = float(np.max(np.ptp(np.concatenate([np.asarray(atoms.positions), np.asarray(atoms.cell)]), axis=0)))
-    some = allocate(atoms, max(size, 1.0) / atoms.atoms ** (1 / 3), skin=0.0, transposed=transposed, spare=spare)
+    some = allocate(atoms, max(size, 1.0) / atoms.atoms ** (1 / 3), skin=0.0, transposed=transposed, spare=spare, kept=kept)
     return dataclasses.replace(some, cutoff=0.0, skin=math.inf)
 
 
@@ -126,16 +131,29 @@ def evaluate(
     **Raises** `ValueError` where the potential does not know a species.
     """
     if not is_traced(potential, atoms, neighbours):
-        with float64(), jax.ensure_compile_time_eval():
-            return jax.tree.map(np.asarray, _concrete(potential, atoms, neighbours, dtype, virials, virial))
+        # Inside somebody's jit, concrete numbers are computed at once; elsewhere that would compile anew.
+        with float64(), jax.ensure_compile_time_eval() if is_recorded() else nullcontext():
+            return evaluated(*split(potential), seen_by(potential, atoms), neighbours, dtype, virials, virial)
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
     found = [_evaluated(part, atoms, kinds, neighbours, dtype, virials, virial) for part, kinds in parts_of(potential, species)]
     return found[0] if len(found) == 1 else jax.tree.map(lambda *each: sum(each), *found)
 
 
-@eqx.filter_jit
-def _concrete(potential: Any, atoms: Any, neighbours: Any, dtype: Any, virials: bool, virial: bool) -> Evaluation:
-    return evaluate(potential, atoms, neighbours, dtype=dtype, virials=virials, virial=virial)
+def evaluated(
+    rest: Any, traced: Any, atoms: System, neighbours: Neighbours | None, dtype: Any = None, virials: bool = True,
+    virial: bool = True,
+) -> Evaluation:  # fmt: skip
+    """`evaluate` of concrete numbers by the one program of a potential that was `split` and of atoms as it has `seen` them, as
+    NumPy arrays."""
+    dtype = None if dtype is None else np.dtype(dtype)
+    return jax.tree.map(np.asarray, _concrete(rest, dtype, virials, virial, traced, atoms, neighbours))
+
+
+@partial(compiled, static_argnums=(0, 1, 2, 3))
+def _concrete(
+    rest: Any, dtype: Any, virials: bool, virial: bool, traced: Any, atoms: System, neighbours: Neighbours | None
+) -> Evaluation:
+    return evaluate(eqx.combine(rest, traced), atoms, neighbours, dtype=dtype, virials=virials, virial=virial)
 
 
 def _evaluated(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._arguments import shown
+from ._system import System
 
 if TYPE_CHECKING:
     from ._pairs import Pairs
@@ -118,10 +119,57 @@ def kinds_of(potential: AbstractPotential, names: tuple[str, ...]) -> np.ndarray
     return np.array([known.index(name) for name in names], np.int32)
 
 
+def computed(potential: Any) -> Any:
+    """`potential` without what makes no difference to its energies (the data that it was trained on, the `computed` of a part
+    says), so that what was compiled for one serves others of the same structure."""
+    has = lambda p: hasattr(type(p), "computed")  # noqa: E731
+    return jax.tree.map(lambda p: p.computed if has(p) else p, potential, is_leaf=has)
+
+
+def split(potential: Any) -> tuple[Any, Any]:
+    """(structure and functions, to be hashed; numbers and arrays, to be traced) of a `computed` potential."""
+    return eqx.partition(computed(potential), eqx.is_array_like)[::-1]
+
+
+def common_names(potential: AbstractPotential, names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names` in the order of the potential, so that systems which differ in the order alone are computed by one program; in
+    their own order where the potential has parameters by the order of species.
+
+    **Raises** `ValueError` where the potential does not know a species.
+    """
+    kinds_of(potential, names)
+    known = next((part.names for part in parts_in(potential) if getattr(part, "names", None) is not None), None)
+    return names if known is None or by_order(potential) else tuple(name for name in known if name in names)
+
+
+def by_order(potential: AbstractPotential) -> list[AbstractPotential]:
+    """The parts whose parameters belong to species by their order in a system."""
+    return [p for p in parts_in(potential) if getattr(p, "names", None) is None and getattr(p, "kinds", 0) is not None]
+
+
+def seen_by(potential: AbstractPotential, atoms: System) -> System:
+    """What a potential sees of concrete atoms: no masses, velocities, charges and units, and names that tell systems apart only
+    where the potential does. **Raises** `ValueError` where it does not know a species."""
+    names, species = common_names(potential, atoms.names), atoms.species
+    if names != atoms.names:
+        species = np.array([names.index(name) for name in atoms.names], np.int32)[np.asarray(species)]
+    if has_no_names(potential):
+        names = tuple(map(str, range(len(names))))
+    return System(atoms.positions, species, atoms.cell, None, names=names, periodic=atoms.periodic)
+
+
+def has_no_names(potential: AbstractPotential) -> bool:
+    """Whether species are numbers to it, those of the system."""
+    return all(getattr(part, "names", None) is None for part in parts_in(potential))
+
+
+def parts_in(potential: AbstractPotential) -> tuple[AbstractPotential, ...]:
+    return potential.parts if isinstance(potential, Sum) else (potential,)
+
+
 def needs_transposed(potential: AbstractPotential) -> bool:
     """Whether forces need a transposed list: those of pair potentials and of potentials without a list do not."""
-    parts = potential.parts if isinstance(potential, Sum) else (potential,)
-    return not all(isinstance(part, (AbstractPairPotential, AbstractGlobalPotential)) for part in parts)
+    return not all(isinstance(part, (AbstractPairPotential, AbstractGlobalPotential)) for part in parts_in(potential))
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -145,8 +193,7 @@ def _is_large(potential: Any) -> bool:
 
 def is_global(potential: AbstractPotential) -> bool:
     """Whether it needs no list of neighbours at all."""
-    parts = potential.parts if isinstance(potential, Sum) else (potential,)
-    return all(isinstance(part, AbstractGlobalPotential) for part in parts)
+    return all(isinstance(part, AbstractGlobalPotential) for part in parts_in(potential))
 
 
 def expect_potential(given: Any, where: str) -> None:

@@ -25,7 +25,7 @@ def compressed(model: Any, nearest: float | None, tolerance: float) -> Any:
     if not (np.isfinite(nearest) and 0 < nearest < model.cutoff):
         raise ValueError(f"compressed: nearest={nearest!r}; expected a distance below the cutoff, {model.cutoff:g} angstrom.")
     with float64():
-        change = lambda net, low, high: enough(exact_net(net), low, high, tolerance)  # noqa: E731
+        change = lambda net, low, high: enough(exact_net(net), float(low), float(high), tolerance)  # noqa: E731
         descriptor = jax.tree.map(np.asarray, model.descriptor.with_embeddings(change, nearest))
     return dataclasses.replace(model, descriptor=descriptor, series_from=float(nearest))
 

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from ..._precision import is_traced
 from ..atoms._potential import dot
 from ..potentials._trainable import Limit
 from ._arguments import placed
@@ -45,13 +46,19 @@ class AbstractDescriptor(eqx.Module):
         return False
 
     @property
+    def row_by_row(self) -> bool:
+        """Whether `own` may be an array, the type of each row: one program for atoms of all types instead of one for each."""
+        return False
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         """How many neighbours there is room for."""
         raise NotImplementedError
 
-    def __call__(self, own: int, parts: list[Any]) -> Any:
-        """D `(rows, size)` of atoms of the type `own`, a Python number; `parts[t]` `(rows, slots, 3)` are the vectors to their
-        neighbours of type t [angstrom], in any order. Those beyond the cutoff are empty places."""
+    def __call__(self, own: Any, parts: list[Any]) -> Any:
+        """D `(rows, size)` of atoms of the type `own`, a Python number or, `row_by_row`, of the types `(rows,)`; `parts[t]`
+        `(rows, slots, 3)` are the vectors to their neighbours of type t [angstrom], in any order. Those beyond the cutoff are
+        empty places."""
         raise NotImplementedError
 
     @property
@@ -150,7 +157,8 @@ def switch(r: Any, start: float, cutoff: float) -> Any:
     return 1 + u**3 * (-6 * u**2 + 15 * u - 10)
 
 
-def radial_ends(davg: Any, dstd: Any, start: float, cutoff: float, nearest: float) -> np.ndarray:
+def radial_ends(davg: Any, dstd: Any, start: float, cutoff: float, nearest: float) -> Any:
     """The least and the largest of (w / r - davg) / dstd at distances down to `nearest`, `(2, ...)`."""
-    davg, dstd = np.asarray(davg), np.asarray(dstd)
-    return np.stack([-davg, radial(nearest, start, cutoff) - davg]) / dstd
+    xp = jnp if is_traced(davg, dstd) else np
+    davg, dstd = xp.asarray(davg), xp.asarray(dstd)
+    return xp.stack([-davg, radial(nearest, start, cutoff) - davg]) / dstd

@@ -48,7 +48,7 @@ class DeepPotential(AbstractTrainable):
     names: tuple[str, ...] = eqx.field(static=True)
     nearest: float | None = eqx.field(static=True)
     remark: Remark = eqx.field(static=True)
-    series_from: float | None = eqx.field(static=True)
+    series_from: float | None
 
     def __init__(
         self, descriptor: AbstractDescriptor, fitting: FittingNet, bias: Any, names: Any, nearest: float | None = None,
@@ -71,6 +71,10 @@ class DeepPotential(AbstractTrainable):
         """Where `md.simulate` stops: below four fifths of `nearest` a model has learned nothing, and atoms may fall into each
         other."""
         return None if self.nearest is None else 0.8 * self.nearest
+
+    @property
+    def computed(self) -> "DeepPotential":
+        return dataclasses.replace(self, nearest=None, remark="")
 
     @property
     def limits(self) -> tuple[Limit, ...]:
@@ -100,11 +104,20 @@ class DeepPotential(AbstractTrainable):
     def frame_energies(self, vectors: Any, frames: Any) -> Any:
         count, begin = len(vectors), np.cumsum([0, *frames.owns])
         ends = np.cumsum(frames.rooms)[:-1]
+        split = lambda v: jnp.split(v.reshape(v.shape[0] * v.shape[1], -1, 3), ends, axis=1)  # noqa: E731
+        D: Any = None
+        if self.descriptor.row_by_row:
+            kinds = np.tile(np.repeat(np.arange(len(frames.owns)), frames.owns), count)
+            D = self.descriptor(kinds, split(vectors)).reshape(*vectors.shape[:2], -1)
         each: Any = []
         for own, rows in enumerate(frames.owns):
             if rows:
-                inside = vectors[:, begin[own] : begin[own + 1]].reshape(count * rows, -1, 3)
-                each.append(self.inner_energies(own, jnp.split(inside, ends, axis=1)).reshape(count, rows))
+                own_rows = slice(begin[own], begin[own + 1])
+                if D is None:
+                    found = self.inner_energies(own, split(vectors[:, own_rows]))
+                else:
+                    found = self.fitting(own, D[:, own_rows].reshape(count * rows, -1))
+                each.append(found.reshape(count, rows))
         return jnp.concatenate(each, axis=1)
 
     @staticmethod

@@ -167,7 +167,7 @@ class SeAtten(AbstractDescriptor):
         if self.attention or self.gate is None:
             return self
         high = radial_ends(0 * self.dstd[:, 0], self.dstd[:, 0], self.start, self.cutoff, nearest)[1]
-        return dataclasses.replace(self, embedding=change(self.embedding, 0.0, float(high.max())))
+        return dataclasses.replace(self, embedding=change(self.embedding, 0.0, high.max()))
 
     def __repr__(self) -> str:
         ways = f"{len(self.attention)} layers of attention", "types by a gate" if self.gate is not None else "types beside it"

@@ -59,17 +59,22 @@ class SeE2A(AbstractEmbedded):
     def size(self) -> int:
         return self.axis * self.embeddings[0].width
 
-    def __call__(self, own: int, parts: list[Any]) -> Any:
+    @property
+    def row_by_row(self) -> bool:
+        return self.one_sided
+
+    def __call__(self, own: Any, parts: list[Any]) -> Any:
         total: Any = 0.0
         sel = placed(self.sel)
         for t, vectors in enumerate(parts):
             net = self.embedding(own, t)
-            R = (environment(vectors, self.start, self.cutoff) - self.davg[own, t]) / self.dstd[own, t]
+            mean, spread = (jnp.asarray(a)[own, t][..., None, :] for a in (self.davg, self.dstd))
+            R = (environment(vectors, self.start, self.cutoff) - mean) / spread
             total = total + net.contract(R[..., 0], R)
             if absent := sel[t] - vectors.shape[1]:
                 # Places that are not there, or too many: all that are empty are equal.
-                empty = -self.davg[own, t] / self.dstd[own, t]
-                total = total + absent * empty[:, None] * net(empty[:1])
+                empty = (-mean / spread)[..., 0, :]
+                total = total + absent * empty[..., None] * net(empty[..., :1])[..., None, :]
         A = total / sum(sel)
         return jnp.einsum("ndm,nda->nma", A, A[..., : self.axis]).reshape(len(A), -1)
 

@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.spatial import KDTree
 
-from ..._precision import check_precision, computing_in
-from ..atoms._neighbours import WORD, Neighbours, Sizes, _build, _entries, _laid_out, extent, shaped
-from ..atoms._pairs import AbstractPotential, Evaluation, Sum, evaluate, kinds_of
-from ..atoms._potential import needs_transposed, over
+from ..atoms._neighbours import WORD, Neighbours, Sizes, extent, needed_by, remember, shaped
+from ..atoms._pairs import AbstractPotential, Evaluation, evaluate, kinds_of
+from ..atoms._potential import by_order, common_names, computed, has_no_names, needs_transposed, over
 from ..atoms._system import System, complete
 
 TOGETHER = 1 << 14  # atoms, padding included, in one batch
+KEPT: dict[Any, Sizes] = {}
 
 
 def rounded(n: int, bits: int = 3, unit: int = 1) -> int:
@@ -68,28 +65,34 @@ class Batch:
         sizes = sizes_for(now, list(np.asarray(cell)), reach, self.template.periodic, self.sizes.places > 0, spare)
         return dataclasses.replace(self, sizes=sizes)
 
+    def keep(self, positions: Any, cell: Any, reach: float) -> None:
+        """Remembers the sizes, for lists that are about as large; `positions` as of `larger`."""
+        now = [np.asarray(r)[: s.atoms] for r, s in zip(positions, self.systems, strict=True)]
+        atoms = positions.shape[1]
+        name = _name(now, list(np.asarray(cell)), reach, self.template.periodic, self.sizes.places > 0, atoms)
+        remember(KEPT, name, self.sizes)
+
     def blank(self, positions: Any, cell: Any, cutoff: float, skin: float) -> Neighbours:
         """Lists with nothing in them, marked as not fitting, so that they are made before they are used."""
         inverse, counts = np.linalg.inv(np.asarray(cell)), [a.atoms for a in self.systems]
         s = [np.asarray(r)[:n] @ h for r, h, n in zip(positions, inverse, counts, strict=True)]
         ends = [np.stack(e).astype(positions.dtype) for e in ([x.min(0) for x in s], [x.max(0) + 1e-9 for x in s])]
-        build = partial(_build, reach=cutoff + skin, periodic=self.template.periodic, sizes=self.sizes)
-        made = jax.eval_shape(
-            jax.vmap(lambda r, h, low, high, n: build(r, h, low, high, count=n)), positions, cell, *ends, self.count
-        )
-        names = "owner", "image", "atom", "row", "entry", "index", "transposed", "overflow"
-        found = dict(zip(names, jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), made), strict=True))
+        (width, atoms), to = positions.shape[:2], self.sizes
+        none = lambda *shape: np.zeros((width, *shape), np.int32)  # noqa: E731
         return Neighbours(
-            **found | dict(overflow=np.ones(len(self.systems), bool)), positions=np.asarray(positions), cell=np.asarray(cell),
-            low=ends[0], high=ends[1], cutoff=float(cutoff), skin=float(skin), periodic=self.template.periodic,
-            sizes=self.sizes, count=self.count,
+            owner=none(to.entries), image=none(to.entries, 3), atom=none(atoms), row=none(atoms), entry=none(atoms),
+            index=none(atoms, to.slots), transposed=none(atoms, to.places) if to.places else None,
+            overflow=np.ones(width, bool), positions=np.asarray(positions), cell=np.asarray(cell), low=ends[0], high=ends[1],
+            cutoff=float(cutoff), skin=float(skin), periodic=self.template.periodic, sizes=to, count=self.count,
         )  # fmt: skip
 
 
 def batches(
-    systems: Sequence[System], potential: AbstractPotential, *, skin: float = 0.0, spare: float = 1.0, together: int = TOGETHER
-) -> list[Batch]:
-    """All systems, in batches of at most `together` atoms; those of a bucket have the same shapes.
+    systems: Sequence[System], potential: AbstractPotential, *, skin: float = 0.0, spare: float = 1.0,
+    together: int = TOGETHER, kept: bool = False,
+) -> list[Batch]:  # fmt: skip
+    """All systems, in batches of at most `together` atoms; those of a bucket have the same shapes, and lists of sizes that
+    earlier ones had if they are `kept`: these may not fit.
 
     **Raises** `ValueError` where there is none, one is no `System` or not finite, or the potential does not know a species.
     """
@@ -99,11 +102,13 @@ def batches(
     for k, s in enumerate(systems):
         buckets.setdefault((rounded(s.atoms, unit=8), s.periodic, s.units), []).append(k)
     out = []
-    for (atoms, periodic, units), members in buckets.items():
+    for (atoms, periodic, _), members in buckets.items():
         cells = [complete(systems[k].cell) for k in members]
         places = [np.asarray(systems[k].positions, float) for k in members]
-        sizes = sizes_for(places, cells, potential.cutoff + skin, periodic, needs_transposed(potential), spare)
-        template = System(None, None, None, None, names=named, periodic=periodic, units=units)
+        reach, transposed = potential.cutoff + skin, needs_transposed(potential)
+        sizes = KEPT.get(_name(places, cells, reach, periodic, transposed, atoms)) if kept else None
+        sizes = sizes or sizes_for(places, cells, reach, periodic, transposed, spare)
+        template = System(None, None, None, None, names=named, periodic=periodic)
         most = max(1, together // atoms)
         each = math.ceil(len(members) / math.ceil(len(members) / most))
         width = min(rounded(each, 2), most)
@@ -123,11 +128,10 @@ def batches(
 def _numbered(systems: Sequence[System], potential: AbstractPotential) -> tuple[tuple[str, ...], list[np.ndarray]]:
     """Names that all systems have in common, and the numbers of their species in these; where the potential has no names, what
     counts is the order in each system."""
-    parts = potential.parts if isinstance(potential, Sum) else (potential,)
-    nameless = [part for part in parts if getattr(part, "names", None) is None and getattr(part, "kinds", 0) is not None]
     for s in systems:
         kinds_of(potential, s.names)
-    if len(nameless) == len(parts):
+    nameless = by_order(potential)
+    if has_no_names(potential):
         return tuple(map(str, range(max(len(s.names) for s in systems)))), [np.asarray(s.species) for s in systems]
     names = tuple(dict.fromkeys(name for s in systems for name in s.names))
     if nameless and any(s.names != names[: len(s.names)] for s in systems):
@@ -135,6 +139,7 @@ def _numbered(systems: Sequence[System], potential: AbstractPotential) -> tuple[
             f"{type(nameless[0]).__name__} has parameters by the order of species, which differs between the systems: give it "
             f"names=, or make the systems with the order {', '.join(names)}."
         )
+    names = common_names(potential, names)
     return names, [np.array([names.index(n) for n in s.names], np.int32)[np.asarray(s.species)] for s in systems]
 
 
@@ -148,6 +153,12 @@ def _check(systems: Sequence[System]) -> None:
         raise ValueError(f"The positions or the cell of system {', '.join(map(str, bad))} have NaN or infinite numbers.")
 
 
+def _name(places: list[np.ndarray], cells: list[np.ndarray], reach: float, periodic: Any, transposed: bool, atoms: int) -> Any:
+    """Lists with the same are about as large."""
+    wide = np.array([extent(r, h, periodic)[2] for r, h in zip(places, cells, strict=True)])
+    return reach, periodic, transposed, atoms, shaped(wide, periodic, reach, max(map(len, places)))
+
+
 def sizes_for(
     positions: list[np.ndarray], cells: list[np.ndarray], reach: float, periodic: Any, transposed: bool, spare: float
 ) -> Sizes:
@@ -156,18 +167,9 @@ def sizes_for(
     bins, layers = shaped(np.array([wide for _, _, wide in ends]), periodic, reach, max(map(len, positions)))
     shape = Sizes(bins, layers, 0, 0, 0, 0)
     each = zip(positions, cells, ends, strict=True)
-    needs = [_needed(r, h, low, high, reach, periodic, shape) for r, h, (low, high, _) in each]
+    needs = [needed_by(r, h, low, high, reach, periodic, shape) for r, h, (low, high, _) in each]
     entries, window, slots = (rounded(max(4, math.ceil(spare * k))) for k in np.max(needs, axis=0).tolist())
     return Sizes(bins, layers, entries, WORD * math.ceil(window / WORD), slots, slots if transposed else 0)
-
-
-def _needed(r: np.ndarray, h: np.ndarray, low: Any, high: Any, reach: float, periodic: Any, shape: Sizes) -> list[int]:
-    """What one list needs: entries, room in a window, slots."""
-    at = _laid_out(np, r, h, low, high, periodic, shape)
-    owner, image = _entries(np, at, int(at.ends[-1]))
-    places = r[owner] + image @ h
-    around = KDTree(places).query_ball_point(places[at.own], reach, return_length=True)
-    return [len(owner), int(np.max(at.last - at.first)), int(np.max(around)) - 1]
 
 
 def evaluate_lists(
@@ -182,55 +184,12 @@ def evaluate_lists(
     return over(potential, one, species, positions, cell, lists)
 
 
-@eqx.filter_jit
-def _evaluated(
-    potential: Any, template: System, species: Any, positions: Any, cell: Any, lists: Neighbours
-) -> tuple[Evaluation, Any]:
-    lists = jax.vmap(Neighbours.update)(lists, positions, cell)
-    return evaluate_lists(potential, template, species, positions, cell, lists), lists.overflow
-
-
-def settled(
-    potential: Any, cutoff: float, batch: Batch, positions: Any, cell: Any, function: Callable[..., Any] = _evaluated
-) -> Any:
-    """What `function` finds with lists that fit, made larger as often as it takes."""
-    for attempt in range(1, 6):
-        lists = batch.blank(positions, cell, cutoff, 0.0)
-        found, overflow = function(potential, batch.template, batch.species, positions, cell, lists)
-        if not np.any(overflow):
-            return jax.tree.map(np.asarray, found)
-        batch = batch.larger(positions, cell, cutoff, float(2**attempt))
-    raise RuntimeError("The lists of neighbours of a batch did not fit after they were made larger five times.")
-
-
 def on_device(potential: Any) -> Any:
-    """Numbers as arrays, so that a program does not depend on their values."""
-    return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, float | np.ndarray) else x, potential)
+    """Numbers as arrays, so that a program does not depend on their values, without what makes no difference to energies."""
+    return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, float | np.ndarray) else x, computed(potential))
 
 
 def member(found: Any, k: int, atoms: int, *per_atom: str) -> Any:
     """Number k of what belongs to a batch; attributes `per_atom` without padding."""
     one = jax.tree.map(lambda a: np.asarray(a)[k], found)
     return dataclasses.replace(one, **{name: getattr(one, name)[:atoms] for name in per_atom})
-
-
-def evaluate_batch(
-    potential: AbstractPotential, systems: Sequence[System], *, precision: Any = np.float64, together: int = TOGETHER
-) -> list[Evaluation]:
-    """Energy, forces and virial of each of several systems, whatever their sizes, as NumPy arrays.
-
-    Numbers of atoms are padded to the next of 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, ..., and all systems of the same padded
-    number, periodic along the same vectors, are computed by one program, at most `together` atoms at a time.
-
-    **Raises** `ValueError` where there is no system, one is no `System` or not finite, or the potential does not know a
-    species.
-    """
-    out: dict[int, Evaluation] = {}
-    with computing_in(check_precision(precision)):
-        device = on_device(potential)
-        for batch in batches(systems, potential, together=together):
-            positions, cell = batch.positions.astype(precision), batch.cell.astype(precision)
-            found: Evaluation = settled(device, float(potential.cutoff), batch, positions, cell)
-            for k, number in enumerate(batch.members):
-                out[number] = member(found, k, systems[number].atoms, "forces", "atom_energies", "atom_virials")
-    return [out[k] for k in range(len(systems))]

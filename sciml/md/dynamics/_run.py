@@ -12,7 +12,8 @@ import numpy as np
 
 from ..atoms._compiled import compiled
 from ..atoms._neighbours import Neighbours
-from ..atoms._pairs import Evaluation, evaluate, kinds_of, neighbours_for
+from ..atoms._pairs import Evaluation, evaluate, evaluated, neighbours_for
+from ..atoms._potential import needs_transposed, seen_by, split
 from ..atoms._system import System, complete, volume_of
 from ..files._frame import Frame
 from ._checkpoint import signature
@@ -47,14 +48,10 @@ class Run:
         self.key = jax.random.key(key) if isinstance(key, int) else key
         self.setting = setting_of(atoms, ensemble, timestep, fixed, self.precision)
         self.fixed = np.asarray(self.setting.free)[:, 0] == 0
-        kinds_of(potential, atoms.names)
-        self.template = eqx.tree_at(
-            lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
-        )
+        self.template = seen_by(potential, atoms)
         self.forces_in = None if forces_in is None else np.dtype(forces_in)
         # Functions are static, numbers and arrays are traced: what was compiled serves the next run of the same shapes.
-        self._potential = _split(potential, eqx.is_array_like)
-        self._moved = _split((ensemble, guarded(potential)), eqx.is_array_like)
+        self._potential, self._moved = split(potential), split((ensemble, guarded(potential)))
 
     def signature(self, every: int) -> str:
         trees = self.atoms, self.potential, self.setting, self.ensemble, jax.random.key_data(self.key)
@@ -68,9 +65,9 @@ class Run:
         zero, cell = jnp.zeros((), self.precision), make(complete(self.atoms.cell))
         bath, step = self.ensemble.init(self.setting), jnp.zeros((), int)
         at = Dynamics(r, v, jnp.zeros_like(r), cell, zero, jnp.zeros_like(cell), bath, zero, step)
-        neighbours = self.allocate(at)
-        check_start(self.potential, self._system(at), neighbours)
-        at = with_forces(at, _whole(*self._potential, self._system(at), neighbours))
+        neighbours = self.allocate(at, kept=True)
+        check_start(self.potential, self._named(at), neighbours)
+        at = with_forces(at, self._evaluated(at, neighbours))
         self.measure(at)
         return at, neighbours
 
@@ -86,17 +83,20 @@ class Run:
             self.atoms.units.temperature * (1.0 if self.atoms.units.name == "reduced" else 300.0),
         )  # fmt: skip
 
-    def allocate(self, at: Dynamics, larger: int = 0) -> Neighbours:
-        atoms = eqx.tree_at(lambda s: (s.positions, s.cell), self.atoms, (np.asarray(at.positions), np.asarray(at.cell)))
-        return neighbours_for(atoms, self.potential, skin=self.skin, spare=1.1 + 0.15 * larger)
+    def allocate(self, at: Dynamics, larger: int = 0, kept: bool = False) -> Neighbours:
+        return neighbours_for(self._named(at), self.potential, skin=self.skin, spare=1.1 + 0.15 * larger, kept=kept)
 
     def advance(self, at: Dynamics, neighbours: Neighbours, until: int) -> tuple[Dynamics, Neighbours]:
         return _advanced(
             self._moved[0], self.forces_in, self._moved[1], self.template, self.setting, self.key, at, neighbours, until
         )
 
-    def _system(self, at: Dynamics) -> System:
-        return eqx.tree_at(lambda s: (s.positions, s.cell), self.template, (at.positions, at.cell))
+    def _evaluated(self, at: Dynamics, neighbours: Neighbours) -> Evaluation:
+        atoms = eqx.tree_at(lambda s: (s.positions, s.cell), self.template, (at.positions, at.cell))
+        return evaluated(*self._potential, atoms, neighbours, virials=False)
+
+    def _named(self, at: Dynamics) -> System:
+        return eqx.tree_at(lambda s: (s.positions, s.cell), self.atoms, (np.asarray(at.positions), np.asarray(at.cell)))
 
     def _cell(self, at: Dynamics) -> np.ndarray:
         """Without the unit vectors along axes that have none."""
@@ -112,7 +112,7 @@ class Run:
     def frame(self, at: Dynamics, neighbours: Neighbours) -> Frame:
         if bool(neighbours.is_stale(at.positions, at.cell)):
             neighbours = self.allocate(at)
-        return self.framed(at, _whole(*self._potential, self._system(at), neighbours))
+        return self.framed(at, self._evaluated(at, neighbours))
 
     def framed(self, at: Dynamics, found: Evaluation) -> Frame:
         units, setting = self.atoms.units, self.setting
@@ -155,10 +155,10 @@ class Run:
         low, high = int(good.step), int(bad.step)
         v = np.asarray(bad.velocities, np.float64)
         places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
-        why = what_happened(self.potential, self._system(bad), self.skin) if places else None
+        why = what_happened(self.potential, self._named(bad), self.skin) if places else None
         if why is not None and why.names_it:
             return f"At step {high} {why.text}"
-        why = what_happened(self.potential, self._system(good), self.skin)
+        why = what_happened(self.potential, self._named(good), self.skin)
         closest = f" At step {low} {why.text}" if why.text else ""
         if not _health(bad, self.setting.masses)[0]:
             wrong = ~np.all(np.isfinite(np.concatenate([np.asarray(bad.positions), v, np.asarray(bad.forces)], 1)), axis=1)
@@ -172,17 +172,6 @@ class Run:
             f"The temperature ran away, to {temperature:.3g} at step {high}; {_named(kinetic == kinetic.max())} is "
             f"the fastest. Relax the atoms first, or take a shorter time step.{closest}"
         )
-
-
-def _split(tree: Any, traced: Any) -> tuple[Any, Any]:
-    """(what is static, what is traced)."""
-    return eqx.partition(tree, traced)[::-1]
-
-
-@partial(compiled, static_argnums=0)
-def _whole(rest: Any, traced: Any, atoms: System, n: Neighbours) -> Evaluation:
-    found = evaluate(eqx.combine(rest, traced), atoms, n)
-    return Evaluation(found.energy, found.forces, found.virial, None, None)
 
 
 @jax.jit
@@ -229,6 +218,8 @@ def _advance(
                 return with_forces(moved, evaluate(potential, atoms, n, dtype=forces_in, virials=False, virial=virial))
 
             wanted = ensemble.virial_at(moved.step)
+            if not isinstance(wanted, bool) and needs_transposed(potential):
+                wanted = True  # which costs nothing beside such forces, and half the time to compile
             known = isinstance(wanted, bool)
             new = forces(wanted) if known else jax.lax.cond(wanted, lambda: forces(True), lambda: forces(False))
             new = ensemble.after(new, setting, keyed(moved)[1])

@@ -16,6 +16,7 @@ from ..files._record import recording
 from ..files._trajectory import Trajectory
 from ..observables._observables import begin, called, stopped_after
 from ._arguments import expect_run
+from ._bar import bar_of, moved
 from ._checkpoint import Checkpoint
 from ._checks import check, check_bath, whole_number
 from ._ensembles import NVE, AbstractEnsemble, Dynamics
@@ -90,7 +91,7 @@ def simulate(
     check(atoms, potential, timestep, fixed)
     check_bath(atoms, ensemble, float(timestep), steps)
     began = time.monotonic()
-    with computing_in(precision):
+    with computing_in(precision), bar_of("dynamics", steps, progress) as bar:
         run = Run(atoms, potential, ensemble, float(timestep), skin, fixed, precision, forces_in, key)
         at, neighbours = run.start()
         saved = None if checkpoint is None else Checkpoint(Path(checkpoint), run.signature(every))
@@ -101,24 +102,23 @@ def simulate(
             # Before there is a file of frames that no checkpoint knows.
             saved.save(at, neighbours, record)
         why = begin(callbacks, atoms, record.frames() if found else ())
-        return _loop(run, at, neighbours, record, steps, every, callbacks, why, saved, began, progress, throw)
+        return _loop(run, at, neighbours, record, steps, every, callbacks, why, saved, began, bar, throw)
 
 
 def _loop(
     run: Run, at: Dynamics, neighbours: Neighbours, record: Any, steps: int, every: int, callbacks: Any,
-    stopped: str | None, saved: Checkpoint | None, began: float, progress: bool, throw: bool,
+    stopped: str | None, saved: Checkpoint | None, began: float, bar: Any, throw: bool,
 ) -> Trajectory:  # fmt: skip
-    from tqdm.auto import tqdm
-
     result, failed = "", False
-    bar = tqdm(total=steps, initial=int(at.step), desc="dynamics", unit="step", disable=not progress, leave=False)
+    bar.n = bar.initial = int(at.step)
     chunk = max(10, min(10_000, CHUNK // run.atoms.atoms))
-    reallocated = 0
+    reallocated, first = 0, int(at.step)
 
     def recorded() -> str | None:
         """Records a frame; why a callback wants to stop, or None."""
         frame = record.add(run.frame(at, neighbours))
-        bar.set_postfix(T=f"{frame.temperature:.4g}", E=f"{frame.total_energy:.6g}", refresh=False)
+        if frame.step > first:
+            bar.set_postfix(T=f"{frame.temperature:.4g}", E=f"{frame.total_energy:.6g}", refresh=False)
         return called(callbacks, frame)
 
     try:
@@ -146,7 +146,7 @@ def _loop(
                 at, neighbours = found, listed
                 if int(at.step) % every == 0 or int(at.step) == steps:
                     stopped, framed = recorded(), int(at.step)
-                bar.update(int(at.step) - now)
+                moved(bar, int(at.step) - now)
                 if saved and saved.due():
                     saved.save(at, neighbours, record)
             if stopped and int(at.step) < steps:
@@ -158,7 +158,6 @@ def _loop(
         if saved:
             saved.save(at, neighbours, record)
     finally:
-        bar.close()
         record.close()
     done = int(at.step)
     stats = {

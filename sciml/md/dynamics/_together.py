@@ -23,6 +23,7 @@ from ..atoms._system import System
 from ..files._frame import Frame
 from ..files._trajectory import Trajectory
 from ..observables._observables import begin_several, called, stopped_after
+from ._bar import bar_of, moved
 from ._batch import Batch, batches, evaluate_lists, member, on_device
 from ._checks import check, check_bath
 from ._ensembles import Dynamics, Setting
@@ -39,8 +40,6 @@ def simulate_all(
     progress: bool, throw: bool,
 ) -> list[Trajectory]:  # fmt: skip
     """`simulate` for several systems."""
-    from tqdm.auto import tqdm
-
     for name, given in (("checkpoint", checkpoint), ("trajectory", trajectory)):
         if given is not None:
             raise ValueError(f"simulate: several systems at once have no {name}; simulate them one by one, or without it.")
@@ -58,8 +57,7 @@ def simulate_all(
             check_bath(system, ensemble, float(timestep), steps)
         keys = _keys(key, len(systems))
         begin_several(callbacks, systems)
-        bar = tqdm(total=steps * len(groups), desc="dynamics", unit="step", disable=not progress, leave=False)
-        with bar:
+        with bar_of("dynamics", steps * len(groups), progress) as bar:
             for batch in groups:
                 runs = [
                     Run(systems[k], potential, ensemble, timestep, skin, held[k], precision, forces_in, keys[k])
@@ -131,7 +129,7 @@ class _Group:
                 reached = self._advance(now, until)
                 if self.going.any() and reached > now and (reached % every == 0 or reached == steps):
                     self._frame(self._evaluation(), callbacks, steps)
-                bar.update(reached - now)
+                moved(bar, reached - now)
                 now = reached
         except KeyboardInterrupt:
             stopped = True

@@ -14,7 +14,7 @@ import numpy as np
 from ..atoms._evaluator import Evaluator
 from ..atoms._pairs import AbstractPotential
 from ..atoms._potential import expect_potential
-from ..atoms._system import System, expect_system, system
+from ..atoms._system import System, expect_system, system, volume_of
 from ..atoms._units import METAL
 
 GUESSED = 0.1  # amu, by which a mass may be off for its element to be recognised
@@ -37,6 +37,10 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     elif not hasattr(atoms, "get_positions"):
         raise ValueError(f"from_ase: a {type(atoms).__name__} came; expected ase.Atoms or the path of a file.")
     _warn_of_constraints(atoms)
+    return _converted(atoms, names, masses)
+
+
+def _converted(atoms: Any, names: list[str] | None = None, masses: bool = True) -> System:
     momenta, charges = atoms.get_momenta(), atoms.get_initial_charges()
     cell = np.asarray(atoms.cell)
     return system(
@@ -185,7 +189,8 @@ def to_ase(atoms: System) -> Any:
 
 
 def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -> Any:
-    """An ASE calculator: energy, forces, stress (the sign of ASE: minus virial over volume), energies of atoms."""
+    """An ASE calculator: energy, forces, stress (the sign of ASE: minus virial over volume), energies of atoms. Lists of
+    neighbours are kept until an atom has moved by half the `skin` [angstrom], by default a tenth of the cutoff."""
     from ase.calculators.calculator import Calculator, all_changes  # pyright: ignore[reportMissingImports]
 
     expect_potential(potential, "ase_calculator")
@@ -197,20 +202,24 @@ def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -
             super().__init__()
             self._evaluator: Any = None
             self._key: Any = None
+            self._cell: Any = None
 
         def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
             super().calculate(atoms, properties, system_changes)
-            now = from_ase(self.atoms)
-            key = (now.atoms, now.periodic, now.names, now.species.tobytes())
-            if key != self._key:
-                self._evaluator, self._key = Evaluator(now, potential, skin=skin), key
-            found = self._evaluator(now.positions, now.cell)
+            r, h = self.atoms.get_positions(), np.array(self.atoms.cell)
+            key = (self.atoms.numbers.tobytes(), tuple(map(bool, self.atoms.pbc)))
+            if key != self._key or not np.array_equal(h, self._cell) or not np.all(np.isfinite(r)):
+                now = _converted(self.atoms)  # which looks at the cell
+                if key != self._key:
+                    self._evaluator, self._key = Evaluator(now, potential, skin=skin), key
+                self._cell = h
+            found = self._evaluator(r, h)
             self.results = {
                 "energy": float(found.energy), "free_energy": float(found.energy), "forces": found.forces,
                 "energies": found.atom_energies,
             }  # fmt: skip
-            if all(now.periodic):
-                stress = -found.virial / now.volume
+            if all(key[1]):
+                stress = -found.virial / volume_of(h, key[1])
                 stress = (stress + stress.T) / 2
                 self.results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
 

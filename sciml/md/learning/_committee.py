@@ -17,7 +17,8 @@ from ..atoms._neighbours import Neighbours
 from ..atoms._pairs import AbstractGlobalPotential, AbstractPotential, Pairs, Sum
 from ..atoms._potential import over
 from ..atoms._system import System
-from ..dynamics._batch import TOGETHER, batches, evaluate_lists, on_device, settled
+from ..dynamics._batch import TOGETHER, batches, evaluate_lists, on_device
+from ..dynamics._evaluate_batch import current, settled
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Committee(AbstractPotential):
         given, out = [systems] if alone else list(systems), {}
         with float64():
             device = on_device(self)
-            for batch in batches(given, self, together=max(1, TOGETHER // self.count)):
+            for batch in batches(given, self, together=max(1, TOGETHER // self.count), kept=True):
                 found = settled(device, self.cutoff, batch, batch.positions, batch.cell, members_of_lists)
                 energies, forces, virials = (np.asarray(a) for a in found)
                 for k, number in enumerate(batch.members):
@@ -168,14 +169,14 @@ class Committee(AbstractPotential):
 def members_of_lists(
     committee: Committee, template: System, species: Any, positions: Any, cell: Any, lists: Neighbours
 ) -> tuple[Any, Any]:
-    """Energies, forces and virials `(members, systems, ...)`, and where lists did not fit."""
-    lists = jax.vmap(Neighbours.update)(lists, positions, cell)
+    """Energies, forces and virials `(members, systems, ...)`, and the lists."""
+    lists = current(lists, positions, cell)
 
     def one(member: Any) -> Any:
         found = evaluate_lists(member, template, species, positions, cell, lists, virials=False)
         return found.energy, found.forces, found.virial
 
-    return committee.of_each(one), lists.overflow
+    return committee.of_each(one), lists
 
 
 def _checked(models: Any) -> tuple[AbstractPotential, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from ..._precision import float64
 from ..atoms._neighbours import Neighbours
 from ..atoms._pairs import AbstractPotential, evaluate, kinds_of, neighbours_for
+from ..atoms._potential import seen_by
 from ..atoms._system import System, complete, expect_system
 from ..dynamics._batch import on_device
 from ..files._frame import Frame, system_at
@@ -165,9 +166,7 @@ class Watch:
         self.atoms = atoms
         with float64():
             self._committee = on_device(committee)
-        self._plain = eqx.tree_at(
-            lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
-        )
+        self._plain = seen_by(committee, atoms)
         self._neighbours: Any = None
 
     def __call__(self, positions: Any, cell: Any) -> Deviation:
@@ -175,10 +174,10 @@ class Watch:
         now = eqx.tree_at(lambda s: (s.positions, s.cell), self._plain, (r, h))
         with float64():
             if self._neighbours is None:
-                self._neighbours = neighbours_for(now, self._committee, skin=0.0, spare=1.4)
+                self._neighbours = neighbours_for(now, self._committee, skin=0.0, spare=1.4, kept=True)
             found, overflow = _members(self._committee, now, self._neighbours)
             if overflow:
-                self._neighbours = neighbours_for(now, self._committee, skin=0.0, spare=1.4)
+                self._neighbours = neighbours_for(now, self._committee, skin=0.0, spare=1.4, kept=True)
                 found, _ = _members(self._committee, now, self._neighbours)
             return Deviation.of(*(np.asarray(a) for a in found))
 

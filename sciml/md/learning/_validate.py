@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..atoms._potential import AbstractPotential, expect_potential
-from ..dynamics._batch import evaluate_batch
+from ..dynamics._evaluate_batch import evaluate_batch
 
 MANY = 20_000  # points in a plot
 LINES = 20
@@ -116,7 +116,7 @@ def validate(potential: AbstractPotential, dataset: Any, *, precision: Any = np.
     if not isinstance(dataset, Dataset) or not len(dataset):
         what = "an empty Dataset" if isinstance(dataset, Dataset) else f"a {type(dataset).__name__}"
         raise ValueError(f"validate: {what} came; expected frames: md.Dataset.load(path).")
-    found = evaluate_batch(potential, dataset.systems, precision=precision)
+    found = evaluate_batch(potential, dataset.systems, precision=precision, skin=0.0)
     atoms = dataset.atoms
     whole = np.asarray(dataset.periodic.all(axis=1))[:, None, None]
     return Validation(

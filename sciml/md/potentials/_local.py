@@ -51,6 +51,10 @@ class LocalPotential(AbstractTrainable):
         return found if self.bias is None else found + jnp.asarray(self.bias)[pairs.centres]
 
     @property
+    def computed(self) -> "LocalPotential":
+        return dataclasses.replace(self, closest=None, remark="")
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         return ()
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..atoms._pairs import AbstractPotential
 
@@ -56,6 +57,11 @@ class AbstractTrainable(AbstractPotential):
         raise NotImplementedError
 
     @property
+    def computed(self) -> "AbstractTrainable":
+        """This potential without what makes no difference to its energies."""
+        return self
+
+    @property
     def trained(self) -> Any:
         """This potential with a Python bool in place of each leaf: whether training changes it. The bias is fitted, not
         trained."""
@@ -77,5 +83,11 @@ class AbstractTrainable(AbstractPotential):
 
 
 def cast(tree: Any, dtype: Any) -> Any:
-    """With its floating arrays in another precision."""
-    return jax.tree.map(lambda a: jnp.asarray(a, dtype) if eqx.is_inexact_array(a) else a, tree)
+    """With its floating arrays in another precision; those of NumPy stay on the host."""
+
+    def one(a: Any) -> Any:
+        if not eqx.is_inexact_array(a):
+            return a
+        return a.astype(dtype) if isinstance(a, np.ndarray) else jnp.asarray(a, dtype)
+
+    return jax.tree.map(one, tree)

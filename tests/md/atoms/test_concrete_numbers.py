@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax
 import numpy as np
 import pytest
 
@@ -20,6 +21,14 @@ def test_concrete_numbers_are_computed_in_float64():
         right = md.evaluate(LJ, ARGON, md.neighbours_for(ARGON, LJ))
     assert found.energy.dtype == found.forces.dtype == np.float64
     assert found.energy == right.energy and np.array_equal(found.forces, right.forces)
+
+
+def test_inside_of_jit_concrete_numbers_are_computed_at_once():
+    neighbours, found = md.neighbours_for(ARGON, LJ), []
+    with sciml.float64():
+        jax.jit(lambda x: found.append(md.evaluate(LJ, ARGON, neighbours)) or x)(1.0)
+    assert found[0].energy == pytest.approx(float(md.evaluate(LJ, ARGON, neighbours).energy), rel=1e-13)
+    assert isinstance(found[0].forces, np.ndarray)
 
 
 @pytest.mark.parametrize(("name", "hint"), [("ar", "do you mean Ar?"), ("Fe2+", "do you mean Fe?"), ("Type_0", "Give masses")])

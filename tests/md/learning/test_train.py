@@ -63,12 +63,12 @@ def test_predictions_are_those_of_the_potential():
     data = md.Dataset.of(labels).renamed(("C", "Si"))
     with sciml.float64():
         model = small(("C", "Si"))
-        made = prepared(model, data, "training")
+        (made,) = prepared(model, training=data)
         model = dataclasses.replace(model, descriptor=model.descriptor.surveyed(made.survey))
         found = md.evaluate_batch(model, data.systems)
         nearest = made.survey.nearest
         for panels, tolerance, some in (((), 1e-11, made.buckets[:1]), (equal_panels(model, nearest), 1e-9, made.buckets[1:])):
-            setting = Setting(model, None, None, nearest, 0.0)
+            setting = Setting(model, None, None, 0.0)
             whole = setting.model(jax.tree.map(lambda a: None, model), panels)
             call = jax.jit(lambda frames: predict(whole, frames, np.float64))  # noqa: B023
             for bucket in some:
@@ -82,13 +82,13 @@ def test_predictions_are_those_of_the_potential():
 def test_gradients_of_the_loss():
     with sciml.float64():
         model = small()
-        made = prepared(model, DATASET[:2], "training")
+        (made,) = prepared(model, training=DATASET[:2])
         model = dataclasses.replace(model, descriptor=model.descriptor.surveyed(made.survey))
         (bucket,) = made.buckets
         frames = jax.tree.map(jnp.asarray, without_bias(bucket, DATASET[:2], np.array([-4.0])).frames)
         parameters, frozen = eqx.partition(jax.tree.map(jnp.asarray, model), model.trained)
         nearest = made.survey.nearest
-        setting, panels = Setting(frozen, md.Huber(0.5), None, nearest, 0.0), equal_panels(model, nearest)
+        setting, panels = Setting(frozen, md.Huber(0.5), None, 0.0), equal_panels(model, nearest)
 
         @jax.jit
         def loss(parameters):

@@ -1,11 +1,12 @@
 """Frames as arrays of a few shapes: atoms sorted by type, neighbours by atom and type, padded.
 
-Frames of about the same number of atoms of each type form a bucket, one compiled program. Rows that are padding have no
-neighbours and no weight; empty slots are far away.
+Frames of about the same number of atoms of each type form a bucket, one compiled program, whether they are trained on or held
+for validation. Rows that are padding have no neighbours and no weight; empty slots are far away.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,9 @@ from ...atoms._pairs import Pairs
 from ...dynamics._batch import rounded
 from ._lists import FramePairs
 
-MOST = 6  # buckets
+MOST = 6  # shapes
+EXTRA = 0.25  # of the atoms, that may be padding where frames of different compositions share a shape
+SMALL = 16  # atoms of frames which share a shape in any case: compiling another takes longer than many steps
 
 
 class Frames(eqx.Module):
@@ -80,28 +83,79 @@ class Bucket:
         return sum(self.frames.owns)
 
 
-def buckets(data: Any, pairs: Sequence[FramePairs], species: Sequence[np.ndarray], types: int, cutoff: float) -> list[Bucket]:
-    """All frames of a dataset, in at most a few buckets."""
-    counts = np.stack([np.bincount(k, minlength=types) for k in species])
-    keys: Any = [tuple(c) for c in counts.tolist()]
+@dataclass(frozen=True)
+class FrameSet:
+    """A dataset with what the buckets need of it. **Attributes:** `data`; `pairs` of each frame within the cutoff; `species` of
+    each frame's atoms, the model's numbers; `counts` `(frames, types)` of atoms."""
+
+    data: Any
+    pairs: Sequence[FramePairs]
+    species: Sequence[np.ndarray]
+    counts: np.ndarray
+
+
+def buckets(sets: Sequence[FrameSet], cutoff: float) -> list[list[Bucket]]:
+    """All frames of each of the sets, in buckets of few shapes that they share."""
+    counts = np.concatenate([s.counts for s in sets])
+    places = [
+        _places(p, p.distance < cutoff, kinds, counts.shape[1])
+        for s in sets
+        for p, kinds in zip(s.pairs, s.species, strict=True)
+    ]
+    most = np.stack([each.max(axis=0) for each, _ in places])
+    shapes = shared_shapes(counts)
+    rooms = {owns: _rooms(most[[k for k, s in enumerate(shapes) if s == owns]]) for owns in dict.fromkeys(shapes)}
+    made, begin = [], 0
+    for one in sets:
+        end = begin + len(one.counts)
+        groups: dict[Any, list[int]] = {}
+        for k, owns in enumerate(shapes[begin:end]):
+            groups.setdefault(owns, []).append(k)
+        slots = [slot for _, slot in places[begin:end]]
+        made.append([_bucket(one, np.array(k), owns, rooms[owns], slots, cutoff) for owns, k in groups.items()])
+        begin = end
+    return made
+
+
+def shared_shapes(counts: np.ndarray) -> list[tuple[int, ...]]:
+    """For each composition `(frames, types)` the numbers of atoms of each type that it is padded to."""
+    keys = [tuple(c) for c in counts.tolist()]
     for bits in (3, 2, 1):
-        if len(set(keys)) <= MOST:
+        if len(set(keys)) <= 4 * MOST:
             break
         keys = [tuple(rounded(n, bits) if n else 0 for n in c) for c in counts.tolist()]
-    keys = keys if len(set(keys)) <= MOST else [tuple(counts.max(axis=0).tolist())] * len(counts)
-    groups: dict[Any, list[int]] = {}
-    for k, key in enumerate(keys):
-        groups.setdefault(key, []).append(k)
-    return [_bucket(data, pairs, species, np.array(members), owns, cutoff, counts) for owns, members in groups.items()]
+    number = {key: keys.count(key) for key in dict.fromkeys(keys)} if len(set(keys)) <= 4 * MOST else {}
+    if not number:
+        return [tuple(counts.max(axis=0).tolist())] * len(counts)
+    members = {key: [key] for key in number}
+    limit = (1 + EXTRA) * counts.sum()
+    while len(number) > 1:
+        total = sum(n * sum(key) for key, n in number.items())
+        best: Any = None
+        for a, b in itertools.combinations(number, 2):
+            both = tuple(map(max, a, b))
+            more = number[a] * (sum(both) - sum(a)) + number[b] * (sum(both) - sum(b))
+            if best is None or (sum(both) > SMALL, more) < best[0]:
+                best = (sum(both) > SMALL, more), a, b, both
+        (large, more), a, b, both = best
+        if large and len(number) <= MOST and total + more > limit:
+            break
+        joined, n = members.pop(a) + members.pop(b), number.pop(a) + number.pop(b)
+        members[both] = members.get(both, []) + joined
+        number[both] = number.get(both, 0) + n
+    taken = {key: owns for owns, inside in members.items() for key in inside}
+    return [taken[key] for key in keys]
+
+
+def _rooms(most: np.ndarray) -> tuple[int, ...]:
+    """Slots for neighbours of each type, in steps, so that other frames of the kind need no other program."""
+    return tuple(rounded(max(1, int(m)), 5, 4) for m in most.max(axis=0))
 
 
 def _bucket(
-    data: Any, pairs: Any, species: Any, members: np.ndarray, owns: tuple[int, ...], cutoff: float, counts: np.ndarray
+    of: FrameSet, members: np.ndarray, owns: tuple[int, ...], rooms: tuple[int, ...], slots: Sequence[np.ndarray], cutoff: float
 ) -> Bucket:
-    types, rows, begin = len(owns), sum(owns), np.cumsum([0, *owns])
-    near = {k: pairs[k].distance < cutoff for k in members}
-    per = [_per_type(pairs[k], near[k], species[k], types) for k in members]
-    rooms = tuple(max(1, int(m)) for m in np.max([c.max(axis=0) for c, _ in per], axis=0))
+    data, rows, begin = of.data, sum(owns), np.cumsum([0, *owns])
     starts, n = np.cumsum([0, *rooms]), len(members)
     index = np.full((n, rows, sum(rooms)), rows, np.int16 if rows < 2**15 else np.int32)
     shift = np.zeros((n, rows, sum(rooms), 3), np.int8)
@@ -112,12 +166,13 @@ def _bucket(
     }  # fmt: skip
     places = []
     for a, k in enumerate(members):
-        kinds, p, inside = species[k], pairs[k], near[k]
+        kinds, p = of.species[k], of.pairs[k]
+        inside = p.distance < cutoff
         order = np.argsort(kinds, kind="stable")
         row = np.empty(len(kinds), int)
-        row[order] = begin[kinds[order]] + np.arange(len(kinds)) - np.cumsum([0, *counts[k]])[kinds[order]]
+        row[order] = begin[kinds[order]] + np.arange(len(kinds)) - np.cumsum([0, *of.counts[k]])[kinds[order]]
         i, j = p.first[inside], p.second[inside]
-        slot = starts[kinds[j]] + per[a][1]
+        slot = starts[kinds[j]] + slots[k]
         index[a, row[i], slot], shift[a, row[i], slot] = row[j], p.shift[inside]
         atoms = slice(data.first[k], data.first[k + 1])
         arrays["positions"][a, row], arrays["cells"][a], arrays["present"][a, row] = data.positions[atoms], data.cells[k], True
@@ -126,10 +181,10 @@ def _bucket(
         arrays["energies"][a], arrays["virials"][a] = (np.nan_to_num(labels[0]), np.nan_to_num(labels[2]))
         arrays["forces"][a, row] = np.nan_to_num(labels[1])
         places.append(row)
-    return Bucket(Frames(**arrays, index=index, shift=shift, owns=owns, rooms=rooms), members, places, counts[members])
+    return Bucket(Frames(**arrays, index=index, shift=shift, owns=owns, rooms=rooms), members, places, of.counts[members])
 
 
-def _per_type(p: FramePairs, near: np.ndarray, kinds: np.ndarray, types: int) -> tuple[np.ndarray, np.ndarray]:
+def _places(p: FramePairs, near: np.ndarray, kinds: np.ndarray, types: int) -> tuple[np.ndarray, np.ndarray]:
     """How many neighbours of each type each atom has, and each pair's number among those of its atom and type."""
     group = p.first[near] * types + kinds[p.second[near]]
     counts = np.bincount(group, minlength=len(kinds) * types)

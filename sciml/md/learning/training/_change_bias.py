@@ -10,8 +10,8 @@ import numpy as np
 from ...._precision import float64
 from ...potentials._trainable import AbstractTrainable
 from ._arguments import check_data, check_models
-from ._bias import MANY, shifted
-from ._prepare import check_places, prepared
+from ._prepare import check_places, prepared, without_bias
+from ._run import MANY, Run
 
 
 def change_bias(model: AbstractTrainable, dataset: Any) -> Any:
@@ -25,7 +25,11 @@ def change_bias(model: AbstractTrainable, dataset: Any) -> Any:
     if not dataset.labelled["energies"].any():
         raise ValueError("change_bias: the dataset has no energies.")
     with float64():
-        data = prepared(model, dataset, "given")
+        (data,) = prepared(model, given=dataset)
         check_places(model, data.survey, "given")
         model = model if model.bias is not None else dataclasses.replace(model, bias=np.zeros(len(model.names)))
-        return shifted(model, data, dataset, MANY)
+        bias = np.asarray(model.bias, float)
+        left = dataclasses.replace(data, buckets=[without_bias(b, dataset, bias) for b in data.buckets])
+        run = Run([model], left, series=False, nearest=data.survey.nearest, dtype=np.float32)
+        run.refit(run.parameters, MANY)
+        return dataclasses.replace(model, bias=bias + run.shifts[0])

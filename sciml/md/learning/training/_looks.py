@@ -25,15 +25,13 @@ class Looks:
         self._lowest = np.full(run.count, np.inf)
         self._since = 0
         self._sums = np.zeros((2, run.count, 3))
-        if held is not None:
-            self._frames = [jax.tree.map(jnp.asarray, b.frames) for b in held.buckets]
 
     def add(self, sums: np.ndarray) -> None:
         self._sums += sums
 
     def is_sound(self) -> bool:
-        finite = [bool(jnp.all(jnp.isfinite(a))) for a in jax.tree.leaves(self.run.state.parameters)]
-        return all(finite) and bool(np.all(np.isfinite(self._sums)))
+        finite = [np.all(np.isfinite(np.asarray(a))) for a in jax.tree.leaves(self.run.state.parameters)]
+        return bool(np.all(finite) and np.all(np.isfinite(self._sums)))
 
     def look(self, rate: float, seconds: float, steps: int) -> None:
         """A row of the history, after `steps` steps; looking takes a small part of their time."""
@@ -45,7 +43,7 @@ class Looks:
         held = np.full((self.run.count, 3), np.nan)
         if self.held is not None:
             which = [evenly(len(b.members), some / len(self.held.counts)) for b in self.held.buckets]
-            held = _root(squares(self.run, self.run.parameters, self.held, self._frames, which))
+            held = _root(squares(self.run, self.run.parameters, self.held, which))
         self._rows.append(np.concatenate([ahead, trained, held], axis=1))
         if self.patience is not None:
             force = held[:, 1]
@@ -90,10 +88,10 @@ class Looks:
         self._lowest, self._sums, self.best = np.array(progress["lowest"]), np.array(progress["sums"]), best
 
 
-def squares(run: Run, parameters: Any, held: Prepared, frames: Any, some: Any) -> np.ndarray:
+def squares(run: Run, parameters: Any, held: Prepared, some: Any) -> np.ndarray:
     """Sums of squared errors and the numbers of terms `(2, members, 3)`."""
     sums = np.zeros((2, run.count, 3))
-    for bucket, which, found in zip(held.buckets, some, run.predictions(held, frames, parameters, some), strict=True):
+    for bucket, which, found in zip(held.buckets, some, run.predictions(held, parameters, some), strict=True):
         if not len(which):
             continue
         f, known = bucket.frames, np.asarray(bucket.frames.known)[which]
@@ -110,9 +108,8 @@ def squares(run: Run, parameters: Any, held: Prepared, frames: Any, some: Any) -
 
 def errors_in_words(run: Run, parameters: Any, held: Prepared) -> list[str]:
     """Of the whole validation set, for each member."""
-    frames = [jax.tree.map(jnp.asarray, b.frames) for b in held.buckets]
     every = [np.arange(len(b.members)) for b in held.buckets]
-    found = _root(squares(run, parameters, held, frames, every))
+    found = _root(squares(run, parameters, held, every))
     return [_words("validation errors", error[0], error[1]) for error in found]
 
 

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ._buckets import Bucket, buckets
+from ._buckets import Bucket, FrameSet, buckets
 from ._lists import FramePairs, frame_pairs
 from ._survey import Survey
 
@@ -36,14 +36,19 @@ def numbered(names: tuple[str, ...], data: Any, what: str) -> list[np.ndarray]:
     return np.split(table[data.species], np.asarray(data.first)[1:-1])
 
 
-def prepared(model: Any, data: Any, what: str) -> Prepared:
-    """**Raises** `ValueError` where species are unknown, or atoms have more neighbours than the model has places."""
-    species = numbered(model.names, data, what)
-    pairs = _all_pairs(data, model.cutoff)
-    survey = Survey(pairs, species, len(model.names))
-    made = buckets(data, pairs, species, len(model.names), model.cutoff)
-    counts = np.stack([np.bincount(k, minlength=len(model.names)) for k in species])
-    return Prepared(made, survey, counts)
+def prepared(model: Any, **data: Any) -> list[Prepared]:
+    """Each of the datasets, by name: those trained on and those held for validation share the shapes of their frames.
+
+    **Raises** `ValueError` where species are unknown.
+    """
+    sets = []
+    for what, one in data.items():
+        species = numbered(model.names, one, what)
+        counts = np.stack([np.bincount(k, minlength=len(model.names)) for k in species])
+        sets.append(FrameSet(one, _all_pairs(one, model.cutoff), species, counts))
+    surveys = [Survey(s.pairs, s.species, len(model.names)) for s in sets]
+    made = zip(buckets(sets, model.cutoff), surveys, sets, strict=True)
+    return [Prepared(found, survey, s.counts) for found, survey, s in made]
 
 
 def _all_pairs(data: Any, cutoff: float) -> Sequence[FramePairs]:

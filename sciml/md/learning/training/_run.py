@@ -9,50 +9,52 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
 
+from ...atoms._potential import computed
 from ...deep._chebyshev import TERMS
 from ...deep._compress import exact_net
 from ...deep._panels import MOST, deviations, panels
 from ...potentials._trainable import cast
+from ._buckets import Frames
 from ._loss import AbstractLoss, Weights
 from ._order import order
 from ._predict import Prediction
 from ._prepare import Prepared, least_squares_bias
 from ._schedule import AbstractSchedule
-from ._step import Setting, State, compiled_prediction, compiled_step
+from ._step import Programs, Setting, State
 
+MANY = 200  # frames that biases are fitted to at the end
 TOGETHER = 64  # steps in one call at most
 FRAMES = 4  # that are predicted at a time
 LIMIT = 1e-4  # of values and slopes of nets, by which a series may be off in training
 COUNTS = 8, 16, 32, MOST  # of panels: each number is compiled anew
 CHOSEN = 1e-5  # what new panels are chosen for, so that they last
+NOTHING = optax.identity()
 
 
 class Run:
-    """Models, stacked where there are several, and frames on the device."""
+    """Models, stacked where there are several, and their frames, of which the device gets what the next steps take."""
 
     def __init__(
-        self, models: Sequence[Any], data: Prepared, batch: int | None, loss: AbstractLoss, optimizer: Any, average: float,
-        series: bool, nearest: float, key: int, dtype: Any,
+        self, models: Sequence[Any], data: Prepared, *, batch: int | None = None, loss: AbstractLoss | None = None,
+        optimizer: Any = NOTHING, average: float = 0.0, series: bool = True, nearest: float, key: int = 0, dtype: Any,
     ):  # fmt: skip
         self.count, self.key, self.data, self.nearest = len(models), key, data, nearest
         halves = [eqx.partition(cast(m, dtype), m.trained) for m in models]
-        self.frozen = halves[0][1]
-        stack = lambda *each: jnp.stack(each) if self.count > 1 else jnp.asarray(each[0])  # noqa: E731
+        self._own, self._structure = halves[0][1], jax.tree.structure(halves[0][0])
+        halves = [computed(half) for half in halves]
+        stack = lambda *each: np.stack(each) if self.count > 1 else np.asarray(each[0])  # noqa: E731
         parameters = jax.tree.map(stack, *(p for p, _ in halves))
-        init = jax.vmap(optimizer.init) if self.count > 1 else optimizer.init
         # Energies are without the biases of the first model.
         shifts = np.stack([np.asarray(m.bias, float) - np.asarray(models[0].bias, float) for m in models])
-        shift = jnp.asarray(shifts if self.count > 1 else shifts[0])
-        self.state = State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if average else None, shift)
-        self.setting = Setting(self.frozen, loss, optimizer, nearest, average)
+        self.programs = Programs(Setting(halves[0][1], loss, optimizer, average), self.count > 1)
+        self.state = self.programs.start(parameters, shifts if self.count > 1 else shifts[0], bool(average))
         self.series, self.panels = series, ()
-        self.frames = [jax.tree.map(jnp.asarray, b.frames) for b in data.buckets]
         self.batch = [batch or max(1, -(-32 // b.atoms)) for b in data.buckets]
         self.step, self._epoch = 0, -1
-        self._steps, self._seen, self._queue = {}, set(), []
+        self._seen, self._queue = set(), []
         self._timed = np.zeros(2)
 
     # Moving on.
@@ -64,16 +66,14 @@ class Run:
             bucket, picks = self._next(until)
             n = picks.shape[1]
             rates, weights = zip(*(schedule.at(self.step + k, steps) for k in range(n)), strict=True)
-            picks = np.stack([_padded(p) for p in picks])
             columns = Weights(*(_padded(np.array(c)) for c in zip(*weights, strict=True)))
-            picks = picks if self.count > 1 else picks[0]
-            call, known = self._compiled("step", compiled_step, bucket)
-            began = time.monotonic()
-            frames, padded = self.frames[bucket], _padded(np.array(rates))
-            self.state, squares = call(self.state, self.panels, frames, picks, padded, columns, n)
+            frames = _taken(self.data.buckets[bucket].frames, picks if self.count > 1 else picks[0])
+            known, began = self._known("step", frames), time.monotonic()
+            state, squares = self.programs.advance(self.state, self.panels, frames, _padded(np.array(rates)), columns, n)
+            self.state = state
             sums += np.stack([np.reshape(a, (self.count, 3)) for a in squares])
             self.step += n
-            if known and len(self.frames) == 1:
+            if known and len(self.data.buckets) == 1:
                 self._timed += [n, time.monotonic() - began]
         return sums
 
@@ -123,16 +123,17 @@ class Run:
 
     # Looking.
 
-    def predictions(self, data: Prepared, frames: Any, parameters: Any, some: Sequence[np.ndarray]) -> list[Prediction]:
+    def predictions(self, data: Prepared, parameters: Any, some: Sequence[np.ndarray]) -> list[Prediction]:
         """Of the frames `some` of each bucket, arrays `(members, frames, ...)`."""
         found = []
-        for bucket, which in zip(frames, some, strict=True):
-            call, _ = self._compiled("prediction", compiled_prediction, bucket.cells.shape)
-            size, parts = min(FRAMES, max(1, len(bucket.cells))), []
-            for k in range(0, len(which), size):
-                rows = np.resize(which[k : k + size], size)
-                part = call(parameters, self.state.shift, self.panels, bucket, rows)
-                parts.append([np.reshape(a, (self.count, size, *a.shape[(self.count > 1) + 1 :])) for a in part])
+        for bucket, which in zip(data.buckets, some, strict=True):
+            parts = []
+            for k in range(0, len(which), FRAMES):
+                rows = np.resize(which[k : k + FRAMES], FRAMES)
+                frames = jax.tree.map(lambda a: a[rows], bucket.frames)  # noqa: B023
+                self._known("prediction", frames)
+                part = self.programs.predict(parameters, self.state.shift, self.panels, frames)
+                parts.append([np.reshape(a, (self.count, FRAMES, *a.shape[(self.count > 1) + 1 :])) for a in part])
             joined = [np.concatenate([p[f] for p in parts], axis=1)[:, : len(which)] for f in range(3)] if parts else [None] * 3
             found.append(Prediction(*joined))
         return found
@@ -145,7 +146,7 @@ class Run:
         counts = np.concatenate([b.counts[which] for b, which in chosen])
         if not len(counts):
             return
-        found = self.predictions(self.data, self.frames, parameters, some)
+        found = self.predictions(self.data, parameters, some)
         left = [
             np.asarray(b.frames.energies)[which] - p.energies for (b, which), p in zip(chosen, found, strict=True) if len(which)
         ]
@@ -164,8 +165,9 @@ class Run:
 
     def models(self, parameters: Any) -> list[Any]:
         """The models themselves, as NumPy arrays, without series."""
-        member = lambda k: jax.tree.map(lambda a: np.asarray(a[k] if self.count > 1 else a), parameters)  # noqa: E731
-        return [eqx.combine(member(k), self.frozen) for k in range(self.count)]
+        arrays = [np.asarray(a) for a in jax.tree.leaves(parameters)]
+        each = [[a[k] for a in arrays] if self.count > 1 else arrays for k in range(self.count)]
+        return [eqx.combine(jax.tree.unflatten(self._structure, one), self._own) for one in each]
 
     def refine(self) -> bool:
         """Chooses new panels where the series of a net are off by more than `LIMIT`; whether it did."""
@@ -196,23 +198,22 @@ class Run:
         found: list[tuple[Any, float, float]] = []
 
         def look(net: Any, low: float, high: float) -> Any:
-            found.append((cast(exact_net(net), float), low, high))
+            found.append((cast(exact_net(net), float), float(low), float(high)))
             return net
 
         model.with_embeddings(look, self.nearest)
         return found
 
-    def _compiled(self, name: str, make: Any, what: Any) -> tuple[Any, bool]:
-        """The function, and whether it was called before for `what` and as many panels."""
-        if name not in self._steps:
-            self._steps[name] = make(self.setting, self.count > 1)
-        seen = (name, what, *map(len, self.panels))
+    def _known(self, program: str, frames: Any) -> bool:
+        """Whether it was called before for frames of these shapes and as many panels."""
+        seen = (program, frames.index.shape, frames.owns, frames.rooms, *map(len, self.panels))
         known = seen in self._seen
         self._seen.add(seen)
-        return self._steps[name], known
+        return known
 
     @property
     def compiled(self) -> int:
+        """How many programs it takes."""
         return len(self._seen)
 
 
@@ -235,3 +236,14 @@ def evenly(count: int, part: float) -> np.ndarray:
 
 def _padded(a: np.ndarray) -> np.ndarray:
     return np.concatenate([a, np.repeat(a[-1:], TOGETHER - len(a), axis=0)])
+
+
+def _taken(frames: Frames, picks: np.ndarray) -> Frames:
+    """The frames numbered `picks` `(..., steps, batch)`; steps beyond them, up to `TOGETHER`, are not done and hold nothing."""
+
+    def one(a: np.ndarray) -> np.ndarray:
+        out = np.zeros((*picks.shape[:-2], TOGETHER, picks.shape[-1], *a.shape[1:]), a.dtype)
+        out[..., : picks.shape[-2], :, *[slice(None)] * (a.ndim - 1)] = a[picks]
+        return out
+
+    return jax.tree.map(one, frames)

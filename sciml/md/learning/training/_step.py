@@ -28,14 +28,12 @@ class State(NamedTuple):
 
 
 class Setting(eqx.Module):
-    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, the smallest distance
-    that series are for, `nearest` [angstrom], and the decay of the `average`, 0 for none."""
+    """What does not change: `frozen` leaves of the model, `loss`, `optimizer`, and the decay of the `average`, 0 for none."""
 
     frozen: Any
-    loss: AbstractLoss
-    optimizer: optax.GradientTransformation = eqx.field(static=True)
-    nearest: float = eqx.field(static=True)
-    average: float = eqx.field(static=True)
+    loss: AbstractLoss | None
+    optimizer: optax.GradientTransformation | None = eqx.field(static=True)
+    average: Any
 
     def model(self, parameters: Any, panels: tuple[Any, ...]) -> Any:
         """With the series of each net on panels between its edges, if any."""
@@ -44,46 +42,77 @@ class Setting(eqx.Module):
             return model
         edges = iter(panels)
         change = lambda net, low, high: chebyshev(exact_net(net), next(edges))  # noqa: E731
-        return model.with_embeddings(change, self.nearest)
+        return model.with_embeddings(change, model.cutoff)
 
 
-def advance(
-    setting: Setting, state: State, panels: Any, frames: Frames, picks: Any, rates: Any, weights: Weights, count: Any
-) -> Any:
-    """`count` steps, of at most as many as there are rows of `picks` `(steps, batch)`, numbers of frames; `rates` and `weights`
-    `(steps,)`. The state, and the sum of all squares."""
+def _advance(
+    setting: Setting, state: State, panels: Any, frames: Frames, rates: Any, weights: Weights, count: Any
+) -> tuple[State, Squares]:
+    """`count` steps, each of one of the batches `frames` `(steps, batch, ...)`, with one of `rates` and `weights` `(steps,)`.
+    The state, and the sum of all squares."""
+    assert setting.loss is not None and setting.optimizer is not None
+    loss, optimizer = setting.loss, setting.optimizer
     dtype = jax.tree.leaves(state.parameters)[0].dtype
-    low = lambda a: a.astype(dtype)  # noqa: E731
+    low = lambda a: jnp.asarray(a).astype(dtype)  # noqa: E731
 
     def one(k: Any, carry: Any) -> Any:
         state, total = carry
-        batch = jax.tree.map(lambda a: a[picks[k]], frames)
+        batch = jax.tree.map(lambda a: a[k], frames)
 
         def objective(parameters: Any) -> tuple[Any, Squares]:
             found = biased(predict(setting.model(parameters, panels), batch, dtype), batch, state.shift)
-            return loss_and_squares(setting.loss, Weights(*(low(w[k]) for w in weights)), found, batch)
+            return loss_and_squares(loss, Weights(*(low(w[k]) for w in weights)), found, batch)
 
         grads, squares = jax.grad(objective, has_aux=True)(state.parameters)
-        updates, moments = setting.optimizer.update(grads, state.optimizer, state.parameters)
+        updates, moments = optimizer.update(grads, state.optimizer, state.parameters)
         parameters = jax.tree.map(lambda p, u: p - low(rates[k]) * u, state.parameters, updates)
         average = state.average
         if average is not None:
-            average = jax.tree.map(lambda a, p: setting.average * a + (1 - setting.average) * p, average, parameters)
+            old, new = low(setting.average), low(1 - setting.average)
+            average = jax.tree.map(lambda a, p: old * a + new * p, average, parameters)
         return State(parameters, moments, average, state.shift), jax.tree.map(jnp.add, total, squares)
 
     nothing = Squares(jnp.zeros(3, dtype), jnp.zeros(3, dtype))
     return jax.lax.fori_loop(0, count, one, (state, nothing))
 
 
-def compiled_step(setting: Setting, several: bool) -> Any:
-    """`advance`, of several models with a leading axis where there are `several`."""
-    one = partial(advance, setting)
-    return jax.jit(jax.vmap(one, in_axes=(0, None, None, 0, None, None, None)) if several else one, donate_argnums=0)
+def _predict(setting: Setting, parameters: Any, shift: Any, panels: Any, frames: Frames) -> Prediction:
+    return biased(predict(setting.model(parameters, panels), frames, jax.tree.leaves(parameters)[0].dtype), frames, shift)
 
 
-def compiled_prediction(setting: Setting, several: bool) -> Any:
-    def some(parameters: Any, shift: Any, panels: Any, frames: Frames, which: Any) -> Prediction:
-        batch = jax.tree.map(lambda a: a[which], frames)
-        return biased(predict(setting.model(parameters, panels), batch, jax.tree.leaves(parameters)[0].dtype), batch, shift)
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
+def _advanced(rest: Any, several: bool, traced: Any, state: State, panels: Any, frames: Any, *schedule: Any) -> Any:
+    one = partial(_advance, eqx.combine(rest, traced))
+    one = jax.vmap(one, in_axes=(0, None, 0, None, None, None)) if several else one
+    return one(state, panels, frames, *schedule)
 
-    return jax.jit(jax.vmap(some, in_axes=(0, 0, None, None, None)) if several else some)
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _predicted(rest: Any, several: bool, traced: Any, parameters: Any, shift: Any, panels: Any, frames: Frames) -> Any:
+    one = partial(_predict, eqx.combine(rest, traced))
+    return (jax.vmap(one, in_axes=(0, 0, None, None)) if several else one)(parameters, shift, panels, frames)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _started(optimizer: Any, several: bool, averaged: bool, parameters: Any, shift: Any) -> State:
+    init = jax.vmap(optimizer.init) if several else optimizer.init
+    return State(parameters, init(parameters), jax.tree.map(jnp.copy, parameters) if averaged else None, shift)
+
+
+class Programs:
+    """The compiled functions of a training; trainings of models and frames of the same shapes share them, whatever the
+    numbers. With `several` models parameters, shifts and the frames of steps have a leading axis."""
+
+    def __init__(self, setting: Setting, several: bool):
+        traced, self.rest = eqx.partition(setting, eqx.is_array_like)
+        self.traced, self.several, self.setting = jax.tree.map(jnp.asarray, traced), several, setting
+
+    def start(self, parameters: Any, shift: Any, averaged: bool) -> State:
+        return _started(self.setting.optimizer, self.several, averaged, parameters, shift)
+
+    def advance(self, state: State, panels: Any, frames: Frames, *schedule: Any) -> tuple[State, Squares]:
+        """As `_advance`; the `state` that is given is used up."""
+        return _advanced(self.rest, self.several, self.traced, state, panels, frames, *schedule)
+
+    def predict(self, parameters: Any, shift: Any, panels: Any, frames: Frames) -> Prediction:
+        return _predicted(self.rest, self.several, self.traced, parameters, shift, panels, frames)

@@ -13,23 +13,26 @@ import numpy as np
 import optax
 
 from ...._precision import check_precision, float64
+from ...dynamics._bar import bar_of, moved
 from ...dynamics._checks import whole_number
 from ...dynamics._interrupt import patient
 from ...potentials._trainable import AbstractTrainable, cast
 from ._arguments import check_choices, check_data, check_models
-from ._bias import MANY, shifted
 from ._checkpoint import Checkpoint, digest
 from ._history import History
 from ._looks import Looks, errors_in_words
 from ._loss import AbstractLoss, SquaredError
 from ._pace import Pace
 from ._prepare import Prepared, check_alike, check_places, least_squares_bias, prepared, without_bias
-from ._run import Run
+from ._run import MANY, Run
 from ._schedule import AbstractSchedule, Cosine
 
 # Adam with decoupled decay of weights (Loshchilov & Hutter 2019, arXiv 1711.05101). Without it weights grow for as long as the
 # rate is high: after 82,000 steps of water, energies fell by 4 eV where two hydrogens came below one angstrom, and runs ended.
 ADAMW = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.01))
+
+
+SOME = 8  # frames that biases are fitted to at the start
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ def train(
     batch = None if batch is None else whole_number("batch", batch, 1)
     pace = Pace.of(steps, max_time, every, began)
     with float64():
-        data = prepared(models[0], dataset, "training")
-        held = None if validation is None else prepared(models[0], validation, "validation")
+        sets = {"training": dataset} | ({} if validation is None else {"validation": validation})
+        data, held = (*prepared(models[0], **sets), None)[:2]
         models = [_made_ready(m, data, held, dataset) for m in models]
         check_alike(models)
         nearest = min(s.survey.nearest for s in (data, held) if s is not None)
@@ -123,7 +126,6 @@ def train(
         if held is not None:
             held = dataclasses.replace(held, buckets=[without_bias(b, validation, bias) for b in held.buckets])
         run = Run(models, data, dtype=dtype, **make)
-        run.refine()
         saved = None
         if checkpoint is not None:
             choices = repr((schedule, loss, batch, ema, series, key, steps, max_time, every, str(dtype)))
@@ -153,22 +155,21 @@ def _made_ready(model: AbstractTrainable, data: Prepared, held: Prepared | None,
     check_places(model, data.survey, "training")
     if held is not None:
         check_places(model, held.survey, "validation")
-    # Nets with random weights are off by a constant, which would take thousands of steps to learn.
-    return shifted(model, data, dataset)
+    return model if model.bias is not None else dataclasses.replace(model, bias=np.zeros(len(model.names)))
 
 
 def _loop(
     run: Run, looks: Looks, pace: Pace, schedule: AbstractSchedule, saved: Checkpoint | None, progress: bool
 ) -> tuple[str, bool]:
     """Trains; (what went otherwise than asked, whether it broke down)."""
-    from tqdm.auto import tqdm
-
     found = saved.load({"state": run.state, "best": run.parameters}) if saved else None
+    bar = bar_of("training", pace.steps, progress)
     if found:
         progress_of, trees = found
         run.resume(trees["state"], progress_of)
         looks.resume(progress_of, trees.get("best"))
         pace.resume(progress_of)
+        bar.n = bar.initial = run.step
 
     def save() -> None:
         if saved:
@@ -177,10 +178,13 @@ def _loop(
                 {"state": run.state} | ({} if looks.best is None else {"best": looks.best}),
             )
 
-    bar = tqdm(total=pace.steps, initial=run.step, desc="training", unit="step", disable=not progress, leave=False)
     result, failed = "", False
     try:
         with patient() as interrupted:
+            if not found:
+                run.refine()
+                # Nets with random weights are off by a constant, which would take thousands of steps to learn.
+                run.refit(run.parameters, SOME)
             while not pace.over(run.step):
                 good, at = jax.tree.map(np.asarray, run.state), run.step
                 # Looks are at the same steps whatever happens, or a training that goes on would not repeat the bits.
@@ -188,7 +192,7 @@ def _loop(
                 while run.step < until and not interrupted():
                     before = run.step
                     looks.add(run.advance(min(until, before + pace.stride(before)), pace.steps, schedule))
-                    bar.update(run.step - before)
+                    moved(bar, run.step - before)
                     pace.moved(run.step)
                     if saved and saved.due() and run.step < until:
                         save()
