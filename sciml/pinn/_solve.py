@@ -29,6 +29,7 @@ from ._loop import Outcome, train
 from ._measure import measure_conditions, relative_residual
 from ._problem import Problem, compile
 from ._uncertainty import learned_parameters
+from .local import Local, solve_locally
 from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
@@ -104,6 +105,8 @@ def solve(
     # What is measured afterwards takes seconds; standard errors of unknown parameters, and of fields from noisy data, more.
     with_data = any(b.kind == "data" for b in problem.blocks)
     deadline = began + max_time - (min(0.2 * max_time, 6.0) if with_data else min(0.1 * max_time, 2.0))
+    if isinstance(method, Local):
+        return solve_locally(problem, method, began, deadline, progress=progress)
     with computing_in(problem.precision):
         tried: Attempt | None = None
         saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)
@@ -252,7 +255,7 @@ def _has_data(problem: Problem) -> bool:
 
 
 def _check_arguments(method: Any, max_time: float, points: int, tolerance: float) -> None:
-    given = () if method is None else (method,) if isinstance(method, AbstractMethod) else method
+    given = () if method is None or isinstance(method, Local) else (method,) if isinstance(method, AbstractMethod) else method
     if (
         isinstance(given, (str, type))
         or not isinstance(given, Sequence)
