@@ -29,7 +29,7 @@ from ._loop import Outcome, train
 from ._measure import measure_conditions, relative_residual
 from ._problem import Problem, compile
 from ._uncertainty import learned_parameters
-from .local import Local, solve_locally
+from .local import Local, attempt_locally, solve_locally
 from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
@@ -125,6 +125,9 @@ def solve(
                 or time.monotonic() + STARTING * tried.compiling > deadline
             ):
                 return _from_attempt(tried, began)
+            located = attempt_locally(problem, began, (time.monotonic() + deadline) / 2, progress=progress)
+            if located is not None:
+                return located
         methods = _methods(method, problem, points)
         outcome = train(
             problem,

@@ -28,6 +28,7 @@ MOST_PATCHES = 400
 MERGE = 0.02  # of the tolerance: tails of halves that are put together
 FAR = 5.0  # times the tolerance: not worth a further step of Newton's method
 POOR = 0.3  # relative change in Newton's second step, above which the window is too long
+SLOW = 0.5  # of what it was two levels before: a misfit that does not fall
 SHORTEST = 1e-9  # of the time
 
 Tell = Callable[[dict[str, str]], None]
@@ -40,25 +41,26 @@ class Adapted:
     pieces: list[Pieces] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
     reason: str = ""
+    interrupted: bool = False
 
     @property
     def complete(self) -> bool:
         return not self.reason
 
 
-def march(statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> Adapted:
-    """Windows from the start of time to its end."""
+def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> None:
+    """Windows from the start of time to its end, one after the other into `out`."""
     time = statement.time
     assert time is not None
     start, end = statement.whole[time]
     t, dt, span = start, FIRST * (end - start), end - start
     before: Before = _initial(statement)
     boxes = _resolving(statement, basis, before, start, start + dt, tolerance)
-    out, guess = Adapted(), None
+    guess = None
     while t < end - 1e-12 * span:
         if clock.monotonic() > deadline:
             out.reason = f"max_time was reached at {statement.pde.coordinates[time].name} = {t:.4g}"
-            return out
+            return
         dt = end - t if end - t - dt < 0.3 * dt else dt
         boxes[:, time] = t, t + dt
         system = System(statement, basis, boxes.copy(), before)
@@ -74,7 +76,7 @@ def march(statement: Statement, basis: Legendre, tolerance: float, deadline: flo
             dt, guess = 0.5 * dt, None
             if dt < SHORTEST * span:
                 out.reason = f"Newton's method failed at {statement.pde.coordinates[time].name} = {t:.4g}"
-                return out
+                return
             continue
         tail = system.tails(found.c)
         left = DEFECT * system.defect(found.c)
@@ -91,7 +93,7 @@ def march(statement: Statement, basis: Legendre, tolerance: float, deadline: flo
             guess = _of(pieces)
             if len(boxes) > MOST_PATCHES:
                 out.reason = f"more than {MOST_PATCHES} patches are needed at {statement.pde.coordinates[time].name} = {t:.4g}"
-                return out
+                return
             continue
         out.pieces.append(pieces)
         t, guess, before = t + dt, None, _of(pieces)
@@ -104,12 +106,11 @@ def march(statement: Statement, basis: Legendre, tolerance: float, deadline: flo
         )
         boxes = merged(boxes, whole, smooth)
         dt *= np.clip(0.9 * (tolerance / max(in_time, 1e-16)) ** power, 0.5, GROWTH)
-    return out
 
 
-def refine(statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> Adapted:
-    """Patches without time, halved until equations, conditions and jumps hold between the points."""
-    boxes, out = np.array([statement.whole]), Adapted()
+def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> None:
+    """Patches without time, halved until equations, conditions and jumps hold between the points; the last into `out`."""
+    boxes = np.array([statement.whole])
     for axis in statement.space:
         boxes = np.array([b for box in boxes for b in halves(box, axis)])
     while True:
@@ -121,14 +122,18 @@ def refine(statement: Statement, basis: Legendre, tolerance: float, deadline: fl
         found = system.newton(start, 0.1 * tolerance, steps=15)
         if not np.all(np.isfinite(found.c)):
             out.reason = "Newton's method failed"
-            return out
+            return
         off = np.maximum(system.defect(found.c), system.misfit(found.c))
         out.pieces = [Pieces(basis, boxes, found.c)]
+        levels = [row["misfit"] for row in out.history[-2:]] + [float(off.max())]
         out.history.append({"patches": len(boxes), "misfit": float(off.max())})
         tell({"patches": str(len(boxes)), "misfit": f"{off.max():.1e}"})
         if off.max() < tolerance:
             out.reason = "" if found.change < 1e-3 else "Newton's method did not converge"
-            return out
+            return
+        if len(levels) == 3 and levels[2] > SLOW * levels[0]:
+            out.reason = f"equations and conditions hold to {off.max():.1e}, and halving patches does not help"
+            return
         tail = system.tails(found.c)
         new = []
         for k, box in enumerate(boxes):
@@ -141,7 +146,7 @@ def refine(statement: Statement, basis: Legendre, tolerance: float, deadline: fl
         taken = clock.monotonic() - began
         if len(new) > MOST_PATCHES or clock.monotonic() + 2 * taken * len(new) / len(boxes) > deadline:
             out.reason = f"equations and conditions hold to {off.max():.1e}, and more patches would take more than max_time"
-            return out
+            return
         boxes = np.array(new)
 
 

@@ -20,12 +20,13 @@ BATCH = 2048  # points at once: each brings the boxes of its window
 
 class PatchesFinal(AbstractFinal):
     """`pieces`, one for each window of time in order, or one where there is no time (`time` None, else the number of its
-    coordinate). A point belongs to the first window, and in it to the first patch, that holds it."""
+    coordinate). A point belongs to the first window, and in it to the first patch, that holds it. Where the windows do not
+    reach the end of time (`ends` false), what is beyond them is NaN."""
 
     kind = "patches"
 
-    def __init__(self, pieces: Sequence[Pieces], time: int | None):
-        self.pieces, self.time = tuple(pieces), time
+    def __init__(self, pieces: Sequence[Pieces], time: int | None, ends: bool = True):
+        self.pieces, self.time, self.ends = tuple(pieces), time, ends
         self.basis = self.pieces[0].basis
         most = max(len(p.boxes) for p in self.pieces)
         # Windows of fewer patches are filled up with the last of theirs.
@@ -46,14 +47,15 @@ class PatchesFinal(AbstractFinal):
             k = jnp.argmax(jnp.where(inside >= 0, jnp.inf, inside))
             box = mine[k]
             half = (box[:, 1] - box[:, 0]) / 2
-            z = jax.lax.stop_gradient(1 / half) * (x - (box[:, 0] + box[:, 1]) / 2)
+            z = (x - (box[:, 0] + box[:, 1]) / 2) / half
             table = self.basis.table(z[None], index, jnp)[0]
-            return (c[window, k] @ table) / jnp.prod(half ** jnp.asarray(index, x.dtype))
+            value = (c[window, k] @ table) / jnp.prod(half ** jnp.asarray(index, x.dtype))
+            return value if self.ends else jnp.where(x[self.time] <= box[self.time, 1], value, jnp.nan)
 
         return jax.lax.map(at, x, batch_size=BATCH)
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        header = {"degrees": list(self.basis.degrees), "total": self.basis.total, "time": self.time}
+        header = {"degrees": list(self.basis.degrees), "total": self.basis.total, "time": self.time, "ends": self.ends}
         arrays = {}
         for i, piece in enumerate(self.pieces):
             arrays |= {f"boxes/{i}": piece.boxes, f"coefficients/{i}": piece.c}
@@ -67,7 +69,7 @@ class PatchesFinal(AbstractFinal):
         pieces = [
             Pieces(basis, arrays[f"boxes/{i}"], arrays[f"coefficients/{i}"]) for i in range(header["windows"])
         ]
-        return cls(pieces, header["time"])
+        return cls(pieces, header["time"], header["ends"])
 
 
 def _filled(rows: np.ndarray, most: int) -> np.ndarray:

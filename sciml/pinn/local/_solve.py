@@ -66,21 +66,12 @@ class Local:
 
 
 def solve_locally(problem: Problem, method: Local, began: float, deadline: float, *, progress: bool) -> Solution:
-    """**Raises** `ValueError` where patches cannot do the problem, and says what they cannot."""
+    """**Raises** `ValueError` where patches cannot do the problem, and says what they cannot; `FloatingPointError` where nothing
+    was found."""
     reason = why_not(problem)
     if reason:
         raise ValueError(f"pinn.Local cannot solve this: {reason}. Leave `method` to its default.")
-    statement = state(problem)
-    basis = method.basis(statement)
-    bar = progress_bar_of("local", "window" if statement.time is not None else "level", shown=progress)
-
-    def tell(values: dict[str, str]) -> None:
-        bar.set_postfix(**values)
-        bar.update(1)
-
-    adapt = refine if statement.time is None else march
-    found = adapt(statement, basis, method.tolerance, deadline, tell)
-    bar.close()
+    statement, found = _adapted(problem, method, deadline, progress)
     if not found.pieces:
         raise FloatingPointError(
             f"pinn.Local found no solution: {found.reason}. Give it more time (max_time=...), or leave `method` to its "
@@ -91,8 +82,37 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
     return _solution(problem, statement, found, began)
 
 
+def attempt_locally(problem: Problem, began: float, deadline: float, *, progress: bool) -> Solution | None:
+    """The solution on patches, where they can do the problem and do it before `deadline` (a `time.monotonic()`); what there is
+    of it where the user interrupts."""
+    if why_not(problem):
+        return None
+    statement, found = _adapted(problem, Local(), deadline, progress)
+    if found.complete or found.interrupted and found.pieces:
+        return _solution(problem, statement, found, began)
+    return None
+
+
+def _adapted(problem: Problem, method: Local, deadline: float, progress: bool) -> tuple[Statement, Adapted]:
+    statement = state(problem)
+    bar = progress_bar_of("local", "level" if statement.time is None else "window", shown=progress)
+
+    def tell(values: dict[str, str]) -> None:
+        bar.set_postfix(**values)
+        bar.update(1)
+
+    found, adapt = Adapted(), refine if statement.time is None else march
+    try:
+        adapt(found, statement, method.basis(statement), method.tolerance, deadline, tell)
+    except KeyboardInterrupt:
+        found.reason, found.interrupted = "Interrupted by the user", True
+    finally:
+        bar.close()
+    return statement, found
+
+
 def _solution(problem: Problem, statement: Statement, found: Adapted, began: float) -> Solution:
-    final = PatchesFinal(found.pieces, statement.time)
+    final = PatchesFinal(found.pieces, statement.time, ends=found.complete or statement.time is None)
     windows = "" if statement.time is None else f" in {len(found.pieces)} windows of time"
     most = max(len(p.boxes) for p in found.pieces)
     done = f"Local least squares: polynomials on up to {most} patches{windows}; no network was trained."
@@ -134,7 +154,7 @@ def _last(statement: Statement, found: Adapted) -> System:
 def measured(problem: Problem, statement: Statement, final: PatchesFinal, *, n: int = 512) -> dict[str, float]:
     """The violation of every condition: root mean square over fresh points, relative to the size of the field."""
     place, found = Place(problem.pde, problem.domain), {}
-    at = {c.name: c.at for c in (*statement.on_faces, *statement.at_start)}
+    at = {c.name: c.at for c in (*statement.on_faces, *statement.at_points, *statement.at_start)}
     for i, condition in enumerate(problem.pde.conditions):
         if isinstance(condition, Periodic):
             continue

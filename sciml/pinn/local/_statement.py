@@ -11,7 +11,7 @@ import numpy as np
 
 from ...geometry import Box, Domain
 from ...pde import PDE, Initial, Observed, Periodic
-from ...statement import covered
+from ...statement import covered, floating
 from .._features import is_linear
 from .._groups import expression_of
 from .._problem import Problem
@@ -27,6 +27,15 @@ class OnFaces:
     name: str
     at: Pointwise
     holds: Callable[[int, int, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class AtPoint:
+    """A condition at one point of space: the values of its coordinates, in the order of `Statement.space`."""
+
+    name: str
+    at: Pointwise
+    point: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Statement:
     periodic: tuple[int, ...]
     equations: Pointwise
     on_faces: tuple[OnFaces, ...]
+    at_points: tuple[AtPoint, ...]
     at_start: tuple[AtStart, ...]
     linear: bool
 
@@ -95,8 +105,12 @@ def why_not(problem: Problem) -> str:
             return f"{c.name!r} are data"
         if isinstance(c, Periodic) and not all(c.covers(u, s) for u in pde.fields for s in _along(c, pde)):
             return f"{c.name!r} holds for some of the fields only"
-        if isinstance(getattr(c, "on", None), dict) and domain.space.dim > 1:
-            return f"{c.name!r} holds at a point"
+        on = getattr(c, "on", None)
+        if isinstance(on, dict) and set(on) != {s.name for s in pde.space}:
+            return f"{c.name!r} holds on a line or surface inside"
+    for u in floating(problem.original).values():
+        if u.pin is None:
+            return f"{u.field} is known up to a constant only"
     return ""
 
 
@@ -108,19 +122,29 @@ def state(problem: Problem) -> Statement:
     pde, domain = problem.pde, problem.domain
     order = [domain.names.index(c.name) for c in pde.coordinates]
     whole = np.stack([domain.lower[order], domain.upper[order]], axis=1)
-    on_faces, at_start = [], []
+    on_faces, at_points, at_start = [], [], []
     for c in pde.conditions:
         if isinstance(c, Periodic):
             continue
         at = Pointwise([expression_of(c)], pde)
         if isinstance(c, Initial):
             at_start.append(AtStart(c.name, at, c.field.field_name, c.order))
+        elif isinstance(c.on, dict) and not _at_an_end(c.on, domain):
+            at_points.append(AtPoint(c.name, at, np.array([float(c.on[s.name]) for s in pde.space])))
         else:
             on_faces.append(OnFaces(c.name, at, _holds(c, pde, domain)))
     equations = Pointwise([e.expression for e in pde.equations], pde)
     return Statement(
-        pde, domain, whole, problem.trial.scales, problem.exactness.periodic, equations, tuple(on_faces), tuple(at_start), is_linear(problem),
+        pde, domain, whole, problem.trial.scales, problem.exactness.periodic, equations, tuple(on_faces),
+        tuple(at_points), tuple(at_start), is_linear(problem),
     )  # fmt: skip
+
+
+def _at_an_end(on: dict[str, Any], domain: Domain) -> bool:
+    """Whether a point is a part of the boundary: in one dimension only."""
+    assert domain.space is not None
+    ends = (*domain.space.lower, *domain.space.upper)
+    return len(on) == 1 and any(abs(float(v) - end) < 1e-9 * (ends[1] - ends[0]) for v in on.values() for end in ends)
 
 
 def _holds(condition: Any, pde: PDE, domain: Domain) -> Callable[[int, int, np.ndarray], np.ndarray]:

@@ -10,7 +10,7 @@ that their weights hardly matter: between 0.01 and 10 they move the error by les
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +42,16 @@ class Newton:
     steps: int
 
 
+@dataclass(frozen=True)
+class Held:
+    """A condition at points `x` of a patch."""
+
+    at: Pointwise
+    patch: int
+    x: np.ndarray
+    normals: np.ndarray
+
+
 class System:
     """`boxes` `(K, d, 2)`. In a window of time all end together, and `before` is the state it starts from."""
 
@@ -50,7 +60,7 @@ class System:
         self.h = half(boxes)
         self.z = points_of(basis)
         self.fixed = [*self._jumps(), *self._start()]
-        self.on_faces = [(i, face, x) for face in self._outer for i, x in self._conditions_on(face)]
+        self.held = [*self._held_on_faces(), *self._held_at_points()]
 
     @property
     def size(self) -> int:
@@ -119,13 +129,30 @@ class System:
                 rows.append(Rows((k,), (s * self._columns(k, x, (name, alpha)),), s * values))
         return rows
 
-    def _conditions_on(self, face: Face) -> list[tuple[int, np.ndarray]]:
-        x, found = self._on(face), []
-        for i, condition in enumerate(self.statement.on_faces):
-            held = x[condition.holds(face.axis, face.side, x)]
-            if len(held):
-                found.append((i, held))
-        return found
+    def _held_on_faces(self) -> Iterator[Held]:
+        for face in self._outer:
+            x = self._on(face)
+            for condition in self.statement.on_faces:
+                held = x[condition.holds(face.axis, face.side, x)]
+                if len(held):
+                    yield Held(condition.at, face.one, held, self._normals(face, len(held)))
+
+    def _held_at_points(self) -> Iterator[Held]:
+        space, time = self.statement.space, self.statement.time
+        n = 1 if time is None else counts(self.basis)[time]
+        for condition in self.statement.at_points:
+            outside = np.maximum(self.boxes[:, space, 0] - condition.point, condition.point - self.boxes[:, space, 1])
+            k = int(np.argmin(outside.max(axis=1)))
+            x = np.empty((n, self.boxes.shape[1]))
+            x[:, space] = condition.point
+            if time is not None:
+                x[:, time] = self.boxes[k, time].mean() + chebyshev(n) * self.h[k, time]
+            yield Held(condition.at, k, x, np.zeros((n, len(space))))
+
+    def _normals(self, face: Face, n: int) -> np.ndarray:
+        normals = np.zeros((n, len(self.statement.space)))
+        normals[:, self.statement.space.index(face.axis)] = face.side
+        return normals
 
     def _values(self, c: np.ndarray, k: int, x: np.ndarray, leaves: tuple[Leaf, ...]) -> np.ndarray:
         """Fields and derivatives `(leaves, n)` of patch k."""
@@ -171,31 +198,29 @@ class System:
             for k in range(len(self.boxes))
         ]
 
-    def _on_boundary(self, c: np.ndarray) -> list[Rows]:
+    def _conditions(self, c: np.ndarray) -> list[Rows]:
         rows = []
-        for i, face, x in self.on_faces:
-            at = self.statement.on_faces[i].at
-            r, slopes = self._pointwise(at, c, face, x)
-            sizes = self._sizes(face.one, at.leaves)
-            factor = 1 / ((np.abs(slopes).max(axis=1) @ sizes or 1.0) * np.sqrt(len(x)))
+        for held in self.held:
+            k, x, leaves = held.patch, held.x, held.at.leaves
+            r, slopes, size = self._of_condition(held, c)
+            factor = 1 / (size * np.sqrt(len(x)))
             J = np.zeros((len(x), self.size))
-            for slope, leaf in zip(slopes, at.leaves, strict=True):
+            for slope, leaf in zip(slopes, leaves, strict=True):
                 scale = self.statement.scales[self.statement.fields.index(leaf[0])]
-                J += (slope * scale)[:, None] * self._columns(face.one, x, leaf)
-            state = (c[face.one] / self.statement.scales[:, None]).ravel()
-            rows.append(Rows((face.one,), (factor * J,), factor * (J @ state - r)))
+                J += (slope * scale)[:, None] * self._columns(k, x, leaf)
+            state = (c[k] / self.statement.scales[:, None]).ravel()
+            rows.append(Rows((k,), (factor * J,), factor * (J @ state - r)))
         return rows
 
-    def _pointwise(self, at: Pointwise, c: np.ndarray, face: Face, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The residual `(n,)` of a condition on a face and its derivatives `(leaves, n)`."""
-        normals = np.zeros((len(x), len(self.statement.space)))
-        normals[:, self.statement.space.index(face.axis)] = face.side
-        r, slopes = at(self._values(c, face.one, x, at.leaves), x, normals)
-        return r[0], slopes[0]
+    def _of_condition(self, held: Held, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """The residual `(n,)` of a condition, its derivatives `(leaves, n)`, and the size of its rows."""
+        r, slopes = held.at(self._values(c, held.patch, held.x, held.at.leaves), held.x, held.normals)
+        size = float(np.abs(slopes[0]).max(axis=1) @ self._sizes(held.patch, held.at.leaves))
+        return r[0], slopes[0], size or 1.0
 
     def step(self, c: np.ndarray) -> np.ndarray:
         """One step of Gauss-Newton from `c`."""
-        rows = [*self.fixed, *self._equations(c), *self._on_boundary(c)]
+        rows = [*self.fixed, *self._equations(c), *self._conditions(c)]
         found = block_least_squares(rows, len(self.boxes), self.size)
         return found.reshape(c.shape) * self.statement.scales[:, None]
 
@@ -254,9 +279,8 @@ class System:
                 for condition in self.statement.on_faces:
                     held = x[condition.holds(face.axis, face.side, x)]
                     if len(held):
-                        r, slopes = self._pointwise(condition.at, c, face, held)
-                        size = np.abs(slopes).max(axis=1) @ self._sizes(i, condition.at.leaves)
-                        found[i] = max(found[i], np.abs(r).max() / (size or 1.0))
+                        r, _, size = self._of_condition(Held(condition.at, i, held, self._normals(face, len(held))), c)
+                        found[i] = max(found[i], np.abs(r).max() / size)
                 continue
             behind = x.copy()
             behind[:, face.axis] -= face.shift
