@@ -110,7 +110,8 @@ def solve(
     with computing_in(problem.precision):
         tried: Attempt | None = None
         saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)
-        if _features_first(problem, method, network, saved):
+        plain = _is_plain(problem, method, network, saved)
+        if plain and not problem.exactness.corners:
             tried = attempt(
                 problem,
                 deadline=min(deadline, began + max_time / 3),
@@ -125,6 +126,7 @@ def solve(
                 or time.monotonic() + STARTING * tried.compiling > deadline
             ):
                 return _from_attempt(tried, began)
+        if plain:
             located = attempt_locally(problem, began, (time.monotonic() + deadline) / 2, progress=progress)
             if located is not None:
                 return located
@@ -238,11 +240,11 @@ def _methods(method: Any, problem: Problem, points: int) -> tuple[AbstractMethod
     return (method,) if isinstance(method, AbstractMethod) else tuple(method)
 
 
-def _features_first(problem: Problem, method: Any, network: Any, saved: Checkpoint | None) -> bool:
-    """Random waves are for smooth solutions without data and unknowns, and need float64."""
+def _is_plain(problem: Problem, method: Any, network: Any, saved: Checkpoint | None) -> bool:
+    """Whether linear algebra is tried before a network is trained: without data and unknowns, in float64."""
     resumed = saved is not None and saved.path.exists()
-    plain = method is None and network is None and problem.precision == np.float64
-    return plain and not _has_data(problem) and not problem.exactness.corners and not resumed
+    asked = method is None and network is None and problem.precision == np.float64
+    return asked and not _has_data(problem) and not resumed
 
 
 def _data_first(problem: Problem) -> dict[str, float] | None:
