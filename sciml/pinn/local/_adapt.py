@@ -18,7 +18,7 @@ from ._basis import Legendre
 from ._patches import halves, merged
 from ._pieces import Pieces, placed
 from ._statement import Statement
-from ._system import Before, System, points_of, tails
+from ._system import Before, System, fitting, points_of, tails
 
 DEFECT = 0.1  # of what the equations leave over a window reaches the solution
 FIRST = 0.1  # of the time: the first window
@@ -199,8 +199,7 @@ def _initial(statement: Statement) -> Before:
 def _start(system: System, state: Before) -> np.ndarray:
     """Coefficients of given fields on the patches of a system."""
     d = system.z.shape[1]
-    invert = np.linalg.pinv(system.basis.table(system.z, (0,) * d), rcond=1e-12)
-    return np.stack([state(placed(box, system.z), (0,) * d) @ invert.T for box in system.boxes])
+    return np.stack([state(placed(box, system.z), (0,) * d) @ fitting(system.basis).T for box in system.boxes])
 
 
 def _tails_of(statement: Statement, basis: Legendre, box: np.ndarray, state: Before, t: float) -> np.ndarray:
@@ -209,8 +208,7 @@ def _tails_of(statement: Statement, basis: Legendre, box: np.ndarray, state: Bef
     assert time is not None
     z = points_of(basis)
     values = _constant(state, time, t)(placed(box, z), (0,) * z.shape[1]) / statement.scales[:, None]
-    c = values @ np.linalg.pinv(basis.table(z, (0,) * z.shape[1]), rcond=1e-12).T
-    return tails(basis, c[None])[0]
+    return tails(basis, (values @ fitting(basis).T)[None])[0]
 
 
 def _resolving(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from ._pointwise import Leaf, Pointwise
 from ._statement import Statement
 
 MORE_POINTS = 3  # along each coordinate, than the degree
-ENOUGH = 1.7  # points for each function, where there are fewer functions than in a tensor
+ENOUGH = 2.0  # points for each function, where there are fewer functions than in a tensor
 FRESH = 150  # points of a patch where it is asked how well the equations hold between those they were solved at
 STEPS = 8
 FLOOR = 1e-5  # changes below it that no longer halve are rounding
@@ -299,14 +299,28 @@ class System:
 
 
 def counts(basis: Legendre) -> list[int]:
-    """Points along each coordinate of a patch: more in all than there are functions."""
-    if not basis.total:
-        return [p + MORE_POINTS for p in basis.degrees]
-    return [max(3, int(np.ceil((ENOUGH * basis.size) ** (1 / len(basis.degrees)))) + 1)] * len(basis.degrees)
+    """Points along each coordinate of a face."""
+    return [p + (2 if basis.total else MORE_POINTS) for p in basis.degrees]
 
 
 def points_of(basis: Legendre) -> np.ndarray:
-    return product([chebyshev(n) for n in counts(basis)])
+    """Points of a patch: a grid, or for a total degree, which has fewer functions than a grid of its degree points, the Kronecker
+    sequence of the plastic numbers (x^(d+1) = x + 1), as dense towards the sides as Chebyshev's points."""
+    if not basis.total:
+        return product([chebyshev(n) for n in counts(basis)])
+    d = len(basis.degrees)
+    root = 2.0
+    for _ in range(60):
+        root = (1 + root) ** (1 / (d + 1))
+    i = np.arange(1, int(ENOUGH * basis.size) + 1)[:, None]
+    return -np.cos(np.pi * ((i * root ** -np.arange(1.0, d + 1)) % 1))
+
+
+@lru_cache(maxsize=8)
+def fitting(basis: Legendre) -> np.ndarray:
+    """The matrix that takes values at `points_of(basis)` to coefficients, by least squares."""
+    z = points_of(basis)
+    return np.linalg.pinv(basis.table(z, (0,) * z.shape[1]), rcond=1e-12)
 
 
 def tails(basis: Legendre, c: np.ndarray) -> np.ndarray:
