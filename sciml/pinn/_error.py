@@ -161,8 +161,8 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float], noise:
     batch = drawn(60_017)
     held_out, J_held_out = jacobian(p, batch)
     if noise:
-        told = [np.full(len(batch.points[g.name].x), b.kind != "data") for g in problem.groups for b in g.blocks]
-        held_out, J_held_out = held_out[np.concatenate(told)], J_held_out[np.concatenate(told)]
+        seen = [np.full(len(batch.points[g.name].x), b.kind != "data") for g in problem.groups for b in g.blocks]
+        held_out, J_held_out = held_out[np.concatenate(seen)], J_held_out[np.concatenate(seen)]
     q, left = _regularised(np.asarray(r), np.asarray(J), np.asarray(held_out), np.asarray(J_held_out))
     q = p + jnp.asarray(q)
     x = jnp.asarray(problem.sample(4096, key=60_019)["interior"].x)

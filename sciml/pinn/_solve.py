@@ -59,18 +59,20 @@ def solve(
     progress: bool = True,
     throw: bool = True,
 ) -> Solution:
-    """Solves a PDE with a neural network.
+    """Solves a PDE: by a layer of random waves, by polynomials on patches, or by a network that is trained.
 
-    By default two things are tried. A layer of random waves whose amplitudes solve a least-squares problem
-    (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight digits and more in seconds.
-    Where its residual on fresh points stays above 1e-6, a small network is trained as a whole by `Adam` and `SSBroyden`,
-    with points drawn where the residual is large; the better of the two is returned. A `network` or `method` of your
-    own goes straight to the second.
+    By default three things are tried, each only where the one before does not do. A layer of random waves whose amplitudes
+    solve a least-squares problem (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight
+    digits and more in seconds. Where its residual on fresh points stays above 1e-6, and the domain is a box, local least squares
+    (`Local`): polynomials on patches of space in windows of time that follow fronts and layers. Where they do not get there in
+    half of the time, or there are data or unknown parameters, a small network is trained as a whole by `Adam` and `SSBroyden`,
+    with points drawn where the residual is large. `solution.result` says which answered. A `network` or `method` of your own
+    goes straight there.
 
     **Arguments:**
 
     - `pde`: the equations and their conditions. `domain`: where they hold.
-    - `method`: a method object or a sequence of them, each for its `steps`.
+    - `method`: `Local()`, or a method object that trains or a sequence of them, each for its `steps`.
     - `network`: anything that `sciml.nn.adapt` accepts.
     - `max_time`: seconds from the call, compilation and standard errors included; the best so far is returned. (Compiling
         alone takes 5 to 10 seconds on a problem seen for the first time. The error estimate is computed when it is first asked
@@ -127,7 +129,7 @@ def solve(
             ):
                 return _from_attempt(tried, began)
         if plain:
-            located = attempt_locally(problem, began, (time.monotonic() + deadline) / 2, progress=progress)
+            located = attempt_locally(problem, began, deadline, progress=progress)
             if located is not None:
                 return located
         methods = _methods(method, problem, points)
@@ -266,7 +268,10 @@ def _check_arguments(method: Any, max_time: float, points: int, tolerance: float
         or not isinstance(given, Sequence)
         or not all(isinstance(m, AbstractMethod) for m in given)
     ):
-        raise TypeError(f"method is a method object such as pinn.SSBroyden(), or a sequence of them; {method!r} came.")
+        raise TypeError(
+            "method is pinn.Local(), a method object such as pinn.SSBroyden(), or a sequence of method objects; "
+            f"{method!r} came."
+        )
     if is_traced(max_time, points, tolerance):
         raise TypeError("solve cannot be called inside jit, vmap or grad; compose pinn.compile(...) instead.")
     for name, value in (("max_time", max_time), ("points", points)):

@@ -60,7 +60,7 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
     began = clock.monotonic()
     while t < end - 1e-12 * span:
         if t - start < 1e-3 * span and clock.monotonic() > began + 0.4 * (deadline - began):
-            out.reason = f"it stays at its start: what changes there is too sharp, or {statement.pde.coordinates[time].name} too long"
+            out.reason = "the windows stay short at the start: what changes there is too sharp for the time that it has"
             return
         if clock.monotonic() > deadline:
             out.reason = f"max_time was reached at {statement.pde.coordinates[time].name} = {t:.4g}"

@@ -21,6 +21,8 @@ from ._final import PatchesFinal
 from ._statement import Statement, state, why_not
 from ._system import System
 
+TOLERANCES = (1e-6, 1e-8)  # of the default, one after the other
+FINER = 4.0  # times as long the second may take
 STRONGER = 2  # degrees more, for the estimate
 
 
@@ -66,8 +68,8 @@ class Local:
 
 
 def solve_locally(problem: Problem, method: Local, began: float, deadline: float, *, progress: bool) -> Solution:
-    """**Raises** `ValueError` where patches cannot do the problem, and says what they cannot; `FloatingPointError` where nothing
-    was found."""
+    """**Raises** `ValueError` where patches cannot do the problem, and says what they cannot; `FloatingPointError` where
+    nothing was found."""
     reason = why_not(problem)
     if reason:
         raise ValueError(f"pinn.Local cannot solve this: {reason}. Leave `method` to its default.")
@@ -83,14 +85,22 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
 
 
 def attempt_locally(problem: Problem, began: float, deadline: float, *, progress: bool) -> Solution | None:
-    """The solution on patches, where they can do the problem and do it before `deadline` (a `time.monotonic()`); what there is
-    of it where the user interrupts."""
+    """The solution on patches, where they can do the problem in half of the time that is left until `deadline` (a
+    `time.monotonic()`); to a finer tolerance, where that can be expected in time; what there is where the user interrupts."""
     if why_not(problem):
         return None
-    statement, found = _adapted(problem, Local(), deadline, progress)
-    if found.complete or found.interrupted and found.pieces:
-        return _solution(problem, statement, found, began)
-    return None
+    best = None
+    start = time.monotonic()
+    until = (start + deadline) / 2
+    for tolerance in TOLERANCES:
+        statement, found = _adapted(problem, Local(tolerance), until, progress)
+        if found.complete or best is None and found.interrupted and found.pieces:
+            best = statement, found
+        now = time.monotonic()
+        if not found.complete or now + FINER * (now - start) > deadline:
+            break
+        until = deadline
+    return None if best is None else _solution(problem, *best, began)
 
 
 def _adapted(problem: Problem, method: Local, deadline: float, progress: bool) -> tuple[Statement, Adapted]:

@@ -304,8 +304,8 @@ def counts(basis: Legendre) -> list[int]:
 
 
 def points_of(basis: Legendre) -> np.ndarray:
-    """Points of a patch: a grid, or for a total degree, which has fewer functions than a grid of its degree points, the Kronecker
-    sequence of the plastic numbers (x^(d+1) = x + 1), as dense towards the sides as Chebyshev's points."""
+    """Points of a patch: a grid, or for a total degree, which has fewer functions than a grid has points, the Kronecker
+    sequence of the root of x^(d+1) = x + 1, as dense towards the sides as Chebyshev's points."""
     if not basis.total:
         return product([chebyshev(n) for n in counts(basis)])
     d = len(basis.degrees)
