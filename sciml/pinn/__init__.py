@@ -15,6 +15,7 @@ from ._problem import Problem as Problem
 from ._problem import compile as compile
 from ._solve import solve as solve
 from ._windows import solve_windows as solve_windows
+from .local import Local as Local
 from .methods import BFGS as BFGS
 from .methods import LBFGS as LBFGS
 from .methods import SOAP as SOAP

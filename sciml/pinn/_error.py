@@ -62,7 +62,7 @@ def estimate(
             return found
         if noise:
             reason = "from the noise of the data and the step that is left to the best fit"
-            return _told(problem, noise.sizes, np.hypot(noise.spread, noise.left), reason)
+            return told(problem, noise.sizes, np.hypot(noise.spread, noise.left), reason)
         return _from_training(problem, params, earlier, found) if earlier else found
 
 
@@ -85,7 +85,7 @@ def _from_training(problem: Problem, params: Any, earlier: Sequence[tuple[float,
     errors = np.array([_beyond([(s, way[i]) for s, way in ways], now) for i in range(len(moved))])
     # An error larger than the fields is about as large as the solution.
     sizes = np.maximum(_rms(last), errors)
-    return _told(
+    return told(
         problem, sizes, errors, f"from how far it moved while the residual fell from {residual:.1e} to {now:.1e}; rough"
     )
 
@@ -109,7 +109,7 @@ def _rms(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(values**2, axis=0))
 
 
-def _told(problem: Problem, sizes: np.ndarray, errors: np.ndarray, reason: str) -> Estimate:
+def told(problem: Problem, sizes: np.ndarray, errors: np.ndarray, reason: str) -> Estimate:
     """An `Estimate` from root mean square sizes and errors of the real fields: relative to the modulus of a complex field, and
     to the natural size of a field that is zero as far as can be seen."""
     names, parts = list(problem.fields), problem.original.real_parts
@@ -161,8 +161,8 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float], noise:
     batch = drawn(60_017)
     held_out, J_held_out = jacobian(p, batch)
     if noise:
-        told = [np.full(len(batch.points[g.name].x), b.kind != "data") for g in problem.groups for b in g.blocks]
-        held_out, J_held_out = held_out[np.concatenate(told)], J_held_out[np.concatenate(told)]
+        seen = [np.full(len(batch.points[g.name].x), b.kind != "data") for g in problem.groups for b in g.blocks]
+        held_out, J_held_out = held_out[np.concatenate(seen)], J_held_out[np.concatenate(seen)]
     q, left = _regularised(np.asarray(r), np.asarray(J), np.asarray(held_out), np.asarray(J_held_out))
     q = p + jnp.asarray(q)
     x = jnp.asarray(problem.sample(4096, key=60_019)["interior"].x)
@@ -180,7 +180,7 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float], noise:
             "another network or method",
         )
     reason = "from the noise of the data and the linearised equation" if noise else "from the linearised equation"
-    return _told(
+    return told(
         problem,
         np.maximum(_rms(old), _rms(new)),  # the corrected fields are those of the solution
         np.hypot(_rms(new - old) / (1 - left), noise.spread if noise else 0.0),

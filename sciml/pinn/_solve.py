@@ -29,6 +29,7 @@ from ._loop import Outcome, train
 from ._measure import measure_conditions, relative_residual
 from ._problem import Problem, compile
 from ._uncertainty import learned_parameters
+from .local import Local, attempt_locally, solve_locally
 from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
@@ -58,18 +59,20 @@ def solve(
     progress: bool = True,
     throw: bool = True,
 ) -> Solution:
-    """Solves a PDE with a neural network.
+    """Solves a PDE: by a layer of random waves, by polynomials on patches, or by a network that is trained.
 
-    By default two things are tried. A layer of random waves whose amplitudes solve a least-squares problem
-    (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight digits and more in seconds.
-    Where its residual on fresh points stays above 1e-6, a small network is trained as a whole by `Adam` and `SSBroyden`,
-    with points drawn where the residual is large; the better of the two is returned. A `network` or `method` of your
-    own goes straight to the second.
+    By default three things are tried, each only where the one before does not do. A layer of random waves whose amplitudes
+    solve a least-squares problem (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight
+    digits and more in seconds. Where its residual on fresh points stays above 1e-6, and the domain is a box, local least squares
+    (`Local`): polynomials on patches of space in windows of time that follow fronts and layers. Where they do not get there in
+    half of the time, or there are data or unknown parameters, a small network is trained as a whole by `Adam` and `SSBroyden`,
+    with points drawn where the residual is large. `solution.result` says which answered. A `network` or `method` of your own
+    goes straight there.
 
     **Arguments:**
 
     - `pde`: the equations and their conditions. `domain`: where they hold.
-    - `method`: a method object or a sequence of them, each for its `steps`.
+    - `method`: `Local()`, or a method object that trains or a sequence of them, each for its `steps`.
     - `network`: anything that `sciml.nn.adapt` accepts.
     - `max_time`: seconds from the call, compilation and standard errors included; the best so far is returned. (Compiling
         alone takes 5 to 10 seconds on a problem seen for the first time. The error estimate is computed when it is first asked
@@ -104,10 +107,13 @@ def solve(
     # What is measured afterwards takes seconds; standard errors of unknown parameters, and of fields from noisy data, more.
     with_data = any(b.kind == "data" for b in problem.blocks)
     deadline = began + max_time - (min(0.2 * max_time, 6.0) if with_data else min(0.1 * max_time, 2.0))
+    if isinstance(method, Local):
+        return solve_locally(problem, method, began, deadline, progress=progress)
     with computing_in(problem.precision):
         tried: Attempt | None = None
         saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)
-        if _features_first(problem, method, network, saved):
+        plain = _is_plain(problem, method, network, saved)
+        if plain and not problem.exactness.corners:
             tried = attempt(
                 problem,
                 deadline=min(deadline, began + max_time / 3),
@@ -122,6 +128,10 @@ def solve(
                 or time.monotonic() + STARTING * tried.compiling > deadline
             ):
                 return _from_attempt(tried, began)
+        if plain:
+            located = attempt_locally(problem, began, deadline, progress=progress)
+            if located is not None:
+                return located
         methods = _methods(method, problem, points)
         outcome = train(
             problem,
@@ -232,11 +242,11 @@ def _methods(method: Any, problem: Problem, points: int) -> tuple[AbstractMethod
     return (method,) if isinstance(method, AbstractMethod) else tuple(method)
 
 
-def _features_first(problem: Problem, method: Any, network: Any, saved: Checkpoint | None) -> bool:
-    """Random waves are for smooth solutions without data and unknowns, and need float64."""
+def _is_plain(problem: Problem, method: Any, network: Any, saved: Checkpoint | None) -> bool:
+    """Whether linear algebra is tried before a network is trained: without data and unknowns, in float64."""
     resumed = saved is not None and saved.path.exists()
-    plain = method is None and network is None and problem.precision == np.float64
-    return plain and not _has_data(problem) and not problem.exactness.corners and not resumed
+    asked = method is None and network is None and problem.precision == np.float64
+    return asked and not _has_data(problem) and not resumed
 
 
 def _data_first(problem: Problem) -> dict[str, float] | None:
@@ -252,13 +262,16 @@ def _has_data(problem: Problem) -> bool:
 
 
 def _check_arguments(method: Any, max_time: float, points: int, tolerance: float) -> None:
-    given = () if method is None else (method,) if isinstance(method, AbstractMethod) else method
+    given = () if method is None or isinstance(method, Local) else (method,) if isinstance(method, AbstractMethod) else method
     if (
         isinstance(given, (str, type))
         or not isinstance(given, Sequence)
         or not all(isinstance(m, AbstractMethod) for m in given)
     ):
-        raise TypeError(f"method is a method object such as pinn.SSBroyden(), or a sequence of them; {method!r} came.")
+        raise TypeError(
+            "method is pinn.Local(), a method object such as pinn.SSBroyden(), or a sequence of method objects; "
+            f"{method!r} came."
+        )
     if is_traced(max_time, points, tolerance):
         raise TypeError("solve cannot be called inside jit, vmap or grad; compose pinn.compile(...) instead.")
     for name, value in (("max_time", max_time), ("points", points)):

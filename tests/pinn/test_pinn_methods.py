@@ -259,9 +259,9 @@ def test_soap_without_a_basis_is_adam():
 def test_wrong_arguments_are_refused():
     with pytest.raises(TypeError, match=r"gradient transformation such as optax.adam\(1e-3\); float came"):
         pinn.Optax(1e-3)
-    with pytest.raises(TypeError, match=r"method is a method object such as pinn.SSBroyden\(\).*'adam' came"):
+    with pytest.raises(TypeError, match=r"method is pinn.Local\(\), a method object such as pinn.SSBroyden\(\).*'adam' came"):
         pinn.solve(equation, Box(x=(0, 2)), "adam")
-    with pytest.raises(TypeError, match=r"method is a method object"):
+    with pytest.raises(TypeError, match=r"method is pinn.Local\(\), a method object"):
         pinn.solve(equation, Box(x=(0, 2)), pinn.Adam)
 
 

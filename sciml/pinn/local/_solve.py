@@ -1,0 +1,203 @@
+"""`pinn.Local`: a solution of polynomials on patches, by least squares."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..._precision import float64
+from ...pde import Initial, Periodic
+from ...solution import Estimate, Solution
+from .._bar import progress_bar_of
+from .._error import told
+from .._groups import Place
+from .._problem import Problem
+from ._adapt import Adapted, again, march, refine
+from ._basis import Legendre
+from ._final import PatchesFinal
+from ._statement import Statement, state, why_not
+from ._system import System
+
+TOLERANCES = (1e-6, 1e-8)  # of the default, one after the other
+FINER = 4.0  # times as long the second may take
+STRONGER = 2  # degrees more, for the estimate
+
+
+@dataclass(frozen=True)
+class Local:
+    """Local least squares: polynomials on patches of space in windows of time, no network. For fronts, layers, long times and
+    high frequencies on boxes.
+
+    On every patch each field is a sum of products of Legendre polynomials. Their coefficients minimise the squares of
+    the equations at points inside, of the conditions on the boundary and at the start, and of the jumps of the fields and
+    their normal derivatives (up to the order of the equations less one) between patches; a nonlinear equation takes a few
+    such steps (Gauss-Newton). Patches are halved and windows shortened where the expansion does not fall below `tolerance`,
+    or the equations do not hold between the points.
+
+    **Arguments:** `tolerance`, relative to the size of the fields, of each window: errors are of its order, and those of the
+    windows add up; `degree`, of the polynomials in space and in time, by default 14 and 10 in one dimension, and a total
+    degree of 14 (steady) or 10 (in time) in more.
+
+    Takes boxes with up to three coordinates, time included; systems, nonlinear and complex equations, and every
+    condition on the boundary. Data, unknown parameters and conditions at inner points are for the other methods.
+
+    Least squares on pieces: P. B. Bochev and M. D. Gunzburger, Least-Squares Finite Element Methods (2009); spectral
+    elements in space and time: A. T. Patera, J. Comput. Phys. 54, 468 (1984).
+    """
+
+    tolerance: float = 1e-7
+    degree: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"Local: tolerance={self.tolerance!r}; expected a number between 0 and 1, such as 1e-7.")
+        if self.degree is not None and not (isinstance(self.degree, int) and 2 <= self.degree <= 30):
+            raise ValueError(f"Local: degree={self.degree!r}; expected a whole number from 2 to 30.")
+
+    def basis(self, statement: Statement) -> Legendre:
+        d, when = len(statement.pde.coordinates), statement.time
+        if when is None:
+            return Legendre((self.degree or 14,) * d, total=d > 1)
+        if d == 2:
+            p = self.degree or 14
+            return Legendre(tuple(max(2, round(p / 1.4)) if a == when else p for a in range(d)))
+        return Legendre((self.degree or 10,) * d, total=True)
+
+
+def solve_locally(problem: Problem, method: Local, began: float, deadline: float, *, progress: bool) -> Solution:
+    """**Raises** `ValueError` where patches cannot do the problem, and says what they cannot; `FloatingPointError` where
+    nothing was found."""
+    reason = why_not(problem)
+    if reason:
+        raise ValueError(f"pinn.Local cannot solve this: {reason}. Leave `method` to its default.")
+    statement, found = _adapted(problem, method, deadline, progress)
+    if not found.pieces:
+        raise FloatingPointError(
+            f"pinn.Local found no solution: {found.reason}. Give it more time (max_time=...), or leave `method` to its "
+            "default."
+        )
+    if not found.complete:
+        warnings.warn(f"pinn.Local: {found.reason}.", stacklevel=3)
+    return _solution(problem, statement, found, began)
+
+
+def attempt_locally(problem: Problem, began: float, deadline: float, *, progress: bool) -> Solution | None:
+    """The solution on patches, where they can do the problem in half of the time that is left until `deadline` (a
+    `time.monotonic()`); to a finer tolerance, where that can be expected in time; what there is where the user interrupts."""
+    if why_not(problem):
+        return None
+    best = None
+    start = time.monotonic()
+    until = (start + deadline) / 2
+    for tolerance in TOLERANCES:
+        statement, found = _adapted(problem, Local(tolerance), until, progress)
+        if found.complete or best is None and found.interrupted and found.pieces:
+            best = statement, found
+        now = time.monotonic()
+        if not found.complete or now + FINER * (now - start) > deadline:
+            break
+        until = deadline
+    return None if best is None else _solution(problem, *best, began)
+
+
+def _adapted(problem: Problem, method: Local, deadline: float, progress: bool) -> tuple[Statement, Adapted]:
+    statement = state(problem)
+    bar = progress_bar_of("local", "level" if statement.time is None else "window", shown=progress)
+
+    def tell(values: dict[str, str]) -> None:
+        bar.set_postfix(**values)
+        bar.update(1)
+
+    found, adapt = Adapted(), refine if statement.time is None else march
+    try:
+        adapt(found, statement, method.basis(statement), method.tolerance, deadline, tell)
+    except KeyboardInterrupt:
+        found.reason, found.interrupted = "Interrupted by the user", True
+    finally:
+        bar.close()
+    return statement, found
+
+
+def _solution(problem: Problem, statement: Statement, found: Adapted, began: float) -> Solution:
+    final = PatchesFinal(found.pieces, statement.time, ends=found.complete or statement.time is None)
+    windows = "" if statement.time is None else f" in {len(found.pieces)} windows of time"
+    most = max(len(p.boxes) for p in found.pieces)
+    done = f"Local least squares: polynomials on up to {most} patches{windows}; no network was trained."
+    unknowns = [p.c.size for p in found.pieces]
+    system = _last(statement, found)
+    stats = {
+        "residual": float(np.max(system.defect(found.pieces[-1].c))),
+        "steps": len(found.history),
+        "patches": most,
+        "windows": len(found.pieces),
+        "parameters": sum(unknowns),
+        "network": "none",
+        "precision": "float64",
+    }
+    solution = Solution(
+        problem.original,
+        problem.domain,
+        final,
+        done if found.complete else f"{found.reason}. {done}",
+        found.complete,
+        stats,
+        found.history,
+        {},
+        measured(problem, statement, final) | {"continuity": float(system.misfit(found.pieces[-1].c).max())},
+        lambda solution: _estimate(problem, statement, found),
+        notes=problem.notes,
+    )
+    solution.stats["seconds"] = time.monotonic() - began
+    return solution
+
+
+def _last(statement: Statement, found: Adapted) -> System:
+    """The last window anew, for what is measured on it."""
+    last = found.pieces[-1]
+    zero = lambda x, alpha: np.zeros((len(statement.fields), len(x)))  # noqa: E731
+    return System(statement, last.basis, last.boxes, zero)
+
+
+def measured(problem: Problem, statement: Statement, final: PatchesFinal, *, n: int = 512) -> dict[str, float]:
+    """The violation of every condition: root mean square over fresh points, relative to the size of the field."""
+    place, found = Place(problem.pde, problem.domain), {}
+    at = {c.name: c.at for c in (*statement.on_faces, *statement.at_points, *statement.at_start)}
+    for i, condition in enumerate(problem.pde.conditions):
+        if isinstance(condition, Periodic):
+            continue
+        draw = place.initial if isinstance(condition, Initial) else place.boundary(condition)
+        points = draw(n, key=70_001 + i)
+        leaves, x = at[condition.name].leaves, np.asarray(points.x)
+        with float64():
+            U = np.stack([np.asarray(final.derivatives(a, x))[:, statement.fields.index(name)] for name, a in leaves])
+        r, slopes = at[condition.name](U, x, np.asarray(points.normals))
+        sizes = [
+            statement.scales[statement.fields.index(name)]
+            / np.prod(((statement.whole[:, 1] - statement.whole[:, 0]) / 2) ** np.array(a))
+            for name, a in leaves
+        ]
+        found[condition.name] = float(np.sqrt(np.mean(r[0] ** 2)) / (np.abs(slopes[0]).max(axis=1) @ np.array(sizes) or 1.0))
+    return found
+
+
+def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimate:
+    """From a solve with two degrees more on the same patches and windows."""
+    basis = found.pieces[0].basis
+    better = again(statement, found.pieces, Legendre(tuple(p + STRONGER for p in basis.degrees), basis.total))
+    sizes, errors = np.zeros(len(statement.fields)), np.zeros(len(statement.fields))
+    for old, new in zip(found.pieces, better, strict=True):
+        for k, box in enumerate(old.boxes):
+            x = _inside(box)
+            before, after = old.on(k, x, (0,) * x.shape[1]), new.on(k, x, (0,) * x.shape[1])
+            volume = np.prod(box[:, 1] - box[:, 0])
+            sizes += volume * np.mean(after**2, axis=1)
+            errors += volume * np.mean((after - before) ** 2, axis=1)
+    return told(problem, np.sqrt(sizes), np.sqrt(errors), "from a solve with two degrees more on the same patches")
+
+
+def _inside(box: np.ndarray) -> np.ndarray:
+    z = np.random.default_rng(23).uniform(size=(64, len(box)))
+    return box[:, 0] + z * (box[:, 1] - box[:, 0])
