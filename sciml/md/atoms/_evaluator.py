@@ -9,11 +9,13 @@ import jax
 import numpy as np
 
 from ..._precision import float64
+from ._closest import is_finite, not_finite
 from ._compiled import compiled
 from ._neighbours import SPARE
-from ._pairs import AbstractPotential, Evaluation, evaluate, neighbours_for
+from ._pairs import AbstractPotential, Evaluation, crowd, evaluate, neighbours_for
 from ._potential import expect_potential
-from ._system import System, expect_system
+from ._resolution import expect_resolved
+from ._system import System, complete, expect_system
 
 
 class Evaluator:
@@ -34,6 +36,7 @@ class Evaluator:
         r = np.asarray(self.atoms.positions if positions is None else positions, float)
         h = np.asarray(self.atoms.cell if cell is None else cell, float)
         now = eqx.tree_at(lambda s: (s.positions, s.cell), self._plain, (r, h))
+        expect_resolved(r, complete(h), self.atoms.periodic)
         with float64():
             if self._neighbours is None:
                 self._allocate(now)
@@ -48,6 +51,16 @@ class Evaluator:
         more = SPARE + 0.15 * self._allocated
         self._neighbours = neighbours_for(now, self.potential, skin=self._skin, spare=more)
         self._allocated += 1
+
+
+def expect_finite(where: str, potential: AbstractPotential, atoms: System, found: Any) -> None:
+    """**Raises** `ValueError` where the energy or a force of `atoms` is no number: with what the atoms have of it."""
+    if is_finite(found.energy, found.forces):
+        return
+    with float64():
+        n = neighbours_for(atoms, potential, transposed=True)
+        crowded = crowd(potential, atoms, n)
+    raise not_finite(where, atoms, found.energy, found.forces, n, crowded)
 
 
 _evaluate = compiled(evaluate)

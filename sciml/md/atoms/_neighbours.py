@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64
+from ._resolution import expect_resolved
 from ._system import System, complete
 
 ROUNDING = 32  # units in the last place of what atoms may seem to have moved
@@ -135,10 +136,11 @@ def allocate(
 
     Forces of pair potentials need no `transposed` list. `spare` is the room relative to what is needed now.
 
-    **Raises** `ValueError` where the cutoff is no positive number.
+    **Raises** `ValueError` where the cutoff is no positive number, or coordinates are too large for their precision.
     """
     if not (np.isfinite(cutoff) and cutoff > 0) or not skin >= 0:
         raise ValueError(f"allocate: cutoff={cutoff!r} and skin={skin!r}; expected a positive number and one not negative.")
+    expect_resolved(atoms.positions, complete(atoms.cell), atoms.periodic)
     # In the precision of the positions, whatever JAX is set to.
     with float64() if np.asarray(atoms.positions).dtype == np.float64 else nullcontext():
         return _allocated(atoms, float(cutoff), float(skin), transposed, spare)

@@ -21,9 +21,11 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ..._precision import check_precision, computing_in
+from ..atoms._evaluator import expect_finite
 from ..atoms._neighbours import WORD, Neighbours, Sizes, _build, _entries, _laid_out, extent, shaped
 from ..atoms._pairs import AbstractPotential, Evaluation, Sum, evaluate, kinds_of
 from ..atoms._potential import needs_transposed, over
+from ..atoms._resolution import expect_resolved
 from ..atoms._system import System, complete
 
 TOGETHER = 1 << 14  # atoms, padding included, in one batch
@@ -87,13 +89,15 @@ class Batch:
 
 
 def batches(
-    systems: Sequence[System], potential: AbstractPotential, *, skin: float = 0.0, spare: float = 1.0, together: int = TOGETHER
+    systems: Sequence[System], potential: AbstractPotential, *, skin: float = 0.0, spare: float = 1.0, together: int = TOGETHER,
+    precision: Any = np.float64,
 ) -> list[Batch]:
     """All systems, in batches of at most `together` atoms; those of a bucket have the same shapes.
 
-    **Raises** `ValueError` where there is none, one is no `System` or not finite, or the potential does not know a species.
+    **Raises** `ValueError` where there is none, one is no `System` or not finite, coordinates are too large for the
+    `precision` in which they will be, or the potential does not know a species.
     """
-    _check(systems)
+    _check(systems, precision)
     named, kinds = _numbered(systems, potential)
     buckets: dict[Any, list[int]] = {}
     for k, s in enumerate(systems):
@@ -138,7 +142,7 @@ def _numbered(systems: Sequence[System], potential: AbstractPotential) -> tuple[
     return names, [np.array([names.index(n) for n in s.names], np.int32)[np.asarray(s.species)] for s in systems]
 
 
-def _check(systems: Sequence[System]) -> None:
+def _check(systems: Sequence[System], precision: Any) -> None:
     wrong = [k for k, s in enumerate(systems) if not isinstance(s, System)]
     if not len(systems) or wrong:
         came = f"{type(systems[wrong[0]]).__name__} as number {wrong[0]}" if wrong else "none"
@@ -146,6 +150,9 @@ def _check(systems: Sequence[System]) -> None:
     bad = [k for k, s in enumerate(systems) if not (np.all(np.isfinite(s.positions)) and np.all(np.isfinite(s.cell)))]
     if bad:
         raise ValueError(f"The positions or the cell of system {', '.join(map(str, bad))} have NaN or infinite numbers.")
+    for k, s in enumerate(systems):
+        r = np.asarray(s.positions).astype(precision)
+        expect_resolved(r, complete(s.cell), s.periodic, f"The positions of system {k}")
 
 
 def sizes_for(
@@ -222,15 +229,16 @@ def evaluate_batch(
     Numbers of atoms are padded to the next of 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, ..., and all systems of the same padded
     number, periodic along the same vectors, are computed by one program, at most `together` atoms at a time.
 
-    **Raises** `ValueError` where there is no system, one is no `System` or not finite, or the potential does not know a
-    species.
+    **Raises** `ValueError` where there is no system, one is no `System` or not finite, coordinates are too large for the
+    precision, the potential does not know a species, or energies or forces are not finite: atoms lie on each other.
     """
     out: dict[int, Evaluation] = {}
     with computing_in(check_precision(precision)):
         device = on_device(potential)
-        for batch in batches(systems, potential, together=together):
+        for batch in batches(systems, potential, together=together, precision=precision):
             positions, cell = batch.positions.astype(precision), batch.cell.astype(precision)
             found: Evaluation = settled(device, float(potential.cutoff), batch, positions, cell)
             for k, number in enumerate(batch.members):
                 out[number] = member(found, k, systems[number].atoms, "forces", "atom_energies", "atom_virials")
+                expect_finite(f"evaluate_batch: system {number}", potential, systems[number], out[number])
     return [out[k] for k in range(len(systems))]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..atoms._evaluator import Evaluator
+from ..atoms._evaluator import Evaluator, expect_finite
 from ..atoms._pairs import AbstractPotential
 from ..atoms._potential import expect_potential
 from ..atoms._system import System, expect_system, system
@@ -185,7 +185,8 @@ def to_ase(atoms: System) -> Any:
 
 
 def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -> Any:
-    """An ASE calculator: energy, forces, stress (the sign of ASE: minus virial over volume), energies of atoms."""
+    """An ASE calculator: energy, forces, stress (the sign of ASE: minus virial over volume), energies of atoms. It raises
+    `ValueError` where energy or forces are not finite, with the atoms that lie on each other."""
     from ase.calculators.calculator import Calculator, all_changes  # pyright: ignore[reportMissingImports]
 
     expect_potential(potential, "ase_calculator")
@@ -205,6 +206,7 @@ def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -
             if key != self._key:
                 self._evaluator, self._key = Evaluator(now, potential, skin=skin), key
             found = self._evaluator(now.positions, now.cell)
+            expect_finite("ase_calculator", potential, now, found)
             self.results = {
                 "energy": float(found.energy), "free_energy": float(found.energy), "forces": found.forces,
                 "energies": found.atom_energies,

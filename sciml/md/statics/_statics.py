@@ -8,7 +8,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from ..atoms._evaluator import Evaluator
+from ..atoms._evaluator import Evaluator, expect_finite
 from ..atoms._pairs import AbstractPotential
 from ..atoms._system import System, expect_periodic, volume_of
 from ..dynamics._checks import held_atoms
@@ -108,10 +108,7 @@ def relax(
         if not free.all():
             raise ValueError("relax: atoms that are fixed have no place in a cell that changes: leave out fixed, or cell=True.")
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
-    lost = np.flatnonzero(~np.isfinite(evaluator(r0, h0).forces).all(axis=1))
-    if len(lost):
-        names = ", ".join(map(str, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
-        raise ValueError(f"relax: the forces on atoms {names} are not finite: they lie on each other. Move them apart first.")
+    expect_finite("relax", potential, atoms, evaluator(r0, h0))
     n, share = atoms.atoms, max(1, atoms.atoms)
     p = pressure * atoms.units.pressure
 

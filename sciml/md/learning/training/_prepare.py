@@ -11,6 +11,9 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from ...atoms._closest import OVERLAP
+from ...atoms._resolution import expect_resolved
+from ...atoms._system import complete
 from ._buckets import Bucket, buckets
 from ._lists import FramePairs, frame_pairs
 from ._survey import Survey
@@ -37,9 +40,13 @@ def numbered(names: tuple[str, ...], data: Any, what: str) -> list[np.ndarray]:
 
 
 def prepared(model: Any, data: Any, what: str) -> Prepared:
-    """**Raises** `ValueError` where species are unknown, or atoms have more neighbours than the model has places."""
+    """**Raises** `ValueError` where species are unknown, coordinates are too large, atoms lie on each other, or none has a
+    neighbour."""
     species = numbered(model.names, data, what)
+    for k, (a, b) in enumerate(zip(data.first[:-1], data.first[1:], strict=True)):
+        expect_resolved(data.positions[a:b], complete(data.cells[k]), data.periodic[k], f"train: the positions of frame {k}")
     pairs = _all_pairs(data, model.cutoff)
+    check_distances(data, pairs, model.cutoff, what)
     survey = Survey(pairs, species, len(model.names))
     made = buckets(data, pairs, species, len(model.names), model.cutoff)
     counts = np.stack([np.bincount(k, minlength=len(model.names)) for k in species])
@@ -49,6 +56,25 @@ def prepared(model: Any, data: Any, what: str) -> Prepared:
 def _all_pairs(data: Any, cutoff: float) -> Sequence[FramePairs]:
     ends = zip(data.first[:-1], data.first[1:], strict=True)
     return [frame_pairs(data.positions[a:b], data.cells[k], data.periodic[k], cutoff) for k, (a, b) in enumerate(ends)]
+
+
+def check_distances(data: Any, pairs: Sequence[FramePairs], cutoff: float, what: str) -> None:
+    """**Raises** `ValueError` where atoms of a frame lie on each other, or no atom of any has a neighbour within the cutoff."""
+    for k, p in enumerate(pairs):
+        if len(p.distance) and (distance := p.distance[(at := int(np.argmin(p.distance)))]) < OVERLAP:
+            i, j = sorted((int(p.first[at]), int(p.second[at])))
+            name = lambda a, k=k: f"{a} ({data.names[data.species[data.first[k] + a]]})"  # noqa: E731
+            who = f"atoms {name(i)} and {name(j)}" if i != j else f"atom {name(i)} and its own image"
+            raise ValueError(
+                f"train: in frame {k} of the {what} set {who} are {distance:.3g} angstrom apart: they lie on each other. Leave "
+                "the frame out: data.without_outliers(distance=0.5)."
+            )
+    if not any(len(p.distance) for p in pairs) and np.isfinite(data.nearest):
+        raise ValueError(
+            f"train: in the {what} set no atom has a neighbour within the model's cutoff of {cutoff:g} angstrom; the smallest "
+            f"distance of all is {data.nearest:.4g}. Make the model with a larger cutoff; usual are 5 to 8. Are the positions "
+            "in angstrom?"
+        )
 
 
 def check_places(model: Any, survey: Survey, what: str) -> None:
