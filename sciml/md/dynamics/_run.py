@@ -136,10 +136,13 @@ class Run:
     def is_sound(self, at: Dynamics) -> bool:
         """Whether all is finite, not much hotter than it was or should be, and where the precision tells places apart."""
         finite, kinetic, largest = _health(at, self.setting.masses)
+        return bool(finite) and self._is_cool(kinetic, at.step) and is_resolved(float(largest), self.precision)
+
+    def _is_cool(self, kinetic: Any, step: Any) -> bool:
+        """Whether a kinetic energy is not far above what it was or should be."""
         wanted = getattr(self.ensemble, "temperature", None)
-        heat = 0.0 if wanted is None else float(self.setting.thermal_energy(wanted, at.step))
-        cool = 2 * float(kinetic) / self.setting.degrees <= HOT * max(heat, self.scale)
-        return bool(finite) and cool and is_resolved(float(largest), self.precision)
+        heat = 0.0 if wanted is None else float(self.setting.thermal_energy(wanted, step))
+        return 2 * float(kinetic) / self.setting.degrees <= HOT * max(heat, self.scale)
 
     def trouble(self, at: Dynamics, neighbours: Neighbours, bad: Dynamics) -> str:
         """What went wrong between a sound state and a bad one: steps are done again, to find the first that is bad."""
@@ -157,13 +160,14 @@ class Run:
         """What is wrong with a bad state, that came about since a good one."""
         low, high = int(good.step), int(bad.step)
         v = np.asarray(bad.velocities, np.float64)
-        finite, _, largest = _health(bad, self.setting.masses)
-        if finite and not is_resolved(float(largest), self.precision):
+        finite, heat, largest = _health(bad, self.setting.masses)
+        resolved = is_resolved(float(largest), self.precision)
+        if finite and not resolved and self._is_cool(heat, bad.step):
             return (
                 f"At step {high} an atom is {float(largest):.3g} away from the origin, and {self.precision} does not tell "
                 "places apart there (positions are unwrapped): simulate in numpy.float64, or wrap the atoms into the cell."
             )
-        places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
+        places = resolved and np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
         why = what_happened(self.potential, self._system(bad), self.skin) if places else None
         if why is not None and why.names_it:
             return f"At step {high} {why.text}"
