@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def simulate(
     - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32
         bits.
     - `checkpoint`: a `.npz` file, written every 20 seconds and at the end; the same call goes on from it, bit for bit on the
-        same machine, after the process was killed too. What a trajectory file has beyond it is cut off and computed again.
+        same machine, after the process was killed too. One that holds more than `steps` warns, and all it has is returned. What a trajectory file has beyond it is cut off and computed again.
     - `key`: of the random numbers. `progress`: a progress bar. `throw`: whether a run that broke down raises; otherwise
         `trajectory.result` says it. Ctrl-C returns what is done.
 
@@ -161,14 +162,16 @@ def _loop(
         bar.close()
         record.close()
     done = int(at.step)
+    unit = "" if run.atoms.units.name == "reduced" else " fs"
+    said = f"{done} steps of {run.timestep:g}{unit}."
+    if done > steps and not result:
+        said = f"The checkpoint holds {done} steps, more than the {steps} that were asked for: all of them are returned."
+        warnings.warn(f"simulate: {said} Give another checkpoint= for a shorter run.", stacklevel=3)
     stats = {
         "steps": done, "seconds": time.monotonic() - began, "reallocated": reallocated,
         "slots": neighbours.sizes.slots, "precision": str(np.dtype(run.precision)),
     }  # fmt: skip
-    unit = "" if run.atoms.units.name == "reduced" else " fs"
-    trajectory = Trajectory(
-        record.frames(), run.system(at), result or f"{done} steps of {run.timestep:g}{unit}.", not result, stats
-    )
+    trajectory = Trajectory(record.frames(), run.system(at), result or said, not result, stats)
     if throw and failed:
         error = FloatingPointError(f"{result} (throw=False returns the frames until then.)")
         error.trajectory = trajectory  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ import numpy as np
 from ..atoms._evaluator import Evaluator, expect_finite
 from ..atoms._pairs import AbstractPotential
 from ..atoms._system import System, expect_periodic, volume_of
+from ..atoms._units import METAL, Units
 from ..dynamics._checks import held_atoms
 
 EV_PER_A3_IN_GPA = 160.21766208
@@ -150,7 +151,7 @@ def relax(
 class EquationOfState:
     """Birch-Murnaghan of third order (Birch 1947, doi:10.1103/PhysRev.71.809). **Attributes:** `volumes` [angstrom^3] and
     `energies` [eV] that were computed; `volume` and `energy` at the minimum; `bulk_modulus` [GPa] and its `derivative` with
-    respect to pressure."""
+    respect to pressure; `units` of the atoms."""
 
     volumes: np.ndarray
     energies: np.ndarray
@@ -158,8 +159,10 @@ class EquationOfState:
     energy: float
     bulk_modulus: float
     derivative: float
+    units: Units = METAL
 
     def plot(self, ax: Any = None) -> Any:
+        """The energies and the curve through them."""
         import matplotlib.pyplot as plt
 
         ax = ax or plt.subplots()[1]
@@ -167,7 +170,7 @@ class EquationOfState:
         B = self.bulk_modulus / EV_PER_A3_IN_GPA
         ax.plot(v, birch_murnaghan(v, self.energy, self.volume, B, self.derivative))
         ax.plot(self.volumes, self.energies, "o")
-        ax.set(xlabel="volume", ylabel="energy")
+        ax.set(xlabel=self.units.axis("volume", "angstrom^3"), ylabel=self.units.axis("energy", "eV"))
         return ax
 
 
@@ -197,7 +200,7 @@ def equation_of_state(
     a, b, c = np.polyfit(v, e, 2)
     start = (c - b**2 / (4 * a), -b / (2 * a), -b, 4.0)
     (energy, volume, B, derivative), _ = curve_fit(birch_murnaghan, v, e, p0=start, maxfev=20000)
-    return EquationOfState(v, e, float(volume), float(energy), float(B) * EV_PER_A3_IN_GPA, float(derivative))
+    return EquationOfState(v, e, float(volume), float(energy), float(B) * EV_PER_A3_IN_GPA, float(derivative), atoms.units)
 
 
 def elastic_constants(
