@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from ..._precision import float64
 from ..atoms._closest import closest_pair, nearest_distances
-from ..atoms._neighbours import Neighbours
+from ..atoms._neighbours import Neighbours, allocate
 from ..atoms._pairs import AbstractPairPotential, AbstractPotential, Pairs, Sum, crowd, kinds_of, neighbours_for
 from ..atoms._potential import dot
 from ..atoms._system import System
 from ..atoms._units import METAL
 
 OVERLAP = 0.1  # of a usual distance
+FALLEN = 0.25  # where atoms are that a potential without a lower bound pulls into each other
 
 
 class _GuardedPairs(AbstractPairPotential):
@@ -164,3 +166,11 @@ def what_happened(potential: AbstractPotential, atoms: System, skin: float | Non
         return Cause(found, True)
     ratio, words, _ = closest_pair(atoms, n)
     return Cause(f"{words}, the closest of all." if np.isfinite(ratio) else "", False)
+
+
+def fallen_together(potential: AbstractPotential, atoms: System) -> str:
+    """Which two atoms are closer than a quarter of what is usual, in words, or nothing."""
+    with float64():
+        n = allocate(atoms, max(potential.cutoff, 3.0), skin=0.0)
+        ratio, words, _ = closest_pair(atoms, n, *_usual(atoms, n))
+    return words[0].upper() + words[1:] if ratio < FALLEN else ""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sciml import md
+from sciml.md.learning.training import _looks
 from sciml.md.learning.training._buckets import buckets
 from sciml.md.learning.training._lists import frame_pairs
 
@@ -56,3 +57,18 @@ def test_images_that_eight_bits_do_not_count():
         vectors = made.positions[0][index] + made.shift[0].astype(float) @ cell - made.positions[0][:, None]
         distances = np.sort(np.linalg.norm(vectors, axis=2)[~np.asarray(made.empty)[0]])
         np.testing.assert_allclose(distances, np.repeat(np.sort([0.96, np.hypot(0.24, 0.93), np.hypot(1.2, 0.93)]), 2))
+
+
+@pytest.mark.parametrize("most", [1000, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_remark_speaks_of_all_frames(monkeypatch, most):
+    """Not of the last batch (M22): its errors are those of md.validate, and a sample says so."""
+    monkeypatch.setattr(_looks, "MOST", most)
+    rng = np.random.default_rng(0)
+    data = frames(*(np.array(WATER) + 0.05 * rng.normal(size=(3, 3)) for _ in range(5)))
+    settings = dict(steps=2, batch=1, series=False, precision=np.float64, progress=False)
+    potential = md.train(model(4.0), data, **settings).potential
+    chosen = data if most > 5 else data[[0, 4]]
+    told = md.validate(potential, chosen)
+    of = "" if most > 5 else " of 2 of 5 frames"
+    wanted = f"training errors{of} {1e3 * told.energy_error:.3g} meV/atom, {1e3 * told.force_error:.3g} meV/angstrom"
+    assert str(potential.remark) == wanted

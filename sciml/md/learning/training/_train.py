@@ -225,7 +225,7 @@ def _finished(run: Run, looks: Looks, held: Any, models: Any) -> list[AbstractTr
     parameters = run.parameters if looks.best is None else looks.best
     nets = [jax.tree.map(np.asarray, cast(m, float)) for m in run.models(parameters)]
     run.refit(parameters, MANY)
-    last = [looks.last_in_words(k) for k in range(run.count)]
-    words = last if held is None else errors_in_words(run, parameters, held)
+    measured = (run.data, "training") if held is None else (held, "validation")
+    words = errors_in_words(run, parameters, *measured)
     bias = np.asarray(models[0].bias)
     return [dataclasses.replace(n, bias=bias + s, remark=w) for n, s, w in zip(nets, run.shifts, words, strict=True)]
