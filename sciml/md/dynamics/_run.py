@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..atoms._resolution import is_resolved
 from ..atoms._system import System, complete, volume_of
 from ..files._frame import Frame
 from ._checkpoint import signature
+from ._checks import held_atoms
 from ._ensembles import AbstractEnsemble, Dynamics, Setting
 from ._guards import check_start, guarded, what_happened
 
@@ -26,9 +28,10 @@ HOT = 30.0  # times what the temperature was, or should be: not dynamics any mor
 
 
 def setting_of(atoms: System, ensemble: AbstractEnsemble, timestep: Any, fixed: Any, dtype: Any) -> Setting:
-    ensemble.check(atoms, fixed)
+    held = held_atoms(fixed, atoms)
+    ensemble.check(atoms, held)
     free = np.ones((atoms.atoms, 1))
-    free[[] if fixed is None else np.asarray(fixed, int)] = 0
+    free[held] = 0
     moving = int(free.sum())
     # Forces of atoms that are held change the momentum of the others.
     degrees = 3 * moving - (3 if ensemble.keeps_momentum and moving == atoms.atoms else 0)
@@ -50,9 +53,7 @@ class Run:
         self.setting = setting_of(atoms, ensemble, timestep, fixed, self.precision)
         self.fixed = np.asarray(self.setting.free)[:, 0] == 0
         kinds_of(potential, atoms.names)
-        self.template = eqx.tree_at(
-            lambda s: (s.masses, s.velocities, s.charges), atoms, (None, None, None), is_leaf=lambda x: x is None
-        )
+        self.template = replace(atoms, masses=None, velocities=None, charges=None, fixed=())
         self.forces_in = None if forces_in is None else np.dtype(forces_in)
         # Functions are static, numbers and arrays are traced: what was compiled serves the next run of the same shapes.
         self._potential = _split(potential, eqx.is_array_like)

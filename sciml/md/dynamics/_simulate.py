@@ -61,7 +61,8 @@ def simulate(
         that returns True stops the run there, and its attribute `reason`, if it has one, says why in `trajectory.result`.
     - `trajectory`: a new file for the frames, H5MD (`.h5`) or extended XYZ (`.xyz`), or `md.Append(file)` to go on in one; by
         default they stay in memory.
-    - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
+    - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held,
+        by default those of `atoms.fixed` (constraints of ASE, selective dynamics); `[]` holds none.
     - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32
         bits.
     - `checkpoint`: a `.npz` file, written every 20 seconds and at the end; the same call goes on from it, bit for bit on the
@@ -72,7 +73,7 @@ def simulate(
     Several systems at once: `atoms` is a list of them, of any sizes; those of about the same size are moved by one program
     (`md.evaluate_batch` says how). The outcome is that of each alone, but for the order of sums: nothing is shared but the
     time at which lists are made anew, and random numbers do not depend on the padding (with JAX's default generator).
-    `fixed` is then a list too, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and callbacks get the
+    `fixed` is then a list too, one for each, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and callbacks get the
     frame and the number of its system; of observables, only those that measure several (`md.ModelDeviation`). A system that
     breaks down, or for which a callback returns True, stops; the others go on. They have no checkpoint or file.
 

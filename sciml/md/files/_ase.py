@@ -28,8 +28,11 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     units) know numbers only: `types={1: "Cu", 2: "Zr"}` names them, unless there are labels, a column of elements, or masses
     of elements in a data file.
 
-    **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names. **Warns** where
-    there are constraints (selective dynamics of a POSCAR, too): a `System` has none, `md.simulate` and `md.relax` take `fixed`.
+    Atoms that are held (ASE's `FixAtoms`, selective dynamics of a POSCAR, `move_mask` of extended XYZ) are `fixed` of the
+    system, which `md.simulate` and `md.relax` hold.
+
+    **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names. **Warns** of other
+    constraints, which have no counterpart here.
     """
     names, masses = None, True
     if isinstance(atoms, (str, Path)):
@@ -37,6 +40,10 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     elif not hasattr(atoms, "get_positions"):
         raise ValueError(f"from_ase: a {type(atoms).__name__} came; expected ase.Atoms or the path of a file.")
     _warn_of_constraints(atoms)
+    return _converted(atoms, names, masses)
+
+
+def _converted(atoms: Any, names: list[str] | None = None, masses: bool = True) -> System:
     momenta, charges = atoms.get_momenta(), atoms.get_initial_charges()
     cell = np.asarray(atoms.cell)
     return system(
@@ -47,21 +54,16 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
         masses=atoms.get_masses() if masses else None,
         velocities=momenta / atoms.get_masses()[:, None] if momenta.any() else None,
         charges=charges if charges.any() else None,
+        fixed=sorted({int(k) for c in atoms.constraints if type(c).__name__ == "FixAtoms" for k in c.index}),
     )
 
 
 def _warn_of_constraints(atoms: Any) -> None:
-    """A `System` has no constraints; those of ASE, and selective dynamics of a POSCAR, are told."""
-    if not atoms.constraints:
-        return
-    held: set[int] = set()
-    for constraint in atoms.constraints:
-        if type(constraint).__name__ == "FixAtoms":
-            held |= {int(k) for k in constraint.index}
+    """A `System` holds whole atoms; other constraints of ASE are told."""
     others = sorted({type(c).__name__ for c in atoms.constraints} - {"FixAtoms"})
-    said = [f"hold its atoms by fixed={sorted(held)} in md.simulate and md.relax"] if held else []
-    said += [f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} no counterpart here"] if others else []
-    warnings.warn(f"from_ase: the constraints of these atoms are not taken over; {', and '.join(said)}.", stacklevel=3)
+    if others:
+        have = "has" if len(others) == 1 else "have"
+        warnings.warn(f"from_ase: {', '.join(others)} {have} no counterpart here; only whole atoms are held.", stacklevel=3)
 
 
 def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] | None, bool]:
@@ -160,11 +162,12 @@ def _lammps(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str]
 
 
 def to_ase(atoms: System) -> Any:
-    """ASE `Atoms`; ASE's unit of time is ours, angstrom sqrt(amu / eV).
+    """ASE `Atoms`; ASE's unit of time is ours, angstrom sqrt(amu / eV). Atoms that are fixed have the constraint `FixAtoms`.
 
     **Raises** `ValueError` where a species is no element, or units are not those of `md.METAL`.
     """
     from ase import Atoms  # pyright: ignore[reportMissingImports]
+    from ase.constraints import FixAtoms  # pyright: ignore[reportMissingImports]
     from ase.data import atomic_numbers  # pyright: ignore[reportMissingImports]
 
     expect_system(atoms, "to_ase")
@@ -181,6 +184,8 @@ def to_ase(atoms: System) -> Any:
         made.set_velocities(np.asarray(atoms.velocities))
     if atoms.charges is not None:
         made.set_initial_charges(np.asarray(atoms.charges))
+    if atoms.fixed:
+        made.set_constraint(FixAtoms(list(atoms.fixed)))
     return made
 
 
@@ -201,7 +206,7 @@ def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -
 
         def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
             super().calculate(atoms, properties, system_changes)
-            now = from_ase(self.atoms)
+            now = _converted(self.atoms)
             key = (now.atoms, now.periodic, now.names, now.species.tobytes())
             if key != self._key:
                 self._evaluator, self._key = Evaluator(now, potential, skin=skin), key
@@ -259,6 +264,7 @@ def label(systems: System | Iterable[System], calculator: Any) -> Labels:
         expect_system(atoms, "label")
         made = to_ase(atoms)
         made.calc = calculator
+        made.set_constraint()  # ASE sets the forces on atoms that are held to zero
         energies.append(float(made.get_potential_energy(force_consistent="free_energy" in offered)))
         forces.append(np.array(made.get_forces()))
         whole = all(atoms.periodic) and "stress" in offered

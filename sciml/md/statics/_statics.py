@@ -95,7 +95,8 @@ def relax(
     throw: bool = True,
 ) -> Relaxed:
     """Moves atoms, those numbered in `fixed` excepted, and with `cell=True` the cell at a `pressure` [bar], until no force on
-    an atom that moves is larger than `tolerance` [eV/angstrom].
+    an atom that moves is larger than `tolerance` [eV/angstrom]. By default those of `atoms.fixed` are held (constraints of ASE,
+    selective dynamics); `fixed=[]` lets all move.
 
     The cell is varied as a deformation F of what it was, cell F; its force is that of the enthalpy with respect to F, shared
     among the atoms (as in Tadmor et al. 1999, doi:10.1103/PhysRevB.59.235).
@@ -113,7 +114,9 @@ def relax(
     if cell:
         expect_periodic(atoms, "relax(cell=True)")
         if not free.all():
-            raise ValueError("relax: atoms that are fixed have no place in a cell that changes: leave out fixed, or cell=True.")
+            raise ValueError(
+                "relax: atoms that are fixed have no place in a cell that changes: fixed=[] lets them move, or leave out cell=True."
+            )
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
     expect_finite("relax", potential, atoms, evaluator(r0, h0))
     n, share = atoms.atoms, max(1, atoms.atoms)

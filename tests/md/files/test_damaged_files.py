@@ -45,7 +45,8 @@ def test_a_trajectory_that_cannot_be_made(tmp_path, monkeypatch, name):
     (tmp_path / "plain").write_text("a file")
     path = tmp_path / "plain" / "deeper" / name
     for option in ("trajectory", "checkpoint"):
-        with pytest.raises(ValueError, match=f"{option}: .*plain/deeper/{name} cannot be made: .*plain is a file, not a folder"):
+        told = f"{option}: .*plain/deeper/{name} cannot be made: .*plain is a file, not a folder"
+        with pytest.raises(ValueError, match=told):
             md.simulate(ARGON, LJ, **RUN, **{option: path})
 
     def denied(self, *_, **__):
