@@ -81,9 +81,10 @@ def without_neighbours() -> Iterator[Row]:
         new = md.deep_potential(("Li",), md.SeE2A.new(1, cutoff=4.0, widths=(4, 8), axis=4), widths=(8,))
         trained = quietly(lambda loss=loss, new=new: md.train(new, labelled, steps=4, loss=loss, progress=False)).potential
         leaves = [a for a in (trained.bias, *np.atleast_1d(trained.fitting.nets[0].layers[0].w)) if a is not None]
-        yield same(f"training with frames of one atom, {type(loss).__name__}", all(np.isfinite(a).all() for a in leaves), True)
+        finite = all(np.isfinite(a).all() for a in leaves)
+        yield same(f"training with frames of one atom, {type(loss).__name__}", finite, True)
     bad = md.Dataset.of(md.Labels([lithium, on], np.zeros(2), [np.zeros((6, 3)), np.zeros((3, 3))], None))
-    yield refused("coincident atoms in train", lambda: md.train(new, bad, steps=1, progress=False), "frame 1 .* atoms 0 .* and 1")
+    yield refused("coincident atoms in train", lambda: md.train(new, bad, steps=1, progress=False), "frame 1 .* atoms 0")
     for name in ("deepmd", "odd/deepmd_models"):
         try:
             sea = model(data(*name.split("/"), "deeppot_sea.yaml"))

@@ -92,7 +92,8 @@ def langevin() -> Iterator[Row]:
 def rescaling() -> Iterator[Row]:
     lattice = md.simple_cubic(2 ** (1 / 6) * 3.4, 4, "Ar")
     lj = md.LennardJones(0.0104, 3.4, cutoff=6.0, switch=5.0)
-    rattled = eqx.tree_at(lambda s: s.positions, lattice, lattice.positions + 0.05 * np.random.default_rng(0).normal(size=(64, 3)))
+    off = 0.05 * np.random.default_rng(0).normal(size=(64, 3))
+    rattled = eqx.tree_at(lambda s: s.positions, lattice, lattice.positions + off)
     run = md.simulate(rattled, lj, md.Rescaling(300.0), steps=2000, timestep=2.0, every=20, **SETTINGS)
     yield same("64 Ar at rest heat up", bool(run.temperature[-1] > 150 and np.isfinite(run.total_energy).all()), True)
     atoms = md.thermal(lattice, 300, key=2)

@@ -66,7 +66,8 @@ def left_handed() -> Iterator[Row]:
     small = md.LennardJones(0.0104, 3.4, cutoff=6.0)
     volumes = []
     for sign in (1, -1):
-        atoms = md.system([[0.1, 0, 0], [0.1, 2.63, 2.63], [2.73, 0, 2.63], [2.73, 2.63, 0]], "Ar", cell=sign * 5.26 * np.eye(3))
+        places = np.array([[0, 0, 0], [0, 2.63, 2.63], [2.63, 0, 2.63], [2.63, 2.63, 0]]) + [0.1, 0, 0]
+        atoms = md.system(places, "Ar", cell=sign * 5.26 * np.eye(3))
         found = md.evaluate_batch(LJ, [atoms])[0]
         yield close(f"argon, cell {5.26 * sign:+g}", found.energy / 4, -0.0842278, 1e-7)
         yield close(f"stress, cell {5.26 * sign:+g}", -np.trace(found.virial) / 3 / atoms.volume, -9.268e-05, 1e-8)
@@ -123,7 +124,8 @@ def odd_folders() -> Iterator[Row]:
             told = md.validate(pair, found[:2])
             yield same("no virial in the report", "virials" in repr(told), False)
     tests = "deepmd_data", "source", "tests"
-    yield refused("4 frames and 2", lambda: md.Dataset.load(odd(*tests, "tf", "data_dp_mask")), r"energy\.npy.*4|4.*energy\.npy")
+    masked = odd(*tests, "tf", "data_dp_mask")
+    yield refused("4 frames and 2", lambda: md.Dataset.load(masked), r"energy\.npy.*4|4.*energy\.npy")
     shutil.copytree(odd(*tests, "tf", "finetune", "data"), copy := folder() / "copy")
     force = copy / "set.000" / "force.npy"
     force.chmod(0o644), copy.chmod(0o755), force.parent.chmod(0o755)

@@ -66,16 +66,18 @@ def simulate(
     - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32
         bits.
     - `checkpoint`: a `.npz` file, written every 20 seconds and at the end; the same call goes on from it, bit for bit on the
-        same machine, after the process was killed too. One that holds more than `steps` warns, and all it has is returned. What a trajectory file has beyond it is cut off and computed again.
+        same machine, after the process was killed too. What a trajectory file has beyond it is cut off and computed again.
+        One that holds more than `steps` warns, and all it has is returned.
     - `key`: of the random numbers. `progress`: a progress bar. `throw`: whether a run that broke down raises; otherwise
         `trajectory.result` says it. Ctrl-C returns what is done.
 
     Several systems at once: `atoms` is a list of them, of any sizes; those of about the same size are moved by one program
     (`md.evaluate_batch` says how). The outcome is that of each alone, but for the order of sums: nothing is shared but the
     time at which lists are made anew, and random numbers do not depend on the padding (with JAX's default generator).
-    `fixed` is then a list too, one for each, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and callbacks get the
-    frame and the number of its system; of observables, only those that measure several (`md.ModelDeviation`). A system that
-    breaks down, or for which a callback returns True, stops; the others go on. They have no checkpoint or file.
+    `fixed` is then a list too, one for each, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and
+    callbacks get the frame and the number of its system; of observables, only those that measure several
+    (`md.ModelDeviation`). A system that breaks down, or for which a callback returns True, stops; the others go on. They have
+    no checkpoint or file.
 
     **Returns** a `Trajectory`, or a list of them. **Raises** `ValueError` where arguments do not fit, atoms lie on each other,
     or a file is in the way; `FloatingPointError` where the dynamics broke down: its attribute `trajectory` (`trajectories`)

@@ -17,6 +17,7 @@ from ..atoms._potential import expect_potential
 from ..atoms._system import System, expect_system, system
 from ..atoms._units import METAL
 
+ODD_MASS = 0.25  # by which the mass of an atom may be off that of its element
 GUESSED = 0.1  # amu, by which a mass may be off for its element to be recognised
 
 
@@ -32,7 +33,7 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     system, which `md.simulate` and `md.relax` hold.
 
     **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names. **Warns** of other
-    constraints, which have no counterpart here.
+    constraints, which have no counterpart here, and of masses that are far from those of the elements.
     """
     names, masses = None, True
     if isinstance(atoms, (str, Path)):
@@ -40,6 +41,7 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     elif not hasattr(atoms, "get_positions"):
         raise ValueError(f"from_ase: a {type(atoms).__name__} came; expected ase.Atoms or the path of a file.")
     _warn_of_constraints(atoms)
+    _warn_of_masses(atoms if masses and not names else None)
     return _converted(atoms, names, masses)
 
 
@@ -64,6 +66,24 @@ def _warn_of_constraints(atoms: Any) -> None:
     if others:
         have = "has" if len(others) == 1 else "have"
         warnings.warn(f"from_ase: {', '.join(others)} {have} no counterpart here; only whole atoms are held.", stacklevel=3)
+
+
+def _warn_of_masses(atoms: Any) -> None:
+    """Masses that ASE read, of atoms that are far from them; hydrogen may be deuterium or made heavier on purpose."""
+    from ase.data import atomic_masses  # pyright: ignore[reportMissingImports]
+
+    if atoms is None or not atoms.has("masses"):
+        return
+    own = atomic_masses[atoms.get_atomic_numbers()]
+    off = (np.abs(atoms.get_masses() / own - 1) > ODD_MASS) & (own > 2)
+    if off.any():
+        k = int(np.argmax(off))
+        warnings.warn(
+            f"from_ase: atom {k} is {atoms.get_chemical_symbols()[k]} and has a mass of {atoms.get_masses()[k]:.4g} amu, where "
+            f"{own[k]:.4g} is usual ({off.sum()} atoms are so): the masses of the file or of ASE's Atoms are taken. "
+            "atoms.set_masses() of ASE takes those of the elements.",
+            stacklevel=3,
+        )
 
 
 def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] | None, bool]:

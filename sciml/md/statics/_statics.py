@@ -115,7 +115,8 @@ def relax(
         expect_periodic(atoms, "relax(cell=True)")
         if not free.all():
             raise ValueError(
-                "relax: atoms that are fixed have no place in a cell that changes: fixed=[] lets them move, or leave out cell=True."
+                "relax: atoms that are fixed have no place in a cell that changes: fixed=[] lets them move, or leave out "
+                "cell=True."
             )
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
     expect_finite("relax", potential, atoms, evaluator(r0, h0))
