@@ -185,7 +185,7 @@ def shaped(wide: np.ndarray, periodic: Any, reach: float, atoms: int) -> tuple[t
     """Bins and layers with which the lists of systems of these widths `(systems, 3)` can be made; not many more bins than
     there are `atoms`, where a few of them are far from the others."""
     thin = np.array([1, 1, SLICES])
-    bins = np.clip((wide * thin / (STRAIN * reach)).min(axis=0), 1, 4 * atoms + 64).astype(int)
+    bins = np.clip((wide * thin / max(STRAIN * reach, 1e-300)).min(axis=0), 1, 4 * atoms + 64).astype(int)
     while math.prod(bins.tolist()) > 4 * atoms + 64:
         bins[np.argmax(bins / thin)] //= 2
         bins = np.maximum(bins, 1)

@@ -308,7 +308,8 @@ def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:
     """`atoms` with Maxwell-Boltzmann velocities without net momentum, scaled to `temperature` [K] exactly; atoms that are fixed
     have none, and then the others keep their net momentum.
 
-    **Raises** `ValueError` for a temperature that is negative or no number.
+    **Raises** `ValueError` for a temperature that is negative or no number. **Warns** where no atom can move: one atom alone has
+    no velocity without net momentum.
     """
     expect_system(atoms, "thermal")
     if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 <= temperature < float("inf"):
@@ -319,6 +320,13 @@ def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:
         v[list(atoms.fixed)] = 0
     else:
         v -= np.sum(m * v, axis=0) / np.sum(m)
+    if atoms.degrees < 1 and temperature > 0:
+        why = "all atoms are fixed" if atoms.fixed else "one atom without net momentum is at rest"
+        warnings.warn(
+            f"thermal: {why}, and stays at 0 K instead of {temperature:g}; md.Langevin gives one atom its temperature.",
+            stacklevel=2,
+        )
+        v = 0 * v
     kinetic = float(np.sum(m * v**2)) / max(1, atoms.degrees)
     v *= np.sqrt(temperature * atoms.units.temperature / kinetic) if kinetic else 0.0
     return eqx.tree_at(lambda s: s.velocities, atoms, v, is_leaf=lambda x: x is None)
