@@ -59,7 +59,8 @@ class Well(AbstractGlobalPotential):
 
 @case("21 Langevin: distribution, temperature, momentum", "<y^2> = 0.0252734; BAOAB 0.9375 T, kT/k; Var P = M kT", 300)
 def langevin() -> Iterator[Row]:
-    atoms = md.system(np.full((200, 3), 0.5), "A", masses=1.0, units=md.REDUCED)
+    places = np.c_[np.full(200, 0.5), 10.0 * np.arange(200), np.zeros(200)]
+    atoms = md.system(places, "A", masses=1.0, units=md.REDUCED)
     bath = md.Langevin(1.0, friction=5.0)
     run = md.simulate(atoms, Well(), bath, steps=30_000, timestep=2e-3, every=30, key=1, **SETTINGS)
     y = np.asarray(run.positions)[100:, :, 0] - 0.5
@@ -68,7 +69,8 @@ def langevin() -> Iterator[Row]:
     yield mean("<y^4>, the shape", np.mean(y**4, axis=1), moment(4))
 
     pairs = np.arange(200).reshape(-1, 2)
-    dimers = md.system(np.random.default_rng(0).normal(size=(200, 3)), "A", masses=1.0, units=md.REDUCED)
+    places = np.random.default_rng(0).normal(size=(200, 3)) + np.repeat(100.0 * np.arange(100), 2)[:, None]
+    dimers = md.system(places, "A", masses=1.0, units=md.REDUCED)
     springs, step = md.HarmonicBonds(pairs, 1.0, 0.0), 0.5 / np.sqrt(2)
     run = md.simulate(dimers, springs, md.Langevin(1.0, friction=0.5), steps=20_000, timestep=step, every=5, key=2, **SETTINGS)
     apart, speed = (np.asarray(a)[200:, 1::2] - np.asarray(a)[200:, ::2] for a in (run.positions, run.velocities))
