@@ -308,8 +308,8 @@ def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:
     """`atoms` with Maxwell-Boltzmann velocities without net momentum, scaled to `temperature` [K] exactly; atoms that are fixed
     have none, and then the others keep their net momentum.
 
-    **Raises** `ValueError` for a temperature that is negative or no number. **Warns** where no atom can move: one atom alone has
-    no velocity without net momentum.
+    **Raises** `ValueError` for a temperature that is negative or no number. **Warns** where no atom can move: one atom alone
+    has no velocity without net momentum.
     """
     expect_system(atoms, "thermal")
     if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 <= temperature < float("inf"):

@@ -1,4 +1,4 @@
-"""Every odd file of ../shared/data/odd, read with right numbers or refused with a reason (../shared/cases/md.md, 1-3, 8, 9, 13).
+"""Every odd file of ../shared/data/odd, read with right numbers or refused with a reason (md.md, 1-3, 8, 9, 13).
 
 A file without a row here fails. What the smallest ones hold is made by test_written_units.py itself.
 """
