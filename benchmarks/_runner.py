@@ -48,6 +48,7 @@ sys.path[:0] = [str(BENCHMARKS.parent), str(BENCHMARKS / "pinn")]
 from run import machine, merge  # noqa: E402
 
 REFUSALS = (ValueError, TypeError, NotImplementedError)
+SHOWN = 6  # errors of single fields or places; of more, the three largest
 LABELS = ("right", "warned", "refused", "WRONG", "CRASH", "TIME-OUT", "skipped")
 
 
@@ -60,7 +61,8 @@ class Stated:
     """A problem as a user states it, and what is right.
 
     **Attributes:** `truth`: functions of the coordinates by field; or (points by coordinate, values by field); or a function
-    of the solution that gives (found, right) by label, numbers or arrays; or None where the problem has no solution, so that
+    of the solution that gives (found, right) by label, numbers or arrays, or (found, right, scale) where the error is not
+    relative to what is right but to a scale; or None where the problem has no solution, so that
     every answer without a warning is wrong. `pinn`, `solvers`: options of the two roads, none by default. `solve`: a call of
     its own instead, given the budget.
     """
@@ -111,7 +113,10 @@ def errors(solution: Any, truth: Any, samples: int = 8192) -> dict[str, float]:
         return {}
     if callable(truth):
         size = lambda value: float(np.linalg.norm(np.ravel(value)))  # noqa: E731
-        found = {name: size(np.subtract(got, right)) / (size(right) or 1.0) for name, (got, right) in truth(solution).items()}
+        found = {
+            name: size(np.subtract(got, right)) / (scale[0] if scale else size(right) or 1.0)
+            for name, (got, right, *scale) in truth(solution).items()
+        }
         return found | {"all": max(found.values())}
     squares, missing = {}, 0
     for name, (got, right) in (_at_table if isinstance(truth, tuple) else _at_samples)(solution, truth, samples):
@@ -327,7 +332,8 @@ def cell(row: Mapping[str, Any] | None) -> str:
     fields = {k: v for k, v in row["errors"].items() if k not in ("all", "points without a value")}
     missing = row["errors"].get("points without a value")
     by_field = "" if missing is None else f" ({missing:.0f} points without a value)"
-    by_field += "".join(f" {k} {v:.1e}" for k, v in fields.items()) if len(fields) > 1 else ""
+    shown = dict(sorted(fields.items(), key=lambda item: -item[1])[:3]) if len(fields) > SHOWN else fields
+    by_field += "".join(f" {k} {v:.1e}" for k, v in shown.items()) if len(fields) > 1 else ""
     estimate = ""
     if row.get("estimate_reason") is not None:
         value = row["estimate"]

@@ -12,6 +12,25 @@ from typing import Any
 import numpy as np
 
 
+def expect_writable(path: Path, what: str) -> None:
+    """Makes the folder of `path` where there is none, and tries to write beside it. **Raises** `ValueError` where a file cannot
+    be made there, so that nothing is computed in vain."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "xb"):
+            pass
+        part.unlink()
+    except OSError as error:
+        above = next((folder for folder in path.parents if folder.exists()), path.parent)
+        why = (
+            f"{above} is a file, not a folder" if not above.is_dir()
+            else f"there is no permission to write in {above}" if isinstance(error, PermissionError)
+            else (error.strerror or str(error))
+        )
+        raise ValueError(f"{what}: {path} cannot be made: {why}. Give another path.") from None
+
+
 def write_arrays(path: Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """A header of plain JSON and arrays in one `.npz`, put in place only when complete."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import warnings
 
+import equinox as eqx
 import numpy as np
 import pytest
 
@@ -93,8 +94,53 @@ def test_species_that_a_potential_does_not_know():
 
 
 def test_atoms_that_lie_on_each_other():
-    with pytest.raises(ValueError, match="atoms 0, 1 are not finite: they lie on each other"):
-        md.relax(md.system([[0, 0, 0], [0, 0, 0.0]], "Ar", cell=10), LJ)
+    """Each call names the atoms; none returns NaN."""
+    atoms = md.system([[0, 0, 0], [3.8, 0, 0], [0, 0, 10.0]], "Ar", cell=10)
+    told = r"the forces on atoms 0, 2 are not finite. Atoms 0 \(Ar\) and 2 \(Ar\) are 0 angstrom apart: they lie on each other"
+    calls = {
+        "relax": lambda: md.relax(atoms, LJ),
+        "evaluate": lambda: md.evaluate(LJ, atoms, md.neighbours_for(atoms, LJ)),
+        "evaluate_batch: system 1": lambda: md.evaluate_batch(LJ, [ARGON, atoms]),
+        "ase_calculator": lambda: md.label(atoms, md.ase_calculator(LJ)),
+    }
+    for where, call in calls.items():
+        with pytest.raises(ValueError, match=f"^{where}: {told}"):
+            call()
+    with pytest.raises(ValueError, match="At the start atoms 0 .* and 2 .* are 0 angstrom apart"):
+        simulated(atoms)
+
+
+FAR = {np.float32: 1.5e7, np.float64: 1e12}
+
+
+@pytest.mark.parametrize("precision", FAR)
+def test_coordinates_that_the_precision_does_not_resolve(precision):
+    """At 1.5e7 angstrom float32 counts in steps of one angstrom; at 1e12 the images are more than 32 bits count."""
+    far = eqx.tree_at(lambda s: s.positions, ARGON, ARGON.positions + FAR[precision])
+    told = r"reach 1e\+12 .*more cells away than lists can count" if precision is np.float64 else (
+        r"reach 1.5e\+07 .*float32 resolves them to 1 there.*or compute in numpy.float64"
+    )
+    calls = [
+        lambda: simulated(far, precision=precision),
+        lambda: simulated([far, ARGON], precision=precision),
+        lambda: md.evaluate_batch(LJ, [far], precision=precision),
+    ]
+    if precision is np.float64:
+        calls += [
+            lambda: md.relax(far, LJ), lambda: md.evaluate(LJ, far, md.neighbours_for(far, LJ)),
+            lambda: md.label(far, md.ase_calculator(LJ)),
+        ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(ValueError, match=told):
+            call()
+
+
+def test_a_run_that_leaves_what_float32_resolves():
+    """Positions are unwrapped: an atom that flies far loses its digits on the way."""
+    flying = md.system([[15900.0, 0, 0], [15903.8, 0, 0]], "Ar", cell=20.0, velocities=[[40.0, 0, 0]] * 2, masses=1.0)
+    told = "float32 does not tell places apart there .positions are unwrapped."
+    with pytest.warns(UserWarning, match="The velocities"), pytest.raises(FloatingPointError, match=told):
+        simulated(flying, steps=200, timestep=2.0, precision=np.float32, every=50)
 
 
 FILES = {

@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64
+from ._closest import is_finite, not_finite
 from ._neighbours import SPARE, Neighbours, has_moved
-from ._pairs import AbstractPotential, Evaluation, evaluated, neighbours_for
+from ._pairs import AbstractPotential, Evaluation, crowd, evaluated, neighbours_for
 from ._potential import expect_potential, seen_by, split
+from ._resolution import expect_resolved
 from ._system import System, complete, expect_system
 
 
@@ -27,7 +29,8 @@ class Evaluator:
         rest, traced = split(potential)
         with float64():
             traced = jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) else a, traced)
-        self._seen, self._split = seen_by(potential, atoms), (rest, traced)
+        self._seen: Any = seen_by(potential, atoms)
+        self._split = rest, traced
         self._list: Neighbours | None = None
         self._made: Any = None  # positions and cell
         self._allocated = 0
@@ -36,6 +39,7 @@ class Evaluator:
         r = np.asarray(self._seen.positions if positions is None else positions, float)
         h = np.asarray(self._seen.cell if cell is None else cell, float)
         now = eqx.tree_at(lambda s: (s.positions, s.cell), self._seen, (r, h))
+        expect_resolved(r, complete(h), self._seen.periodic)
         with float64():
             return evaluated(*self._split, now, self._current(now))
 
@@ -52,3 +56,13 @@ class Evaluator:
             self._list, self._made = made, (np.array(r), h)
         assert self._list is not None
         return self._list
+
+
+def expect_finite(where: str, potential: AbstractPotential, atoms: System, found: Any) -> None:
+    """**Raises** `ValueError` where the energy or a force of `atoms` is no number: with what the atoms have of it."""
+    if is_finite(found.energy, found.forces):
+        return
+    with float64():
+        n = neighbours_for(atoms, potential, transposed=True)
+        crowded = crowd(potential, atoms, n)
+    raise not_finite(where, atoms, found.energy, found.forces, n, crowded)

@@ -27,6 +27,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ..._precision import float64
+from ._resolution import expect_resolved
 from ._system import System, complete
 
 ROUNDING = 32  # units in the last place of what atoms may seem to have moved
@@ -147,10 +148,11 @@ def allocate(
     Forces of pair potentials need no `transposed` list. `spare` is the room relative to what is needed now. A list may have the
     sizes that an earlier one had, of as many atoms in as many bins, if they are `kept`: then nothing is compiled anew.
 
-    **Raises** `ValueError` where the cutoff is no positive number.
+    **Raises** `ValueError` where the cutoff is no positive number, or coordinates are too large for their precision.
     """
     if not (np.isfinite(cutoff) and cutoff > 0) or not skin >= 0:
         raise ValueError(f"allocate: cutoff={cutoff!r} and skin={skin!r}; expected a positive number and one not negative.")
+    expect_resolved(atoms.positions, complete(atoms.cell), atoms.periodic)
     # In the precision of the positions, whatever JAX is set to.
     with float64() if np.asarray(atoms.positions).dtype == np.float64 else nullcontext():
         return _allocated(atoms, float(cutoff), float(skin), transposed, spare, kept)
@@ -214,7 +216,7 @@ def shaped(wide: np.ndarray, periodic: Any, reach: float, atoms: int) -> tuple[t
     """Bins and layers with which the lists of systems of these widths `(systems, 3)` can be made; not many more bins than
     there are `atoms`, where a few of them are far from the others."""
     thin = np.array([1, 1, SLICES])
-    bins = np.clip((wide * thin / (STRAIN * reach)).min(axis=0), 1, 4 * atoms + 64).astype(int)
+    bins = np.clip((wide * thin / max(STRAIN * reach, 1e-300)).min(axis=0), 1, 4 * atoms + 64).astype(int)
     while math.prod(bins.tolist()) > 4 * atoms + 64:
         bins[np.argmax(bins / thin)] //= 2
         bins = np.maximum(bins, 1)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import float64, is_recorded, is_traced
+from ._closest import is_finite, not_finite
 from ._compiled import compiled
 from ._gather import collect, gather, row_sums
 from ._neighbours import SPARE, Neighbours, allocate
@@ -128,12 +129,17 @@ def evaluate(
     None for potentials without pairs. Concrete numbers are computed in float64, whatever JAX is set to, and come as NumPy
     arrays; what is traced is computed in its own precision.
 
-    **Raises** `ValueError` where the potential does not know a species.
+    **Raises** `ValueError` where the potential does not know a species, and for concrete numbers where energy or forces are
+    not finite: which atoms lie on each other, or have more neighbours than the potential has places.
     """
     if not is_traced(potential, atoms, neighbours):
         # Inside somebody's jit, concrete numbers are computed at once; elsewhere that would compile anew.
         with float64(), jax.ensure_compile_time_eval() if is_recorded() else nullcontext():
-            return evaluated(*split(potential), seen_by(potential, atoms), neighbours, dtype, virials, virial)
+            found = evaluated(*split(potential), seen_by(potential, atoms), neighbours, dtype, virials, virial)
+        if not is_finite(found.energy, found.forces):
+            crowded = "" if neighbours is None else crowd(potential, atoms, neighbours)
+            raise not_finite("evaluate", atoms, found.energy, found.forces, neighbours, crowded)
+        return found
     species = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
     found = [_evaluated(part, atoms, kinds, neighbours, dtype, virials, virial) for part, kinds in parts_of(potential, species)]
     return found[0] if len(found) == 1 else jax.tree.map(lambda *each: sum(each), *found)
@@ -248,3 +254,14 @@ def _of_pairs(
 
 def _with_slope(function: Any, x: Any) -> tuple[Any, Any]:
     return jax.jvp(function, (x,), (jnp.ones_like(x),))
+
+
+def crowd(potential: AbstractPotential, atoms: System, n: Neighbours) -> str:
+    """Which atom has more neighbours than the potential has places for, in words, or nothing."""
+    if isinstance(potential, Sum):
+        return next(filter(None, (crowd(part, atoms, n) for part in potential.parts)), "")
+    if not hasattr(potential, "crowded"):
+        return ""
+    kinds = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
+    found = potential.crowded(pairs_of(jnp.asarray(atoms.positions), n.cell, kinds, n, potential.cutoff))  # type: ignore
+    return f"{found} Check the density, or train a model with larger sel." if found else ""

@@ -138,7 +138,7 @@ def common_names(potential: AbstractPotential, names: tuple[str, ...]) -> tuple[
     **Raises** `ValueError` where the potential does not know a species.
     """
     kinds_of(potential, names)
-    known = next((part.names for part in parts_in(potential) if getattr(part, "names", None) is not None), None)
+    known: Any = next((n for part in parts_in(potential) if (n := getattr(part, "names", None)) is not None), None)
     return names if known is None or by_order(potential) else tuple(name for name in known if name in names)
 
 

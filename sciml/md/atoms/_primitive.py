@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -37,7 +38,8 @@ def primitive(atoms: System, *, tolerance: float = 1e-3) -> System:
         for name in ("positions", "species", "masses", "charges")
     }
     parts = lambda s: (s.positions, s.species, s.masses, s.charges, s.cell, s.velocities)  # noqa: E731
-    return eqx.tree_at(parts, atoms, (*kept.values(), lattice, None), is_leaf=lambda x: x is None)
+    found = eqx.tree_at(parts, atoms, (*kept.values(), lattice, None), is_leaf=lambda x: x is None)
+    return dataclasses.replace(found, fixed=tuple(np.flatnonzero(np.isin(first, atoms.fixed)).tolist()))
 
 
 def _translations(atoms: System, s: np.ndarray, h: np.ndarray, tolerance: float) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -23,7 +23,8 @@ class System(eqx.Module):
 
     **Attributes:** `positions` `(atoms, 3)` [angstrom], unwrapped; `species` `(atoms,)`, numbers into `names`; `cell` `(3, 3)`,
     a lattice vector in each row; `periodic` along each of them; `masses` `(atoms,)` [amu]; `velocities` `(atoms, 3)`
-    [sqrt(eV / amu)] and `charges` `(atoms,)` [e], or None; `units`.
+    [sqrt(eV / amu)] and `charges` `(atoms,)` [e], or None; `units`; `fixed`, numbers of the atoms that `md.simulate` and
+    `md.relax` hold unless they are told otherwise.
     """
 
     positions: Any
@@ -35,6 +36,7 @@ class System(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True, default=())
     periodic: tuple[bool, bool, bool] = eqx.field(static=True, default=(True, True, True))
     units: Units = eqx.field(static=True, default=METAL)
+    fixed: tuple[int, ...] = eqx.field(static=True, default=())
 
     @property
     def kinetic_energy(self) -> Any:
@@ -43,8 +45,13 @@ class System(eqx.Module):
 
     @property
     def temperature(self) -> Any:
-        """2 K / (3 N - 3) [K]."""
-        return 2 * self.kinetic_energy / (max(1, 3 * self.atoms - 3) * self.units.temperature)
+        """2 K / (3 N - 3) [K]; where atoms are fixed, 2 K / 3 N of the others."""
+        return 2 * self.kinetic_energy / (max(1, self.degrees) * self.units.temperature)
+
+    @property
+    def degrees(self) -> int:
+        """Of freedom: 3 N - 3, or 3 N of the atoms that are not fixed."""
+        return 3 * (self.atoms - len(self.fixed)) if self.fixed else 3 * self.atoms - 3
 
     @property
     def atoms(self) -> int:
@@ -60,7 +67,8 @@ class System(eqx.Module):
         formula = " ".join(f"{name}{count}" for name, count in zip(self.names, counts, strict=True) if count)
         open_axes = [axis for axis, wraps in zip("abc", self.periodic, strict=True) if not wraps]
         edges = " x ".join(f"{e:.4g}" for e in np.linalg.norm(np.asarray(self.cell), axis=1))
-        return f"System({formula}, cell {edges}{', open along ' + ', '.join(open_axes) if open_axes else ''})"
+        held = f", {len(self.fixed)} fixed" if self.fixed else ""
+        return f"System({formula}, cell {edges}{held}{', open along ' + ', '.join(open_axes) if open_axes else ''})"
 
 
 def system(
@@ -73,16 +81,17 @@ def system(
     velocities: Any = None,
     charges: Any = None,
     units: Units = METAL,
+    fixed: Any = None,
 ) -> System:
     """A `System` from arrays.
 
     **Arguments:** `positions` `(atoms, 3)` [angstrom]; `species`, a name for each atom, or one for all; `cell` `(3, 3)`, three
     edges or one edge [angstrom]; `periodic`, by default where there is a cell; `masses` [amu], by default those of the
     elements, and 1 for names that are none, with a warning in `md.METAL`; `units`, `md.METAL` (eV, angstrom, amu) or
-    `md.REDUCED`.
+    `md.REDUCED`; `fixed`, the numbers of the atoms that are held, none by default.
 
-    **Raises** `ValueError` where shapes do not fit, numbers are not finite, masses not positive, or a periodic system has no
-    cell.
+    **Raises** `ValueError` where shapes do not fit, numbers are not finite, masses not positive, `fixed` is no list of atoms,
+    or a periodic system has no cell.
     """
     r = numbers("system: positions", positions, ("atoms", 3))
     if r.ndim != 2 or r.shape[1] != 3 or not len(r):
@@ -126,7 +135,29 @@ def system(
         _warn_of_masses(names, units)
     which = {name: k for k, name in enumerate(names)}
     species_numbers = np.array([which[k] for k in kinds], np.int32)
-    return System(species=species_numbers, names=names, periodic=wraps, units=units, **arrays)  # type: ignore[arg-type]
+    held = tuple(sorted(fixed_atoms(fixed, len(r)).tolist()))
+    return System(
+        species=species_numbers, names=names, periodic=wraps, units=units, fixed=held, **arrays  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def fixed_atoms(fixed: Any, atoms: int) -> np.ndarray:
+    """The numbers of the atoms that are held. **Raises** `ValueError` where `fixed` is no list of some of them."""
+    given = np.asarray([] if fixed is None else fixed)
+    if given.ndim != 1:
+        raise ValueError(f"fixed has the shape {given.shape}; expected the numbers of the atoms that are held, (atoms,).")
+    if not given.size:
+        return np.zeros(0, int)
+    if given.dtype.kind not in "iu":
+        raise ValueError(
+            f"fixed has the type {given.dtype}; expected whole numbers of atoms (numpy.flatnonzero(mask) for a mask)."
+        )
+    if given.min() < 0 or given.max() >= atoms:
+        raise ValueError(f"fixed: numbers of atoms from 0 to {atoms - 1}; {fixed!r} came.")
+    if len(np.unique(given)) < given.size:
+        mask = " A mask is handed over as numpy.flatnonzero(mask)." if given.size == atoms else ""
+        raise ValueError(f"fixed names an atom twice; expected each number once.{mask}")
+    return given.astype(int)
 
 
 def volume_of(cell: Any, periodic: Sequence[bool]) -> Any:
@@ -274,17 +305,29 @@ def _mixture(species: Any, atoms: int, rng: Any) -> Any:
 
 
 def thermal(atoms: System, temperature: float, *, key: int = 0) -> System:
-    """`atoms` with Maxwell-Boltzmann velocities without net momentum, scaled to `temperature` [K] exactly.
+    """`atoms` with Maxwell-Boltzmann velocities without net momentum, scaled to `temperature` [K] exactly; atoms that are fixed
+    have none, and then the others keep their net momentum.
 
-    **Raises** `ValueError` for a temperature that is negative or no number.
+    **Raises** `ValueError` for a temperature that is negative or no number. **Warns** where no atom can move: one atom alone
+    has no velocity without net momentum.
     """
     expect_system(atoms, "thermal")
     if isinstance(temperature, bool) or not isinstance(temperature, Real) or not 0 <= temperature < float("inf"):
         raise ValueError(f"thermal: temperature={temperature!r}; expected a number that is not negative [K].")
     m = np.asarray(atoms.masses)[:, None]
     v = np.random.default_rng(key).normal(size=atoms.positions.shape) / np.sqrt(m)
-    v -= np.sum(m * v, axis=0) / np.sum(m)
-    kinetic = float(np.sum(m * v**2)) / max(1, 3 * atoms.atoms - 3)
+    if atoms.fixed:
+        v[list(atoms.fixed)] = 0
+    else:
+        v -= np.sum(m * v, axis=0) / np.sum(m)
+    if atoms.degrees < 1 and temperature > 0:
+        why = "all atoms are fixed" if atoms.fixed else "one atom without net momentum is at rest"
+        warnings.warn(
+            f"thermal: {why}, and stays at 0 K instead of {temperature:g}; md.Langevin gives one atom its temperature.",
+            stacklevel=2,
+        )
+        v = 0 * v
+    kinetic = float(np.sum(m * v**2)) / max(1, atoms.degrees)
     v *= np.sqrt(temperature * atoms.units.temperature / kinetic) if kinetic else 0.0
     return eqx.tree_at(lambda s: s.velocities, atoms, v, is_leaf=lambda x: x is None)
 

@@ -21,6 +21,10 @@ class Units:
     temperature: float
     pressure: float
 
+    def axis(self, name: str, unit: str) -> str:
+        """What stands at an axis of a plot, `time [fs]`; reduced units have no names."""
+        return name if self.name == "reduced" else f"{name} [{unit}]"
+
 
 METAL = Units("eV, angstrom, fs, K, bar", 1e-15 / (1e-10 * float(np.sqrt(AMU / EV))), 8.617333262e-5, 1e5 * 1e-30 / EV)
 REDUCED = Units("reduced", 1.0, 1.0, 1.0)

@@ -117,7 +117,7 @@ def _moments(t: Any, R: Any, panel: Any) -> Any:
     the ways to multiply three factors, the one here is the fastest forwards, the one of the derivative backwards.
     """
     rows, slots = t.shape
-    held = (R[:, :, None] * panel[:, None]).reshape(rows, -1, slots)
+    held = (R[:, :, None] * panel[:, None]).reshape(rows, R.shape[1] * panel.shape[1], slots)
     sums = jnp.einsum("nxk,nbk->nxb", held, _basis(t))
     return sums.reshape(rows, R.shape[1], panel.shape[1], TERMS)
 

@@ -119,7 +119,7 @@ class Network(eqx.Module):
 
 @jax.custom_jvp
 def _contracted(net: Network, s: Any, R: Any) -> Any:
-    pieces = [p.reshape(*s.shape, -1) for p in net._pieces(s.reshape(-1, 1))]
+    pieces = [p.reshape(*s.shape, p.shape[-1]) for p in net._pieces(s.reshape(-1, 1))]
     return sum(jnp.tile(_product_sum(p, R), n) for p, n in zip(pieces, net._repeats, strict=True))
 
 
@@ -129,7 +129,7 @@ def _(primals: Any, tangents: Any) -> Any:
     dnet, ds, dR = tangents
     out: Any = 0.0
     change: Any = 0.0
-    pieces = [[a.reshape(*s.shape, -1) for a in piece] for piece in net._pieces_with_slope(s.reshape(-1, 1))]
+    pieces = [[a.reshape(*s.shape, a.shape[-1]) for a in piece] for piece in net._pieces_with_slope(s.reshape(-1, 1))]
     for (p, slope), n in zip(pieces, net._repeats, strict=True):
         out = out + jnp.tile(_product_sum(p, R), n)
         if not _is_zero(dR):

@@ -103,7 +103,9 @@ class CellRescaling(AbstractEnsemble):
                 "along all three vectors."
             )
         if fixed is not None and np.size(fixed):
-            raise ValueError("CellRescaling: atoms that are held (fixed=...) would have to move with the cell; hold none.")
+            raise ValueError(
+                "CellRescaling: atoms that are held (fixed=...) would have to move with the cell; hold none: fixed=[]."
+            )
         if atoms.atoms < 2:
             raise ValueError("CellRescaling: one atom came; expected two or more, as the centre of mass does not move.")
 

@@ -20,6 +20,7 @@ import numpy as np
 from ..atoms._neighbours import WORD, Neighbours, Sizes, extent, needed_by, remember, shaped
 from ..atoms._pairs import AbstractPotential, Evaluation, evaluate, kinds_of
 from ..atoms._potential import by_order, common_names, computed, has_no_names, needs_transposed, over
+from ..atoms._resolution import expect_resolved
 from ..atoms._system import System, complete
 
 TOGETHER = 1 << 14  # atoms, padding included, in one batch
@@ -89,14 +90,15 @@ class Batch:
 
 def batches(
     systems: Sequence[System], potential: AbstractPotential, *, skin: float = 0.0, spare: float = 1.0,
-    together: int = TOGETHER, kept: bool = False,
+    together: int = TOGETHER, kept: bool = False, precision: Any = np.float64,
 ) -> list[Batch]:  # fmt: skip
     """All systems, in batches of at most `together` atoms; those of a bucket have the same shapes, and lists of sizes that
     earlier ones had if they are `kept`: these may not fit.
 
-    **Raises** `ValueError` where there is none, one is no `System` or not finite, or the potential does not know a species.
+    **Raises** `ValueError` where there is none, one is no `System` or not finite, coordinates are too large for the
+    `precision` in which they will be, or the potential does not know a species.
     """
-    _check(systems)
+    _check(systems, precision)
     named, kinds = _numbered(systems, potential)
     buckets: dict[Any, list[int]] = {}
     for k, s in enumerate(systems):
@@ -143,7 +145,7 @@ def _numbered(systems: Sequence[System], potential: AbstractPotential) -> tuple[
     return names, [np.array([names.index(n) for n in s.names], np.int32)[np.asarray(s.species)] for s in systems]
 
 
-def _check(systems: Sequence[System]) -> None:
+def _check(systems: Sequence[System], precision: Any) -> None:
     wrong = [k for k, s in enumerate(systems) if not isinstance(s, System)]
     if not len(systems) or wrong:
         came = f"{type(systems[wrong[0]]).__name__} as number {wrong[0]}" if wrong else "none"
@@ -151,6 +153,9 @@ def _check(systems: Sequence[System]) -> None:
     bad = [k for k, s in enumerate(systems) if not (np.all(np.isfinite(s.positions)) and np.all(np.isfinite(s.cell)))]
     if bad:
         raise ValueError(f"The positions or the cell of system {', '.join(map(str, bad))} have NaN or infinite numbers.")
+    for k, s in enumerate(systems):
+        r = np.asarray(s.positions).astype(precision)
+        expect_resolved(r, complete(s.cell), s.periodic, f"The positions of system {k}")
 
 
 def _name(places: list[np.ndarray], cells: list[np.ndarray], reach: float, periodic: Any, transposed: bool, atoms: int) -> Any:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._files import read_arrays, write_arrays
+from ..._files import expect_writable, read_arrays, write_arrays
 from ..atoms._neighbours import Neighbours, Sizes
 from ..files._frame import Frame
 from ._ensembles import Dynamics
@@ -52,6 +52,7 @@ class Checkpoint:
         for part in self.path.parent.glob(f"{self.path.name}.*.part"):
             part.unlink()  # of a run that was killed while it wrote
         if not self.path.exists():
+            expect_writable(self.path, "checkpoint")
             return None
         header, arrays = read_arrays(self.path)
         if header.get("format") != FORMAT or header.get("signature") != self.signature:

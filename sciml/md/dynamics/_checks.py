@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..atoms._potential import is_global
-from ..atoms._system import System, complete
+from ..atoms._system import System, complete, fixed_atoms
 from ._ensembles import NoseHoover
 
 TIMESTEPS = 1e-3, 20.0  # fs
@@ -35,24 +35,13 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def held_atoms(fixed: Any, atoms: System) -> np.ndarray:
-    """The numbers of the atoms that are held. **Raises** `ValueError` where `fixed` is no list of some of them."""
-    given = np.asarray([] if fixed is None else fixed)
-    if given.ndim != 1:
-        raise ValueError(f"fixed has the shape {given.shape}; expected the numbers of the atoms that are held, (atoms,).")
-    if not given.size:
-        return np.zeros(0, int)
-    if given.dtype.kind not in "iu":
-        raise ValueError(
-            f"fixed has the type {given.dtype}; expected whole numbers of atoms (numpy.flatnonzero(mask) for a mask)."
-        )
-    if given.min() < 0 or given.max() >= atoms.atoms:
-        raise ValueError(f"fixed: numbers of atoms from 0 to {atoms.atoms - 1}; {fixed!r} came.")
-    if len(np.unique(given)) < given.size:
-        mask = " A mask is handed over as numpy.flatnonzero(mask)." if given.size == atoms.atoms else ""
-        raise ValueError(f"fixed names an atom twice; expected each number once.{mask}")
-    if given.size == atoms.atoms:
-        raise ValueError("fixed holds all atoms: nothing would move.")
-    return given.astype(int)
+    """The numbers of the atoms that are held: `fixed`, or where it is None those that the system says. **Raises** `ValueError`
+    where it is no list of some of them."""
+    found = fixed_atoms(atoms.fixed if fixed is None else fixed, atoms.atoms)
+    if found.size == atoms.atoms:
+        hint = " The system says so (atoms.fixed): fixed=[] lets all move." if fixed is None else ""
+        raise ValueError(f"fixed holds all atoms: nothing would move.{hint}")
+    return found
 
 
 def check(atoms: System, potential: Any, timestep: Any, fixed: Any) -> None:

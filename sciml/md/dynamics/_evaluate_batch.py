@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._precision import check_precision, computing_in
+from ..atoms._evaluator import expect_finite
 from ..atoms._neighbours import LOOSE, Neighbours, remember
 from ..atoms._pairs import AbstractPotential, Evaluation
 from ..atoms._system import System
@@ -80,8 +81,9 @@ def evaluate_batch(
     by half the `skin` [angstrom], by default a tenth of the cutoff. Without (`skin=0`) evaluations that have nothing to do with
     each other are a little faster.
 
-    **Raises** `ValueError` where there is no system, one is no `System` or not finite, the potential does not know a species,
-    or the skin is negative.
+    **Raises** `ValueError` where there is no system, one is no `System` or not finite, coordinates are too large for the
+    precision, the potential does not know a species, the skin is negative, or energies or forces are not finite: atoms lie
+    on each other.
     """
     cutoff = float(potential.cutoff)
     wide = 0.1 * cutoff if skin is None else float(skin)
@@ -90,9 +92,10 @@ def evaluate_batch(
     out: dict[int, Evaluation] = {}
     with computing_in(check_precision(precision)):
         device = on_device(potential)
-        for batch in batches(systems, potential, skin=wide, together=together, kept=True):
+        for batch in batches(systems, potential, skin=wide, together=together, kept=True, precision=precision):
             positions, cell = batch.positions.astype(precision), batch.cell.astype(precision)
             found: Evaluation = settled(device, cutoff, batch, positions, cell, skin=wide)
             for k, number in enumerate(batch.members):
                 out[number] = member(found, k, systems[number].atoms, "forces", "atom_energies", "atom_virials")
+                expect_finite(f"evaluate_batch: system {number}", potential, systems[number], out[number])
     return [out[k] for k in range(len(systems))]

@@ -10,17 +10,19 @@ where it came about, and what it was.
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..atoms._neighbours import Neighbours
-from ..atoms._pairs import AbstractPairPotential, AbstractPotential, Pairs, Sum, kinds_of, neighbours_for, pairs_of
+from ..._precision import float64
+from ..atoms._closest import closest_pair, nearest_distances
+from ..atoms._neighbours import Neighbours, allocate
+from ..atoms._pairs import AbstractPairPotential, AbstractPotential, Pairs, Sum, crowd, kinds_of, neighbours_for
 from ..atoms._potential import dot
 from ..atoms._system import System
 from ..atoms._units import METAL
 
 OVERLAP = 0.1  # of a usual distance
+FALLEN = 0.25  # where atoms are that a potential without a lower bound pulls into each other
 
 
 class _GuardedPairs(AbstractPairPotential):
@@ -97,31 +99,6 @@ def guarded(potential: AbstractPotential) -> AbstractPotential:
     return (_GuardedPairs if isinstance(potential, AbstractPairPotential) else _Guarded)(potential, closest)  # type: ignore
 
 
-@jax.jit
-def _nearest(n: Neighbours, r: Any, cell: Any, kinds: Any, table: Any) -> tuple[Any, ...]:
-    """For each row the neighbour whose distance is the smallest relative to `table`: (ratio, atom, neighbour, distance)."""
-    places = n.at(r, cell)
-    square = 0
-    for u in places.T:
-        square = square + (jnp.take(u, n.index, mode="fill", fill_value=jnp.inf) - u[n.entry][:, None]) ** 2
-    other = jnp.take(n.owner, n.index, mode="fill", fill_value=0)
-    ratio = jnp.sqrt(square) / table[kinds[n.atom][:, None], kinds[jnp.minimum(other, len(r) - 1)]]
-    slot = jnp.argmin(ratio, axis=1)[:, None]
-    take = lambda a: jnp.take_along_axis(a, slot, axis=1)[:, 0]  # noqa: E731
-    return take(ratio), n.atom, take(other), jnp.sqrt(take(square))
-
-
-def _closest_pair(atoms: System, n: Neighbours, kinds: np.ndarray, table: np.ndarray) -> tuple[float, str, float]:
-    """(distance relative to the table, the two atoms and their distance in words, what the table has)."""
-    ratio, one, two, distance = (np.asarray(a) for a in _nearest(n, atoms.positions, n.cell, kinds, table))
-    k = int(np.argmin(ratio))
-    i, j = sorted((int(one[k]), int(two[k])))
-    name = lambda a: f"{a} ({atoms.names[int(np.asarray(atoms.species)[a])]})"  # noqa: E731
-    unit = " angstrom" if atoms.units == METAL else ""
-    pair = f"atoms {name(i)} and {name(j)}" if i != j else f"atom {name(i)} and its own image"
-    return float(ratio[k]), f"{pair} are {distance[k]:.4g}{unit} apart", float(table[kinds[i], kinds[j]])
-
-
 def _limits(potential: AbstractPotential, atoms: System) -> tuple[np.ndarray, np.ndarray]:
     table = np.asarray(potential.closest, float)  # type: ignore[attr-defined]
     kinds = kinds_of(potential, atoms.names)[np.asarray(atoms.species)] if table.ndim else np.asarray(atoms.species)
@@ -137,7 +114,7 @@ def _usual(atoms: System, n: Neighbours) -> tuple[np.ndarray, np.ndarray]:
     if atoms.units == METAL and all(name in atomic_numbers for name in atoms.names):
         radii = np.array([covalent_radii[atomic_numbers[name]] for name in atoms.names])
         return kinds, radii[:, None] + radii
-    nearest = np.asarray(_nearest(n, atoms.positions, n.cell, kinds, np.ones((size, size)))[0])
+    nearest = nearest_distances(atoms, n)
     nearest = nearest[np.isfinite(nearest)]
     return kinds, np.full((size, size), max(float(np.median(nearest)) if len(nearest) else 1.0, 1e-12))
 
@@ -149,7 +126,7 @@ def check_start(potential: AbstractPotential, atoms: System, n: Neighbours) -> N
         if found:
             raise ValueError(f"At the start {found}")
     else:
-        ratio, words, usual = _closest_pair(atoms, n, *_usual(atoms, n))
+        ratio, words, usual = closest_pair(atoms, n, *_usual(atoms, n))
         if ratio < OVERLAP:
             raise ValueError(
                 f"At the start {words}, where {usual:.3g} is usual: they lie on each other. Are the positions in "
@@ -165,24 +142,13 @@ def invasion(potential: AbstractPotential, atoms: System, n: Neighbours) -> str:
     """Which atoms are closer than the potential knows, in words, or nothing."""
     if getattr(potential, "closest", None) is None:
         return ""
-    ratio, words, limit = _closest_pair(atoms, n, *_limits(potential, atoms))
+    ratio, words, limit = closest_pair(atoms, n, *_limits(potential, atoms))
     if ratio >= 1:
         return ""
     return (
         f"{words}, and {type(potential).__name__} knows nothing below {limit:.4g}. Relax the atoms, take a shorter time step "
         "or a lower temperature, or a potential that holds there."
     )
-
-
-def crowd(potential: AbstractPotential, atoms: System, n: Neighbours) -> str:
-    """Which atom has more neighbours than the potential has places for, in words, or nothing."""
-    if isinstance(potential, Sum):
-        return next(filter(None, (crowd(part, atoms, n) for part in potential.parts)), "")
-    if not hasattr(potential, "crowded"):
-        return ""
-    kinds = jnp.asarray(kinds_of(potential, atoms.names))[atoms.species]
-    found = potential.crowded(pairs_of(jnp.asarray(atoms.positions), n.cell, kinds, n, potential.cutoff))  # type: ignore
-    return f"{found} Check the density, or train a model with larger sel." if found else ""
 
 
 class Cause(NamedTuple):
@@ -198,5 +164,13 @@ def what_happened(potential: AbstractPotential, atoms: System, skin: float | Non
     found = invasion(potential, atoms, n) or crowd(potential, atoms, n)
     if found:
         return Cause(found, True)
-    ratio, words, _ = _closest_pair(atoms, n, np.asarray(atoms.species), np.ones((len(atoms.names),) * 2))
+    ratio, words, _ = closest_pair(atoms, n)
     return Cause(f"{words}, the closest of all." if np.isfinite(ratio) else "", False)
+
+
+def fallen_together(potential: AbstractPotential, atoms: System) -> str:
+    """Which two atoms are closer than a quarter of what is usual, in words, or nothing."""
+    with float64():
+        n = allocate(atoms, max(potential.cutoff, 3.0), skin=0.0)
+        ratio, words, _ = closest_pair(atoms, n, *_usual(atoms, n))
+    return words[0].upper() + words[1:] if ratio < FALLEN else ""

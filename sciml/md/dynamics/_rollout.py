@@ -24,7 +24,8 @@ def rollout(
     """Steps as a pure function, to be differentiated with respect to the potential's parameters, positions, velocities, cell.
 
     The list of `neighbours` is made anew where it is stale, of the same sizes. The memory of a gradient grows like the number
-    of frames and the steps between two of them. `fixed` are the numbers of atoms that are held; `timestep` [fs].
+    of frames and the steps between two of them. `fixed` are the numbers of atoms that are held, by
+    default those of `atoms.fixed`; `timestep` [fs].
 
     **Returns** (the state at the end, the states after `every` steps, stacked, whether a list did not fit or was stale: then
     the numbers are not to be used). **Raises** `ValueError` where arguments do not fit.

@@ -10,13 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..atoms._closest import named_atoms
 from ..atoms._compiled import compiled
 from ..atoms._neighbours import Neighbours
 from ..atoms._pairs import Evaluation, evaluate, evaluated, neighbours_for
 from ..atoms._potential import needs_transposed, seen_by, split
+from ..atoms._resolution import is_resolved
 from ..atoms._system import System, complete, volume_of
 from ..files._frame import Frame
 from ._checkpoint import signature
+from ._checks import held_atoms
 from ._ensembles import AbstractEnsemble, Dynamics, Setting
 from ._guards import check_start, guarded, what_happened
 
@@ -25,9 +28,10 @@ HOT = 30.0  # times what the temperature was, or should be: not dynamics any mor
 
 
 def setting_of(atoms: System, ensemble: AbstractEnsemble, timestep: Any, fixed: Any, dtype: Any) -> Setting:
-    ensemble.check(atoms, fixed)
+    held = held_atoms(fixed, atoms)
+    ensemble.check(atoms, held)
     free = np.ones((atoms.atoms, 1))
-    free[[] if fixed is None else np.asarray(fixed, int)] = 0
+    free[held] = 0
     moving = int(free.sum())
     # Forces of atoms that are held change the momentum of the others.
     degrees = 3 * moving - (3 if ensemble.keeps_momentum and moving == atoms.atoms else 0)
@@ -73,7 +77,7 @@ class Run:
 
     def measure(self, at: Dynamics) -> None:
         """How hot it is at the start. **Raises** `ValueError` where that is no number."""
-        finite, kinetic = _health(at, self.setting.masses)
+        finite, kinetic, _ = _health(at, self.setting.masses)
         if not finite or not np.isfinite(at.energy):
             raise ValueError(
                 f"At the start the energy is {float(at.energy):g}, and forces or velocities are not all finite numbers."
@@ -132,11 +136,15 @@ class Run:
         )  # fmt: skip
 
     def is_sound(self, at: Dynamics) -> bool:
-        """Whether all is finite, and not much hotter than it was or should be."""
-        finite, kinetic = _health(at, self.setting.masses)
+        """Whether all is finite, not much hotter than it was or should be, and where the precision tells places apart."""
+        finite, kinetic, largest = _health(at, self.setting.masses)
+        return bool(finite) and self._is_cool(kinetic, at.step) and is_resolved(float(largest), self.precision)
+
+    def _is_cool(self, kinetic: Any, step: Any) -> bool:
+        """Whether a kinetic energy is not far above what it was or should be."""
         wanted = getattr(self.ensemble, "temperature", None)
-        heat = 0.0 if wanted is None else float(self.setting.thermal_energy(wanted, at.step))
-        return bool(finite) and 2 * float(kinetic) / self.setting.degrees <= HOT * max(heat, self.scale)
+        heat = 0.0 if wanted is None else float(self.setting.thermal_energy(wanted, step))
+        return 2 * float(kinetic) / self.setting.degrees <= HOT * max(heat, self.scale)
 
     def trouble(self, at: Dynamics, neighbours: Neighbours, bad: Dynamics) -> str:
         """What went wrong between a sound state and a bad one: steps are done again, to find the first that is bad."""
@@ -154,37 +162,39 @@ class Run:
         """What is wrong with a bad state, that came about since a good one."""
         low, high = int(good.step), int(bad.step)
         v = np.asarray(bad.velocities, np.float64)
-        places = np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
+        finite, heat, largest = _health(bad, self.setting.masses)
+        resolved = is_resolved(float(largest), self.precision)
+        if finite and not resolved and self._is_cool(heat, bad.step):
+            return (
+                f"At step {high} an atom is {float(largest):.3g} away from the origin, and {self.precision} does not tell "
+                "places apart there (positions are unwrapped): simulate in numpy.float64, or wrap the atoms into the cell."
+            )
+        places = resolved and np.isfinite(np.asarray(bad.positions)).all() and np.isfinite(np.asarray(bad.cell)).all()
         why = what_happened(self.potential, self._named(bad), self.skin) if places else None
         if why is not None and why.names_it:
             return f"At step {high} {why.text}"
         why = what_happened(self.potential, self._named(good), self.skin)
         closest = f" At step {low} {why.text}" if why.text else ""
-        if not _health(bad, self.setting.masses)[0]:
+        if not finite:
             wrong = ~np.all(np.isfinite(np.concatenate([np.asarray(bad.positions), v, np.asarray(bad.forces)], 1)), axis=1)
             return (
-                f"Positions, velocities or forces of {_named(wrong)} became NaN or infinite at step {high}: atoms that "
+                f"Positions, velocities or forces of {named_atoms(wrong)} became NaN or infinite at step {high}: atoms that "
                 f"overlap, or a time step that is too long.{closest}"
             )
         kinetic = np.asarray(self.setting.masses)[:, 0] * np.sum(v**2, axis=1) / 2
         temperature = 2 * np.sum(kinetic) / (self.setting.degrees * self.atoms.units.temperature)
         return (
-            f"The temperature ran away, to {temperature:.3g} at step {high}; {_named(kinetic == kinetic.max())} is "
+            f"The temperature ran away, to {temperature:.3g} at step {high}; {named_atoms(kinetic == kinetic.max())} is "
             f"the fastest. Relax the atoms first, or take a shorter time step.{closest}"
         )
 
 
 @jax.jit
-def _health(at: Dynamics, masses: Any) -> tuple[Any, Any]:
-    """Whether all is finite, and the kinetic energy."""
+def _health(at: Dynamics, masses: Any) -> tuple[Any, Any, Any]:
+    """Whether all is finite, the kinetic energy, and the largest coordinate."""
     arrays = at.positions, at.velocities, at.forces, at.cell
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in arrays])), jnp.sum(masses * at.velocities**2) / 2
-
-
-def _named(which: np.ndarray) -> str:
-    found = np.flatnonzero(which)
-    names = ", ".join(map(str, found[:5])) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
-    return f"atom{'s' if len(found) > 1 else ''} {names}"
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(a)) for a in arrays]))
+    return finite, jnp.sum(masses * at.velocities**2) / 2, jnp.max(jnp.abs(at.positions))
 
 
 def with_forces(at: Dynamics, found: Any) -> Dynamics:

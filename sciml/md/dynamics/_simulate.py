@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,20 +62,23 @@ def simulate(
         that returns True stops the run there, and its attribute `reason`, if it has one, says why in `trajectory.result`.
     - `trajectory`: a new file for the frames, H5MD (`.h5`) or extended XYZ (`.xyz`), or `md.Append(file)` to go on in one; by
         default they stay in memory.
-    - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held.
+    - `skin`: of the lists, by default a tenth of the cutoff. `fixed`: numbers of atoms that are held,
+        by default those of `atoms.fixed` (constraints of ASE, selective dynamics); `[]` holds none.
     - `precision`: of everything, `numpy.float64` or `numpy.float32`; `forces_in=numpy.float32` computes forces alone in 32
         bits.
     - `checkpoint`: a `.npz` file, written every 20 seconds and at the end; the same call goes on from it, bit for bit on the
         same machine, after the process was killed too. What a trajectory file has beyond it is cut off and computed again.
+        One that holds more than `steps` warns, and all it has is returned.
     - `key`: of the random numbers. `progress`: a progress bar. `throw`: whether a run that broke down raises; otherwise
         `trajectory.result` says it. Ctrl-C returns what is done.
 
     Several systems at once: `atoms` is a list of them, of any sizes; those of about the same size are moved by one program
     (`md.evaluate_batch` says how). The outcome is that of each alone, but for the order of sums: nothing is shared but the
     time at which lists are made anew, and random numbers do not depend on the padding (with JAX's default generator).
-    `fixed` is then a list too, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and callbacks get the
-    frame and the number of its system; of observables, only those that measure several (`md.ModelDeviation`). A system that
-    breaks down, or for which a callback returns True, stops; the others go on. They have no checkpoint or file.
+    `fixed` is then a list too, one for each, `key` may be one (otherwise system k has `jax.random.fold_in(key, k)`), and
+    callbacks get the frame and the number of its system; of observables, only those that measure several
+    (`md.ModelDeviation`). A system that breaks down, or for which a callback returns True, stops; the others go on. They have
+    no checkpoint or file.
 
     **Returns** a `Trajectory`, or a list of them. **Raises** `ValueError` where arguments do not fit, atoms lie on each other,
     or a file is in the way; `FloatingPointError` where the dynamics broke down: its attribute `trajectory` (`trajectories`)
@@ -160,14 +164,16 @@ def _loop(
     finally:
         record.close()
     done = int(at.step)
+    unit = "" if run.atoms.units.name == "reduced" else " fs"
+    said = f"{done} steps of {run.timestep:g}{unit}."
+    if done > steps and not result:
+        said = f"The checkpoint holds {done} steps, more than the {steps} that were asked for: all of them are returned."
+        warnings.warn(f"simulate: {said} Give another checkpoint= for a shorter run.", stacklevel=3)
     stats = {
         "steps": done, "seconds": time.monotonic() - began, "reallocated": reallocated,
         "slots": neighbours.sizes.slots, "precision": str(np.dtype(run.precision)),
     }  # fmt: skip
-    unit = "" if run.atoms.units.name == "reduced" else " fs"
-    trajectory = Trajectory(
-        record.frames(), run.system(at), result or f"{done} steps of {run.timestep:g}{unit}.", not result, stats
-    )
+    trajectory = Trajectory(record.frames(), run.system(at), result or said, not result, stats)
     if throw and failed:
         error = FloatingPointError(f"{result} (throw=False returns the frames until then.)")
         error.trajectory = trajectory  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ def simulate_all(
     done: dict[int, Trajectory] = {}
     bad: set[int] = set()
     with computing_in(check_precision(precision)):
-        groups = batches(systems, potential, skin=skin, spare=SPARE)
+        groups = batches(systems, potential, skin=skin, spare=SPARE, precision=precision)
         for system, numbers in zip(systems, held, strict=True):
             check(system, potential, timestep, numbers)
             check_bath(system, ensemble, float(timestep), steps)

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..atoms._evaluator import Evaluator
+from ..atoms._closest import is_finite
+from ..atoms._evaluator import Evaluator, expect_finite
 from ..atoms._pairs import AbstractPotential
 from ..atoms._potential import expect_potential
 from ..atoms._system import System, expect_system, system, volume_of
 from ..atoms._units import METAL
 
+ODD_MASS = 0.25  # by which the mass of an atom may be off that of its element
 GUESSED = 0.1  # amu, by which a mass may be off for its element to be recognised
 
 
@@ -28,8 +30,11 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     units) know numbers only: `types={1: "Cu", 2: "Zr"}` names them, unless there are labels, a column of elements, or masses
     of elements in a data file.
 
-    **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names. **Warns** where
-    there are constraints (selective dynamics of a POSCAR, too): a `System` has none, `md.simulate` and `md.relax` take `fixed`.
+    Atoms that are held (ASE's `FixAtoms`, selective dynamics of a POSCAR, `move_mask` of extended XYZ) are `fixed` of the
+    system, which `md.simulate` and `md.relax` hold.
+
+    **Raises** `FileNotFoundError`, and `ValueError` where ASE cannot read the file or types have no names. **Warns** of other
+    constraints, which have no counterpart here, and of masses that are far from those of the elements.
     """
     names, masses = None, True
     if isinstance(atoms, (str, Path)):
@@ -37,6 +42,7 @@ def from_ase(atoms: Any, *, types: Mapping[int, str] | None = None) -> System:
     elif not hasattr(atoms, "get_positions"):
         raise ValueError(f"from_ase: a {type(atoms).__name__} came; expected ase.Atoms or the path of a file.")
     _warn_of_constraints(atoms)
+    _warn_of_masses(atoms if masses and not names else None)
     return _converted(atoms, names, masses)
 
 
@@ -51,21 +57,34 @@ def _converted(atoms: Any, names: list[str] | None = None, masses: bool = True) 
         masses=atoms.get_masses() if masses else None,
         velocities=momenta / atoms.get_masses()[:, None] if momenta.any() else None,
         charges=charges if charges.any() else None,
+        fixed=sorted({int(k) for c in atoms.constraints if type(c).__name__ == "FixAtoms" for k in c.index}),
     )
 
 
 def _warn_of_constraints(atoms: Any) -> None:
-    """A `System` has no constraints; those of ASE, and selective dynamics of a POSCAR, are told."""
-    if not atoms.constraints:
-        return
-    held: set[int] = set()
-    for constraint in atoms.constraints:
-        if type(constraint).__name__ == "FixAtoms":
-            held |= {int(k) for k in constraint.index}
+    """A `System` holds whole atoms; other constraints of ASE are told."""
     others = sorted({type(c).__name__ for c in atoms.constraints} - {"FixAtoms"})
-    said = [f"hold its atoms by fixed={sorted(held)} in md.simulate and md.relax"] if held else []
-    said += [f"{', '.join(others)} {'has' if len(others) == 1 else 'have'} no counterpart here"] if others else []
-    warnings.warn(f"from_ase: the constraints of these atoms are not taken over; {', and '.join(said)}.", stacklevel=3)
+    if others:
+        have = "has" if len(others) == 1 else "have"
+        warnings.warn(f"from_ase: {', '.join(others)} {have} no counterpart here; only whole atoms are held.", stacklevel=3)
+
+
+def _warn_of_masses(atoms: Any) -> None:
+    """Masses that ASE read, of atoms that are far from them; hydrogen may be deuterium or made heavier on purpose."""
+    from ase.data import atomic_masses  # pyright: ignore[reportMissingImports]
+
+    if atoms is None or not atoms.has("masses"):
+        return
+    own = atomic_masses[atoms.get_atomic_numbers()]
+    off = (np.abs(atoms.get_masses() / own - 1) > ODD_MASS) & (own > 2)
+    if off.any():
+        k = int(np.argmax(off))
+        warnings.warn(
+            f"from_ase: atom {k} is {atoms.get_chemical_symbols()[k]} and has a mass of {atoms.get_masses()[k]:.4g} amu, where "
+            f"{own[k]:.4g} is usual ({off.sum()} atoms are so): the masses of the file or of ASE's Atoms are taken. "
+            "atoms.set_masses() of ASE takes those of the elements.",
+            stacklevel=3,
+        )
 
 
 def _read(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str] | None, bool]:
@@ -164,11 +183,12 @@ def _lammps(path: Path, types: Mapping[int, str] | None) -> tuple[Any, list[str]
 
 
 def to_ase(atoms: System) -> Any:
-    """ASE `Atoms`; ASE's unit of time is ours, angstrom sqrt(amu / eV).
+    """ASE `Atoms`; ASE's unit of time is ours, angstrom sqrt(amu / eV). Atoms that are fixed have the constraint `FixAtoms`.
 
     **Raises** `ValueError` where a species is no element, or units are not those of `md.METAL`.
     """
     from ase import Atoms  # pyright: ignore[reportMissingImports]
+    from ase.constraints import FixAtoms  # pyright: ignore[reportMissingImports]
     from ase.data import atomic_numbers  # pyright: ignore[reportMissingImports]
 
     expect_system(atoms, "to_ase")
@@ -185,12 +205,15 @@ def to_ase(atoms: System) -> Any:
         made.set_velocities(np.asarray(atoms.velocities))
     if atoms.charges is not None:
         made.set_initial_charges(np.asarray(atoms.charges))
+    if atoms.fixed:
+        made.set_constraint(FixAtoms(list(atoms.fixed)))
     return made
 
 
 def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -> Any:
     """An ASE calculator: energy, forces, stress (the sign of ASE: minus virial over volume), energies of atoms. Lists of
-    neighbours are kept until an atom has moved by half the `skin` [angstrom], by default a tenth of the cutoff."""
+    neighbours are kept until an atom has moved by half the `skin` [angstrom], by default a tenth of the cutoff. It raises
+    `ValueError` where energy or forces are not finite, with the atoms that lie on each other."""
     from ase.calculators.calculator import Calculator, all_changes  # pyright: ignore[reportMissingImports]
 
     expect_potential(potential, "ase_calculator")
@@ -206,6 +229,7 @@ def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -
 
         def calculate(self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes) -> None:
             super().calculate(atoms, properties, system_changes)
+            assert self.atoms is not None
             r, h = self.atoms.get_positions(), np.array(self.atoms.cell)
             key = (self.atoms.numbers.tobytes(), tuple(map(bool, self.atoms.pbc)))
             if key != self._key or not np.array_equal(h, self._cell) or not np.all(np.isfinite(r)):
@@ -214,6 +238,8 @@ def ase_calculator(potential: AbstractPotential, *, skin: float | None = None) -
                     self._evaluator, self._key = Evaluator(now, potential, skin=skin), key
                 self._cell = h
             found = self._evaluator(r, h)
+            if not is_finite(found.energy, found.forces):
+                expect_finite("ase_calculator", potential, _converted(self.atoms), found)
             self.results = {
                 "energy": float(found.energy), "free_energy": float(found.energy), "forces": found.forces,
                 "energies": found.atom_energies,
@@ -266,6 +292,7 @@ def label(systems: System | Iterable[System], calculator: Any) -> Labels:
         expect_system(atoms, "label")
         made = to_ase(atoms)
         made.calc = calculator
+        made.set_constraint()  # ASE sets the forces on atoms that are held to zero
         energies.append(float(made.get_potential_energy(force_consistent="free_energy" in offered)))
         forces.append(np.array(made.get_forces()))
         whole = all(atoms.periodic) and "stress" in offered

@@ -99,6 +99,7 @@ class H5MD:
         return System(
             last.positions, species, last.cell, masses, last.velocities, charges,
             names=tuple(about["names"]), periodic=tuple(about["periodic"]), units=Units(**about["units"]),
+            fixed=tuple(about.get("fixed", ())),
         )  # fmt: skip
 
     def columns(self, name: str, rows: range) -> np.ndarray:
@@ -209,6 +210,7 @@ def _lay_out(file: Any, atoms: System, run: dict[str, Any], like: Frame) -> None
     vmd["name"] = np.array([name.encode()[:16] for name in atoms.names], "S16")
     about = {
         "names": atoms.names, "periodic": atoms.periodic, "units": asdict(atoms.units), "runs": [run],
+        "fixed": atoms.fixed,
         "writer": [socket.gethostname(), os.getpid()],
     }  # fmt: skip
     file.create_group("parameters/sciml").attrs["about"] = json.dumps(about)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..._files import expect_writable
 from ..atoms._system import System
 from ._frame import Frame, Stored
 from ._h5md import H5MD
@@ -55,6 +56,7 @@ def frame_file(path: Any) -> Any:
 def save(trajectory: Any, path: Any) -> Path:
     file = frame_file(path)
     _refuse_existing(file.path)
+    expect_writable(file.path, "save")
     frames = iter(trajectory.frames)
     first = next(frames, None)
     if first is None:
@@ -161,7 +163,7 @@ class InFile:
 def recording(trajectory: Any, atoms: System, steps: int, saved: tuple[Any, list[Frame]] | None) -> Any:
     """Where frames go; nothing is written yet. `saved` is what a checkpoint knows: the mark, and frames it holds itself.
 
-    **Raises** `ValueError` where a file is in the way, is not of this run, or does not hold what it should.
+    **Raises** `ValueError` where a file is in the way, cannot be made, is not of this run, or does not hold what it should.
     """
     mark, frames = saved or (None, [])
     if trajectory is None:
@@ -176,6 +178,7 @@ def recording(trajectory: Any, atoms: System, steps: int, saved: tuple[Any, list
         return _resumed(file, atoms, steps, mark)
     if not (append and file.path.exists()):
         _refuse_existing(file.path)
+        expect_writable(file.path, "trajectory")
         record = InFile(file, atoms, run, "new", 0, None, (0, 0.0))
         for frame in frames:
             record.add(frame)

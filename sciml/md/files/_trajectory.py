@@ -50,19 +50,19 @@ class Trajectory:
         import matplotlib.pyplot as plt
 
         reduced = self.atoms.units.name == "reduced"
-        unit = (lambda name: "") if reduced else (lambda name: f" [{name}]")
+        axis = self.atoms.units.axis
         scale, time = (1e3, "ps") if not reduced and np.ptp(self.time) > 2e4 else (1.0, "fs")
         axes = ax if ax is not None else plt.subplots(3, 1, sharex=True, figsize=(6.4, 6.4), layout="constrained")[1]
         t = self.time / scale
         axes[0].plot(t, self.temperature)
-        axes[0].set_ylabel("temperature" + unit("K"))
+        axes[0].set_ylabel(axis("temperature", "K"))
         for name in ("potential_energy", "kinetic_energy", "total_energy", "conserved"):
             energy = getattr(self, name)
             axes[1].plot(t, energy - energy[0], "--" if name == "conserved" else "-", label=name.removesuffix("_energy"))
-        axes[1].set_ylabel("energy - first" + unit("eV"))
+        axes[1].set_ylabel(axis("energy - first", "eV"))
         axes[1].legend(ncols=4, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
         axes[2].plot(t, self.pressure)
-        axes[2].set(ylabel="pressure" + unit("bar"), xlabel="time" + unit(time))
+        axes[2].set(ylabel=axis("pressure", "bar"), xlabel=axis("time", time))
         return axes
 
     def __getattr__(self, name: str) -> np.ndarray:

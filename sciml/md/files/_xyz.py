@@ -16,6 +16,7 @@ from ..atoms._units import METAL, REDUCED
 from ._frame import Frame, Stored
 
 COLUMNS = "species:S:1:pos:R:3:momenta:R:3:forces:R:3:masses:R:1"
+MASK = ":move_mask:L:1"  # of ASE: F for atoms that are fixed
 FLOAT = "%.12g"
 
 
@@ -93,8 +94,11 @@ class XYZ:
 
             said = key_val_str_to_dict(file.readline().decode().strip())
             lines = file.read(places[row + 1] - file.tell()).decode().splitlines()
-        names = [line.split(None, 1)[0] for line in lines]
-        numbers = np.array([line.split()[1:] for line in lines], float).reshape(count, -1)
+        held = str(said["Properties"]).endswith(MASK)
+        words = [line.split() for line in lines]
+        names = [row[0] for row in words]
+        numbers = np.array([row[1:-1] if held else row[1:] for row in words], float).reshape(count, -1)
+        fixed = tuple(k for k, row in enumerate(words) if held and row[-1] == "F")
         r, p, f, m = numbers[:, :3], numbers[:, 3:6], numbers[:, 6:9], numbers[:, 9]
         v = p / m[:, None]
         cell = np.zeros((3, 3)) if "Lattice" not in said else np.asarray(said["Lattice"], float).T
@@ -104,7 +108,7 @@ class XYZ:
         periodic = tuple(bool(w) for w in np.asarray(said["pbc"]))
         atoms = System(
             r, np.array([known.index(n) for n in names], np.int32), cell, m, v, charges,
-            names=known, periodic=periodic, units=units,  # type: ignore[arg-type]
+            names=known, periodic=periodic, units=units, fixed=fixed,  # type: ignore[arg-type]
         )  # fmt: skip
         volume = volume_of(cell, periodic)
         tensor = np.asarray(said["pressure_tensor"], float).reshape(3, 3)
@@ -167,7 +171,8 @@ class XYZ:
         said: dict[str, Any] = {}
         if np.any(frame.cell):
             said["Lattice"] = np.asarray(frame.cell, float).T
-        said |= {"Properties": COLUMNS + (":initial_charges:R:1" if atoms.charges is not None else "")}
+        charged = ":initial_charges:R:1" if atoms.charges is not None else ""
+        said |= {"Properties": COLUMNS + charged + (MASK if atoms.fixed else "")}
         said |= {"pbc": np.array(atoms.periodic), "energy": frame.potential_energy}
         if np.isfinite(frame.volume):
             kinetic = np.einsum("n,na,nb->ab", m, v, v) / frame.volume
@@ -180,8 +185,9 @@ class XYZ:
         columns = np.concatenate([frame.positions, m[:, None] * v, frame.forces, m[:, None], *charges], axis=1)
         out = io.StringIO()
         out.write(f"{len(m)}\n{key_val_dict_to_str(said)}\n")
-        row = "%s" + f" {FLOAT}" * columns.shape[1] + "\n"
+        row = "%s" + f" {FLOAT}" * columns.shape[1] + "%s\n"
         names = np.array(atoms.names)[np.asarray(atoms.species)]
-        for name, values in zip(names.tolist(), columns.tolist(), strict=True):
-            out.write(row % (name, *values))
+        moves = np.where(np.isin(np.arange(len(m)), atoms.fixed), " F", " T") if atoms.fixed else np.full(len(m), "")
+        for name, values, last in zip(names.tolist(), columns.tolist(), moves.tolist(), strict=True):
+            out.write(row % (name, *values, last))
         return out.getvalue()

@@ -43,7 +43,8 @@ class Learned:
         names = [name for name in self.rounds if name not in COLUMNS] or ["deviation"]
         for name in names:
             ax.plot(self.rounds["labels"], self.rounds[name], "o-", label=name)
-        ax.set(xlabel="labels", yscale="log", ylabel=names[0] if len(names) == 1 else "error")
+        label = "deviation of forces [eV/angstrom]" if names == ["deviation"] else names[0] if len(names) == 1 else "error"
+        ax.set(xlabel="labels", yscale="log", ylabel=label)
         if len(names) > 1:
             ax.legend(fontsize="small")
         return ax

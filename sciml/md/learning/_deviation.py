@@ -144,7 +144,7 @@ class ModelDeviation(AbstractObservable):
 
     def plot(self, ax: Any = None) -> Any:
         """The largest, mean and smallest deviation of forces against time, and the bounds."""
-        found, reduced, ax = self.table, self._system().units.name == "reduced", _axes(ax)
+        found, units, ax = self.table, self._system().units, _axes(ax)
         for k in np.unique(found["system"]).tolist():
             here = found["system"] == k
             for name, style in (("max", "-"), ("mean", "--"), ("min", ":")):
@@ -152,8 +152,9 @@ class ModelDeviation(AbstractObservable):
         for name, bound in (("stop", self.stop), ("warn", self.warn)):
             if bound is not None:
                 ax.axhline(bound, color="k", lw=0.8, ls="-" if name == "stop" else "--", label=name)
-        unit = "" if reduced or self.level is not None else " [eV/angstrom]"
-        ax.set(xlabel="t" if reduced else "time [fs]", ylabel=f"deviation of forces{unit}")
+        what = "deviation of forces"
+        what = what if self.level is not None else units.axis(what, "eV/angstrom")
+        ax.set(xlabel=units.axis("time", "fs"), ylabel=what)
         ax.set_ylim(bottom=0)
         ax.legend(fontsize="small")
         return ax

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..atoms._system import System
+from ..atoms._units import Units
 from ..files._frame import Frame
 from ..files._trajectory import Trajectory
 from ._blocks import Blocks, Mean, plateau
@@ -154,17 +155,17 @@ class Average(AbstractObservable):
 
     def plot(self, ax: Any = None) -> Any:
         """Averages of blocks against time, and that of all with a band of two standard errors."""
-        return plot_blocks(self._times.means, self._blocks.means, self.mean, self._name, ax)
+        return plot_blocks(self._times.means, self._blocks.means, self.mean, self._name, ax, self._system().units)
 
 
-def plot_blocks(times: np.ndarray, values: np.ndarray, mean: Mean, name: str, ax: Any) -> Any:
+def plot_blocks(times: np.ndarray, values: np.ndarray, mean: Mean, name: str, ax: Any, units: Units) -> Any:
     ax = _axes(ax)
     value, error = np.ravel(mean.value), np.ravel(mean.error)
     for k, column in enumerate(values.reshape(len(values), -1).T):
         (line,) = ax.plot(times, column, ".")
         ax.axhline(value[k], color=line.get_color())
         ax.axhspan(value[k] - 2 * error[k], value[k] + 2 * error[k], color=line.get_color(), alpha=0.2, lw=0)
-    ax.set(xlabel="t", ylabel=name)
+    ax.set(xlabel=units.axis("time", "fs"), ylabel=name)
     return ax
 
 
@@ -199,7 +200,8 @@ class HeatCapacity(AbstractObservable):
 
     def plot(self, ax: Any = None) -> Any:
         """What blocks contribute, against time, and the average with a band of two standard errors."""
-        return plot_blocks(*self._parts(), "heat capacity", ax)
+        units = self._system().units
+        return plot_blocks(*self._parts(), units.axis("heat capacity", "eV/K"), ax, units)
 
 
 def select(atoms: System, species: str | None, name: str) -> np.ndarray:

@@ -78,10 +78,10 @@ class RadialDistribution(AbstractObservable):
 
     @property
     def curve(self) -> Curve:
-        self._system()
+        along = self._system().units.axis("r", "angstrom")
         found = self._blocks.mean()
         name = "g(r)" if self.between is None else f"g(r), {'-'.join(self.between)}"
-        return Curve((self._edges[1:] + self._edges[:-1]) / 2, found.value, found.error, ("r", name))
+        return Curve((self._edges[1:] + self._edges[:-1]) / 2, found.value, found.error, (along, name))
 
     def plot(self, ax: Any = None) -> Any:
         return self.curve.plot(ax)

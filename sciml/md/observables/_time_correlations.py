@@ -53,9 +53,10 @@ class AbstractCorrelation(AbstractObservable):
         """What is correlated, `(items, components)`."""
         raise NotImplementedError
 
-    def _estimated(self, function: Any, names: tuple[str, str]) -> Curve:
-        self._system()
+    def _estimated(self, function: Any, name: str, unit: str | None = None) -> Curve:
+        axis = self._system().units.axis
         y, error = self._correlator.curve(function)
+        names = axis("time", "fs"), name if unit is None else axis(name, unit)
         return Curve(np.arange(len(y)) * (self._interval or 1.0), y, error, names)
 
 
@@ -83,7 +84,7 @@ class MeanSquareDisplacement(AbstractCorrelation):
 
     @property
     def curve(self) -> Curve:
-        return self._estimated(lambda y: y, ("t", "mean-square displacement"))
+        return self._estimated(lambda y: y, "mean-square displacement", "angstrom^2")
 
     def diffusion(self, *, start: float = 0.2, end: float = 0.8) -> Mean:
         """The self-diffusion coefficient [angstrom^2/fs; times 0.1 is cm^2/s], a sixth of the slope of the curve between two
@@ -124,7 +125,7 @@ class VelocityAutocorrelation(AbstractCorrelation):
 
     @property
     def curve(self) -> Curve:
-        return self._estimated(lambda y: y / y[0], ("t", "velocity autocorrelation"))
+        return self._estimated(lambda y: y / y[0], "velocity autocorrelation")
 
     @property
     def spectrum(self) -> Curve:
@@ -137,7 +138,9 @@ class VelocityAutocorrelation(AbstractCorrelation):
             found = np.fft.rfft(np.concatenate([signal, signal[:0:-1]])).real
             return found / np.trapezoid(found, frequency)
 
-        return Curve(frequency, *self._correlator.curve(density), ("frequency", "vibrational density of states"))
+        axis = self._system().units.axis
+        names = axis("frequency", "1/fs"), axis("vibrational density of states", "fs")
+        return Curve(frequency, *self._correlator.curve(density), names)
 
     def plot(self, ax: Any = None) -> Any:
         return self.curve.plot(ax)
@@ -176,7 +179,7 @@ class Stress(AbstractCorrelation):
 
     @property
     def curve(self) -> Curve:
-        return self._estimated(lambda y: y, ("t", "autocorrelation of the stress"))
+        return self._estimated(lambda y: y, "autocorrelation of the stress", "bar^2")
 
     @property
     def viscosity(self) -> Curve:
@@ -186,7 +189,7 @@ class Stress(AbstractCorrelation):
         def integral(y: np.ndarray) -> np.ndarray:
             return scale * cumulative_trapezoid(y, dx=self._interval or 1.0, initial=0)
 
-        return self._estimated(integral, ("t", "viscosity"))
+        return self._estimated(integral, "viscosity", "bar fs")
 
     def plot(self, ax: Any = None) -> Any:
         """The viscosity against the time up to which the autocorrelation is integrated."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +15,45 @@ from ._eam import EAM, HARTREE_BOHR, pieces
 
 def load_eam(path: Any) -> EAM:
     """Reads a setfl file (`.eam.alloy`, `.eam.fs`; several elements) or a funcfl file (`.eam`, one element). Which of the two
-    it is, the head says, not the name; `.fs` in the name tells the form of Finnis and Sinclair.
+    it is, the head says, not the name; `.fs` in the name tells the form of Finnis and Sinclair. Files that end in `.gz` are
+    unpacked.
 
     **Raises** `FileNotFoundError`, and `ValueError` where the file is of another kind or not whole.
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist.")
-    lines = path.read_text(errors="replace").splitlines()
+    packed, own = path.suffix == ".gz", path.name.removesuffix(".gz")
     try:
-        return _setfl(lines, finnis_sinclair=path.name.endswith(".fs")) if _is_setfl(lines) else _funcfl(lines)
+        content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is no gzip file that can be unpacked ({error}).") from None
+    if content[:2] == b"\x1f\x8b":
+        raise ValueError(f"{path} is packed by gzip: give its name the ending .gz, or unpack it (gunzip).")
+    lines, fs = content.decode(errors="replace").splitlines(), own.endswith(".fs")
+    if not _is_setfl(lines):
+        return _read(path, lambda: _funcfl(lines))
+    return _read(path, lambda: _setfl(lines, finnis_sinclair=fs), lambda: _setfl(lines, finnis_sinclair=not fs), fs)
+
+
+def _read(path: Path, read: Callable[[], EAM], other: Callable[[], EAM] | None = None, fs: bool = False) -> EAM:
+    """`other` reads the other form of setfl: where that goes well, the name is wrong."""
+    try:
+        return read()
     except (IndexError, ValueError) as error:
+        wrong = error
+    told = f"{path} is no table of the embedded-atom method ({wrong}); expected setfl (.eam.alloy, .eam.fs) or funcfl (.eam)."
+    if other is not None:
+        try:
+            other()
+        except (IndexError, ValueError):
+            raise ValueError(told) from None
+        form, known = ("eam/alloy", "one density") if fs else ("eam/fs", "a density for each pair of elements")
         raise ValueError(
-            f"{path} is no table of the embedded-atom method ({error}); expected setfl (.eam.alloy, .eam.fs) or funcfl (.eam)."
-        ) from None
+            f"{path} is a file of the form {form} ({known}), not of that which its name says: give it the ending "
+            f"{'.eam.alloy' if fs else '.eam.fs'}."
+        )
+    raise ValueError(told)
 
 
 def _is_setfl(lines: list[str]) -> bool:

@@ -8,10 +8,13 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from ..atoms._evaluator import Evaluator
+from ..atoms._evaluator import Evaluator, expect_finite
 from ..atoms._pairs import AbstractPotential
+from ..atoms._resolution import is_resolved
 from ..atoms._system import System, expect_periodic, volume_of
+from ..atoms._units import METAL, Units
 from ..dynamics._checks import held_atoms
+from ._no_rest import no_rest
 
 EV_PER_A3_IN_GPA = 160.21766208
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -75,6 +78,10 @@ class Relaxed:
     converged: bool
 
 
+class _Lost(Exception):
+    """Atoms went where no numbers are told apart."""
+
+
 def relax(
     atoms: System,
     potential: AbstractPotential,
@@ -88,13 +95,14 @@ def relax(
     throw: bool = True,
 ) -> Relaxed:
     """Moves atoms, those numbered in `fixed` excepted, and with `cell=True` the cell at a `pressure` [bar], until no force on
-    an atom that moves is larger than `tolerance` [eV/angstrom].
+    an atom that moves is larger than `tolerance` [eV/angstrom]. By default those of `atoms.fixed` are held (constraints of ASE,
+    selective dynamics); `fixed=[]` lets all move.
 
     The cell is varied as a deformation F of what it was, cell F; its force is that of the enthalpy with respect to F, shared
     among the atoms (as in Tadmor et al. 1999, doi:10.1103/PhysRevB.59.235).
 
-    **Raises** `RuntimeError` where that does not happen in `steps`; `throw=False` returns what was reached. `ValueError` where
-    atoms lie on each other.
+    **Raises** `RuntimeError` where that does not happen in `steps`, with what helps: a potential without a lower bound, into
+    which atoms fall, has no place of rest; `throw=False` returns what was reached. `ValueError` where atoms lie on each other.
     """
     evaluator = Evaluator(atoms, potential)
     if not hasattr(method, "minimise"):
@@ -106,33 +114,43 @@ def relax(
     if cell:
         expect_periodic(atoms, "relax(cell=True)")
         if not free.all():
-            raise ValueError("relax: atoms that are fixed have no place in a cell that changes: leave out fixed, or cell=True.")
+            raise ValueError(
+                "relax: atoms that are fixed have no place in a cell that changes: fixed=[] lets them move, or leave out "
+                "cell=True."
+            )
     r0, h0 = np.asarray(atoms.positions, float), np.asarray(atoms.cell, float)
-    lost = np.flatnonzero(~np.isfinite(evaluator(r0, h0).forces).all(axis=1))
-    if len(lost):
-        names = ", ".join(map(str, lost[:5])) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
-        raise ValueError(f"relax: the forces on atoms {names} are not finite: they lie on each other. Move them apart first.")
+    expect_finite("relax", potential, atoms, evaluator(r0, h0))
     n, share = atoms.atoms, max(1, atoms.atoms)
     p = pressure * atoms.units.pressure
+
+    x0 = np.concatenate([r0.ravel(), share * np.eye(3).ravel()]) if cell else r0.ravel()
 
     def places(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         F = x[3 * n :].reshape(3, 3) / share if cell else np.eye(3)
         return x[: 3 * n].reshape(n, 3) @ F, h0 @ F, F
 
+    best: list[Any] = [np.inf, x0]
+
     def slope(x: np.ndarray) -> tuple[float, np.ndarray]:
         r, h, F = places(x)
+        if not is_resolved(float(np.max(np.abs(x))), float):
+            raise _Lost
         found = evaluator(r, h)
         g = -free * np.asarray(found.forces) @ F.T
-        value = float(found.energy)
+        volume = abs(np.linalg.det(h)) if cell else 0.0
+        value = float(found.energy) + p * volume
+        if value < best[0]:
+            best[:] = value, x.copy()
         if not cell:
             return value, g.ravel()
-        volume = abs(np.linalg.det(h))
         # A further strain e makes F (1 + e): dE/dF = F^-T dE/de, with dE/de = -virial, dV/de = V.
         dF = np.linalg.inv(F).T @ (p * volume * np.eye(3) - np.asarray(found.virial))
-        return value + p * volume, np.concatenate([g.ravel(), dF.ravel() / share])
+        return value, np.concatenate([g.ravel(), dF.ravel() / share])
 
-    x = np.concatenate([r0.ravel(), share * np.eye(3).ravel()]) if cell else r0.ravel()
-    x, taken, good = method.minimise(slope, x, tolerance, steps)
+    try:
+        x, taken, good = method.minimise(slope, x0, tolerance, steps)
+    except _Lost:
+        x, taken, good = best[1], steps, False
     r, h, _ = places(x)
     found = evaluator(r, h)
     force = float(np.max(np.linalg.norm(free * found.forces, axis=1)))
@@ -142,10 +160,7 @@ def relax(
     ending = "converged" if good else "stopped"
     result = f"{type(method).__name__} {ending} after {taken} steps; the largest force is {force:.2e}{off}."
     if not good and throw:
-        raise RuntimeError(
-            f"{result} Allow more steps, or relax with md.FIRE() first; a potential that leaps at its cutoff may have no place "
-            "of rest. (throw=False returns what was reached.)"
-        )
+        raise RuntimeError(f"{result} {no_rest(atoms, done, potential)} (throw=False returns what was reached.)")
     return Relaxed(done, float(found.energy), force, stress, result, good)
 
 
@@ -153,7 +168,7 @@ def relax(
 class EquationOfState:
     """Birch-Murnaghan of third order (Birch 1947, doi:10.1103/PhysRev.71.809). **Attributes:** `volumes` [angstrom^3] and
     `energies` [eV] that were computed; `volume` and `energy` at the minimum; `bulk_modulus` [GPa] and its `derivative` with
-    respect to pressure."""
+    respect to pressure; `units` of the atoms."""
 
     volumes: np.ndarray
     energies: np.ndarray
@@ -161,8 +176,10 @@ class EquationOfState:
     energy: float
     bulk_modulus: float
     derivative: float
+    units: Units = METAL
 
     def plot(self, ax: Any = None) -> Any:
+        """The energies and the curve through them."""
         import matplotlib.pyplot as plt
 
         ax = ax or plt.subplots()[1]
@@ -170,7 +187,7 @@ class EquationOfState:
         B = self.bulk_modulus / EV_PER_A3_IN_GPA
         ax.plot(v, birch_murnaghan(v, self.energy, self.volume, B, self.derivative))
         ax.plot(self.volumes, self.energies, "o")
-        ax.set(xlabel="volume", ylabel="energy")
+        ax.set(xlabel=self.units.axis("volume", "angstrom^3"), ylabel=self.units.axis("energy", "eV"))
         return ax
 
 
@@ -200,7 +217,7 @@ def equation_of_state(
     a, b, c = np.polyfit(v, e, 2)
     start = (c - b**2 / (4 * a), -b / (2 * a), -b, 4.0)
     (energy, volume, B, derivative), _ = curve_fit(birch_murnaghan, v, e, p0=start, maxfev=20000)
-    return EquationOfState(v, e, float(volume), float(energy), float(B) * EV_PER_A3_IN_GPA, float(derivative))
+    return EquationOfState(v, e, float(volume), float(energy), float(B) * EV_PER_A3_IN_GPA, float(derivative), atoms.units)
 
 
 def elastic_constants(

@@ -75,27 +75,6 @@ def test_what_is_no_list_of_atoms_to_hold(fixed, message):
         simulate(md.simple_cubic(3.825, 4, "Ar"), fixed=fixed)
 
 
-def test_atoms_that_are_held_do_not_relax():
-    """Constraints of ASE are told, and what they say works in `relax`."""
-    import ase
-    from ase.constraints import FixAtoms, FixedLine
-
-    cold = md.fcc(5.397, 1, "Ar")
-    places = cold.positions + np.array([[0.0, 0, 0]] * 2 + [[0.1, 0, 0]] + [[0.0, 0, 0]])
-    made = ase.Atoms("Ar4", positions=places, cell=cold.cell, pbc=True, constraint=[FixAtoms([0, 1]), FixedLine(2, (1, 0, 0))])
-    with pytest.warns(UserWarning, match=r"fixed=\[0, 1\] in md.simulate and md.relax, and FixedLine has no counterpart here"):
-        atoms = md.from_ase(made)
-    lj = md.LennardJones(0.0104, 3.4, cutoff=4.6)
-    for method in (md.LBFGS(), md.FIRE()):
-        found = md.relax(atoms, lj, method, fixed=[0, 1])
-        assert found.converged and np.array_equal(found.atoms.positions[:2], atoms.positions[:2])
-        assert np.abs(found.atoms.positions[2] - places[2]).max() > 0.01
-    with pytest.raises(ValueError, match="no place in a cell that changes"):
-        md.relax(atoms, lj, fixed=[0, 1], cell=True)
-    with pytest.raises(ValueError, match="holds all atoms"):
-        md.relax(atoms, lj, fixed=range(4))
-
-
 CRYSTAL = md.simple_cubic(3.825, 4, "Ar")
 
 

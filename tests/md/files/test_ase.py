@@ -1,5 +1,7 @@
 """ASE: files that it reads, and labels by its calculators."""
 
+import warnings
+
 import equinox as eqx
 import numpy as np
 import pytest
@@ -95,3 +97,14 @@ def test_the_sign_of_virials():
     assert np.isnan(open_one.virials).all() and np.isfinite(open_one.energies).all()
     with pytest.raises(ValueError, match="no stress"):
         md.Labels(squeezed, labels.energies, labels.forces, None).stresses  # noqa: B018
+
+
+def test_a_mass_that_is_no_mass_of_its_element():
+    atoms = bulk("Cu", cubic=True)
+    atoms.set_masses([1.008, 63.5, 63.5, 63.5])
+    with pytest.warns(UserWarning, match="atom 0 is Cu and has a mass of 1.008 amu, where 63.55 is usual .1 atoms are so"):
+        assert md.from_ase(atoms).masses[0] == 1.008
+    heavy = Atoms("H2O", positions=np.eye(3), masses=[2.014, 4.0, 16.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        md.from_ase(heavy)

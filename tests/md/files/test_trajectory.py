@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import h5py
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -291,7 +292,7 @@ def test_guards_of_pairs_poison_only_the_pair():
     potential = type("Close", (md.LennardJones,), {"closest": np.array([[0.5, 1.1], [1.1, 0.5]])})(1.0, 1.0, cutoff=2.5)
     with sciml.float64():
         n = md.allocate(atoms, 2.5)
-        free, held = (md.evaluate(p, atoms, n) for p in (potential, guarded(potential)))
+        free, held = (jax.jit(md.evaluate)(p, atoms, n) for p in (potential, guarded(potential)))
     assert np.array_equal(free.forces[:2], held.forces[:2]) and np.isnan(held.forces[2:, 0]).all()
     with pytest.raises(ValueError, match="closest=3.0"):
         guarded(Cautious(closest=3.0))

@@ -1,6 +1,7 @@
 """Files of the embedded-atom method: cohesive energies (../shared/reference/md.md), several elements, files that are not
 whole. Forces and LAMMPS's numbers are in test_lammps.py."""
 
+import gzip
 import os
 from pathlib import Path
 
@@ -86,6 +87,24 @@ def test_files_that_are_not_whole(tmp_path):
         (tmp_path / f"{name}.eam.alloy").write_text("\n".join(text))
         with pytest.raises(ValueError, match=message):
             md.load_eam(tmp_path / f"{name}.eam.alloy")
-    # A file in the form of Finnis and Sinclair under another name has more tables than setfl.
-    with pytest.raises(ValueError, match="expected"):
-        md.load_eam(written(tmp_path / "d.eam.alloy", ["X", "Y"], fs=True))
+
+
+def test_packed_files_and_wrong_names(tmp_path):
+    """.gz is unpacked; a file whose name tells the other form of setfl is told so (../shared/cases/results.md, M18, M22)."""
+    for name, fs in (("a.eam.alloy", False), ("a.eam.fs", True)):
+        plain = written(tmp_path / name, ["X", "Y"], fs=fs)
+        packed = tmp_path / (name + ".gz")
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+        for a, b in zip(*(jax.tree.leaves(md.load_eam(p)) for p in (plain, packed)), strict=True):
+            np.testing.assert_array_equal(a, b)
+        hidden = tmp_path / f"hidden_{name}"
+        hidden.write_bytes(packed.read_bytes())
+        with pytest.raises(ValueError, match="is packed by gzip: give its name the ending .gz"):
+            md.load_eam(hidden)
+        packed.write_bytes(packed.read_bytes()[:-20])
+        with pytest.raises(ValueError, match="is no gzip file that can be unpacked"):
+            md.load_eam(packed)
+        wrong = written(tmp_path / ("wrong.eam.alloy" if fs else "wrong.eam.fs"), ["X", "Y"], fs=fs)
+        form, ending = ("eam/fs", ".eam.fs") if fs else ("eam/alloy", ".eam.alloy")
+        with pytest.raises(ValueError, match=f"is a file of the form {form} .* give it the ending {ending}"):
+            md.load_eam(wrong)

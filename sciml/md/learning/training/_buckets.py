@@ -158,7 +158,8 @@ def _bucket(
     data, rows, begin = of.data, sum(owns), np.cumsum([0, *owns])
     starts, n = np.cumsum([0, *rooms]), len(members)
     index = np.full((n, rows, sum(rooms)), rows, np.int16 if rows < 2**15 else np.int32)
-    shift = np.zeros((n, rows, sum(rooms), 3), np.int8)
+    farthest = max((int(np.abs(of.pairs[k].shift).max()) for k in members if len(of.pairs[k].shift)), default=0)
+    shift = np.zeros((n, rows, sum(rooms), 3), np.int8 if farthest < 2**7 else np.int32)
     arrays = {
         "positions": np.zeros((n, rows, 3)), "cells": np.zeros((n, 3, 3)), "present": np.zeros((n, rows), bool),
         "energies": np.zeros(n), "forces": np.zeros((n, rows, 3)), "virials": np.zeros((n, 3, 3)),

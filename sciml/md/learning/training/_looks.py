@@ -13,6 +13,7 @@ from ._prepare import Prepared
 from ._run import Run, evenly
 
 SOME = 4, 32  # frames that a look takes, at least and at most
+MOST = 1000  # frames that the remark of a model speaks of
 
 
 class Looks:
@@ -71,12 +72,6 @@ class Looks:
                 shown.append(f"{label}F {1e3 * f:.3g} meV/A")
         return ", ".join(shown)
 
-    def last_in_words(self, member: int) -> str:
-        if not self._rows:
-            return ""
-        row = dict(zip(COLUMNS, self._rows[-1][member], strict=True))
-        return _words("training errors", row["energy"], row["force"])
-
     def progress(self) -> dict[str, Any]:
         return {
             "rows": [r.tolist() for r in self._rows], "lowest": self._lowest.tolist(), "since": self._since,
@@ -106,11 +101,14 @@ def squares(run: Run, parameters: Any, held: Prepared, some: Any) -> np.ndarray:
     return sums
 
 
-def errors_in_words(run: Run, parameters: Any, held: Prepared) -> list[str]:
-    """Of the whole validation set, for each member."""
-    every = [np.arange(len(b.members)) for b in held.buckets]
-    found = _root(squares(run, parameters, held, every))
-    return [_words("validation errors", error[0], error[1]) for error in found]
+def errors_in_words(run: Run, parameters: Any, data: Prepared, what: str) -> list[str]:
+    """Of all frames of a set, or of `MOST` that are evenly spaced in it, which is then said; for each member."""
+    count = len(data.counts)
+    some = [evenly(len(b.members), min(1.0, MOST / count)) for b in data.buckets]
+    taken = sum(map(len, some))
+    name = f"{what} errors" + (f" of {taken} of {count} frames" if taken < count else "")
+    found = _root(squares(run, parameters, data, some))
+    return [_words(name, error[0], error[1]) for error in found]
 
 
 def _words(what: str, energy: float, force: float) -> str:

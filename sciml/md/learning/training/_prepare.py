@@ -11,6 +11,9 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from ...atoms._closest import OVERLAP
+from ...atoms._resolution import expect_resolved
+from ...atoms._system import complete
 from ._buckets import Bucket, FrameSet, buckets
 from ._lists import FramePairs, frame_pairs
 from ._survey import Survey
@@ -39,13 +42,18 @@ def numbered(names: tuple[str, ...], data: Any, what: str) -> list[np.ndarray]:
 def prepared(model: Any, **data: Any) -> list[Prepared]:
     """Each of the datasets, by name: those trained on and those held for validation share the shapes of their frames.
 
-    **Raises** `ValueError` where species are unknown.
+    **Raises** `ValueError` where species are unknown, coordinates are too large, atoms lie on each other, or none has a
+    neighbour.
     """
     sets = []
     for what, one in data.items():
         species = numbered(model.names, one, what)
+        for k, (a, b) in enumerate(zip(one.first[:-1], one.first[1:], strict=True)):
+            expect_resolved(one.positions[a:b], complete(one.cells[k]), one.periodic[k], f"train: the positions of frame {k}")
+        pairs = _all_pairs(one, model.cutoff)
+        check_distances(one, pairs, model.cutoff, what)
         counts = np.stack([np.bincount(k, minlength=len(model.names)) for k in species])
-        sets.append(FrameSet(one, _all_pairs(one, model.cutoff), species, counts))
+        sets.append(FrameSet(one, pairs, species, counts))
     surveys = [Survey(s.pairs, s.species, len(model.names)) for s in sets]
     made = zip(buckets(sets, model.cutoff), surveys, sets, strict=True)
     return [Prepared(found, survey, s.counts) for found, survey, s in made]
@@ -54,6 +62,25 @@ def prepared(model: Any, **data: Any) -> list[Prepared]:
 def _all_pairs(data: Any, cutoff: float) -> Sequence[FramePairs]:
     ends = zip(data.first[:-1], data.first[1:], strict=True)
     return [frame_pairs(data.positions[a:b], data.cells[k], data.periodic[k], cutoff) for k, (a, b) in enumerate(ends)]
+
+
+def check_distances(data: Any, pairs: Sequence[FramePairs], cutoff: float, what: str) -> None:
+    """**Raises** `ValueError` where atoms of a frame lie on each other, or no atom of any has a neighbour within the cutoff."""
+    for k, p in enumerate(pairs):
+        if len(p.distance) and (distance := p.distance[(at := int(np.argmin(p.distance)))]) < OVERLAP:
+            i, j = sorted((int(p.first[at]), int(p.second[at])))
+            name = lambda a, k=k: f"{a} ({data.names[data.species[data.first[k] + a]]})"  # noqa: E731
+            who = f"atoms {name(i)} and {name(j)}" if i != j else f"atom {name(i)} and its own image"
+            raise ValueError(
+                f"train: in frame {k} of the {what} set {who} are {distance:.3g} angstrom apart: they lie on each other. Leave "
+                "the frame out: data.without_outliers(distance=0.5)."
+            )
+    if not any(len(p.distance) for p in pairs) and np.isfinite(data.nearest):
+        raise ValueError(
+            f"train: in the {what} set no atom has a neighbour within the model's cutoff of {cutoff:g} angstrom; the smallest "
+            f"distance of all is {data.nearest:.4g}. Make the model with a larger cutoff; usual are 5 to 8. Are the positions "
+            "in angstrom?"
+        )
 
 
 def check_places(model: Any, survey: Survey, what: str) -> None:

@@ -115,7 +115,8 @@ def train(
     pace = Pace.of(steps, max_time, every, began)
     with float64():
         sets = {"training": dataset} | ({} if validation is None else {"validation": validation})
-        data, held = (*prepared(models[0], **sets), None)[:2]
+        data, *rest = prepared(models[0], **sets)
+        held = rest[0] if rest else None
         models = [_made_ready(m, data, held, dataset) for m in models]
         check_alike(models)
         nearest = min(s.survey.nearest for s in (data, held) if s is not None)
@@ -229,7 +230,7 @@ def _finished(run: Run, looks: Looks, held: Any, models: Any) -> list[AbstractTr
     parameters = run.parameters if looks.best is None else looks.best
     nets = [jax.tree.map(np.asarray, cast(m, float)) for m in run.models(parameters)]
     run.refit(parameters, MANY)
-    last = [looks.last_in_words(k) for k in range(run.count)]
-    words = last if held is None else errors_in_words(run, parameters, held)
+    measured = (run.data, "training") if held is None else (held, "validation")
+    words = errors_in_words(run, parameters, *measured)
     bias = np.asarray(models[0].bias)
     return [dataclasses.replace(n, bias=bias + s, remark=w) for n, s, w in zip(nets, run.shifts, words, strict=True)]
