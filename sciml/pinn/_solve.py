@@ -64,8 +64,8 @@ def solve(
     By default three things are tried, each only where the one before does not do. A layer of random waves whose amplitudes
     solve a least-squares problem (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight
     digits and more in seconds. Where its residual on fresh points stays above 1e-6, and the domain is a box, local least
-    squares (`Local`): polynomials on patches of space in windows of time that follow fronts and layers. Where they do not get there in
-    half of the time, or there are data or unknown parameters, a small network is trained as a whole by `Adam` and
+    squares (`Local`): polynomials on patches of space in windows of time that follow fronts and layers. Where they do not get
+    there in half of the time, or there are data or unknown parameters, a small network is trained as a whole by `Adam` and
     `SSBroyden`, with points drawn where the residual is large. `solution.result` says which answered. A `network` or
     `method` of your own goes straight there.
 

@@ -41,12 +41,13 @@ class Evaluator:
         now = eqx.tree_at(lambda s: (s.positions, s.cell), self._seen, (r, h))
         expect_resolved(r, complete(h), self._seen.periodic)
         with float64():
-            return evaluated(*self._split, now, self._current(now))
+            rest, traced = self._split
+            return evaluated(rest, traced, now, self._current(now))
 
     def _current(self, now: System) -> Neighbours:
         r, h = now.positions, complete(now.cell)
         known = self._list
-        if known is None or has_moved(*self._made, r, h, known.cutoff, known.skin):
+        if known is None or has_moved(self._made[0], self._made[1], r, h, known.cutoff, known.skin):
             # Of the same sizes, or every jump of the atoms would compile anew.
             made = None if known is None else known.update(r, h)
             if made is None or bool(made.overflow):
