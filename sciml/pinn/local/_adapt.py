@@ -28,6 +28,7 @@ MOST_PATCHES = 400
 MERGE = 0.02  # of the tolerance: tails of halves that are put together
 FAR = 5.0  # times the tolerance: not worth a further step of Newton's method
 POOR = 0.3  # relative change in Newton's second step, above which the window is too long
+COST = 1.5  # the power of the number of patches that a step takes, in two dimensions
 SLOW = 0.5  # of what it was two levels before: a misfit that does not fall
 SHORTEST = 1e-9  # of the time
 
@@ -57,12 +58,13 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
     before: Before = _initial(statement)
     boxes = _resolving(statement, basis, before, start, start + dt, tolerance)
     guess = None
-    began = clock.monotonic()
+    began, took = clock.monotonic(), 0.0  # of a step, for each patch to the power COST
     while t < end - 1e-12 * span:
         if t - start < 1e-3 * span and clock.monotonic() > began + 0.4 * (deadline - began):
             out.reason = "the windows stay short at the start: what changes there is too sharp for the time that it has"
             return
-        if clock.monotonic() > deadline:
+        tick = clock.monotonic()
+        if tick + took * len(boxes) ** COST > deadline:
             out.reason = f"max_time was reached at {statement.pde.coordinates[time].name} = {t:.4g}"
             return
         dt = end - t if end - t - dt < 0.3 * dt else dt
@@ -76,6 +78,7 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
                 ok = found.change < 1e-3
         except np.linalg.LinAlgError:
             ok, found = False, None
+        took = (clock.monotonic() - tick) / len(boxes) ** COST
         if not ok or found is None:
             dt, guess = 0.5 * dt, None
             if dt < SHORTEST * span:
@@ -123,7 +126,11 @@ def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float
         start = np.zeros((len(boxes), len(statement.fields), basis.size))
         if out.pieces and not statement.linear:
             start = _start(system, _of(out.pieces[-1]))
-        found = system.newton(start, 0.1 * tolerance, steps=15)
+        try:
+            found = system.newton(start, 0.1 * tolerance, steps=15)
+        except np.linalg.LinAlgError:
+            out.reason = "equations and conditions do not determine the solution on every patch"
+            return
         if not np.all(np.isfinite(found.c)):
             out.reason = "Newton's method failed"
             return

@@ -22,6 +22,7 @@ from ._statement import Statement, state, why_not
 from ._system import System
 
 TOLERANCES = (1e-6, 1e-8)  # of the default, one after the other
+SHORTEST = 4.0  # seconds: less do not even compile
 FINER = 4.0  # times as long the second may take
 STRONGER = 2  # degrees more, for the estimate
 
@@ -89,8 +90,9 @@ def attempt_locally(problem: Problem, began: float, deadline: float, *, progress
     `time.monotonic()`); to a finer tolerance, where that can be expected in time; what there is where the user interrupts."""
     if why_not(problem):
         return None
-    best = None
-    start = time.monotonic()
+    best, start = None, time.monotonic()
+    if deadline - start < SHORTEST:
+        return None
     until = (start + deadline) / 2
     for tolerance in TOLERANCES:
         statement, found = _adapted(problem, Local(tolerance), until, progress)
