@@ -119,13 +119,14 @@ class AbstractEmbedded(AbstractTyped):
         return self.sel is None or not np.any(self.davg)
 
     def with_embeddings(self, change: Callable[[Any, float, float], Any], nearest: float) -> "AbstractEmbedded":
-        davg, dstd = (np.asarray(a).reshape(self.types, self.types, -1)[..., 0] for a in (self.davg, self.dstd))
+        xp = jnp if is_traced(self.davg, self.dstd) else np
+        davg, dstd = (xp.asarray(a).reshape(self.types, self.types, -1)[..., 0] for a in (self.davg, self.dstd))
         low, high = radial_ends(davg, dstd, self.start, self.cutoff, nearest)  # [own, kind]
         if self.one_sided:
             spans = zip(low.min(axis=0), high.max(axis=0), strict=True)
         else:
             spans = zip(low.T.ravel(), high.T.ravel(), strict=True)
-        nets = [change(net, float(a), float(b)) for net, (a, b) in zip(self.embeddings, spans, strict=True)]
+        nets = [change(net, a, b) for net, (a, b) in zip(self.embeddings, spans, strict=True)]
         return dataclasses.replace(self, embeddings=tuple(nets))
 
 
