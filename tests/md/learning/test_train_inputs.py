@@ -5,7 +5,7 @@ import pytest
 
 from sciml import md
 from sciml.md.learning.training import _looks
-from sciml.md.learning.training._buckets import buckets
+from sciml.md.learning.training._buckets import FrameSet, buckets
 from sciml.md.learning.training._lists import frame_pairs
 
 
@@ -52,7 +52,8 @@ def test_images_that_eight_bits_do_not_count():
     far = near + [[0, 0, 0], [12_000.0, 0, 0], [0, -3600.0, 0]]
     for r in (near, far):
         data = frames(r)
-        made = buckets(data, [frame_pairs(r, cell, flags, 4.0)], [np.array([0, 1, 1])], 2, 4.0)[0].frames
+        frame = FrameSet(data, [frame_pairs(r, cell, flags, 4.0)], [np.array([0, 1, 1])], np.array([[1, 2]]))
+        made = buckets([frame], 4.0)[0][0].frames
         index = np.where(made.empty, 0, made.index).astype(int)[0]
         vectors = made.positions[0][index] + made.shift[0].astype(float) @ cell - made.positions[0][:, None]
         distances = np.sort(np.linalg.norm(vectors, axis=2)[~np.asarray(made.empty)[0]])
