@@ -90,7 +90,8 @@ def test_errors_fall_with_the_labels_spent():
     assert found.result.startswith("3 rounds, 12 labels. Of 8 frames in the last,")
     labels = found.dataset.parts[0]
     np.testing.assert_allclose(labels.forces[0], md.evaluate_batch(TRUE, labels.systems)[0].forces, atol=1e-10)
-    assert found.plot().get_ylabel() == "strength" and learn(calculator, 1).plot().get_ylabel() == "deviation of forces [eV/angstrom]"
+    assert found.plot().get_ylabel() == "strength"
+    assert learn(calculator, 1).plot().get_ylabel() == "deviation of forces [eV/angstrom]"
 
 
 def test_interrupted_it_keeps_labels_and_goes_on_without_computing_them_again(tmp_path):
