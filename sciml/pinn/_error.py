@@ -36,7 +36,7 @@ from ..solution import Estimate
 from ._collocation import ResidualAdaptive
 from ._objective import Batch, make_objective
 from ._problem import Problem
-from ._uncertainty import FieldErrors, field_errors
+from ._uncertainty import FieldErrors, field_errors, rms
 
 MOST_FUNCTIONS = 900
 MOST_DEGREE = 10
@@ -79,12 +79,12 @@ def _from_training(problem: Problem, params: Any, earlier: Sequence[tuple[float,
     last = np.asarray(fields(params, x))
     # On its way from the residual s the state moved so far.
     ways = [
-        (residual, _rms(np.asarray(fields(jax.tree.map(jnp.asarray, old), x)) - last)) for residual, old in worse
+        (residual, rms(np.asarray(fields(jax.tree.map(jnp.asarray, old), x)) - last)) for residual, old in worse
     ]
     residual, moved = ways[-1]
     errors = np.array([_beyond([(s, way[i]) for s, way in ways], now) for i in range(len(moved))])
     # An error larger than the fields is about as large as the solution.
-    sizes = np.maximum(_rms(last), errors)
+    sizes = np.maximum(rms(last), errors)
     return told(
         problem, sizes, errors, f"from how far it moved while the residual fell from {residual:.1e} to {now:.1e}; rough"
     )
@@ -103,10 +103,6 @@ def _beyond(ways: Sequence[tuple[float, float]], now: float) -> float:
     best = int(np.argmin(spreads)) if len(ways) > 1 else -1
     power = powers[best] if spreads[best] < CLEARLY * spreads[-1] else 1.0
     return float(max(left(power)[-1], left(1.0)[-1]))
-
-
-def _rms(values: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.mean(values**2, axis=0))
 
 
 def told(problem: Problem, sizes: np.ndarray, errors: np.ndarray, reason: str) -> Estimate:
@@ -182,8 +178,8 @@ def _linearised(problem: Problem, params: Any, weights: dict[str, float], noise:
     reason = "from the noise of the data and the linearised equation" if noise else "from the linearised equation"
     return told(
         problem,
-        np.maximum(_rms(old), _rms(new)),  # the corrected fields are those of the solution
-        np.hypot(_rms(new - old) / (1 - left), noise.spread if noise else 0.0),
+        np.maximum(rms(old), rms(new)),  # the corrected fields are those of the solution
+        np.hypot(rms(new - old) / (1 - left), noise.spread if noise else 0.0),
         f"{reason}; the correction takes away {100 * (1 - left):.0f} % of the residual",
     )
 

@@ -105,8 +105,7 @@ def solve(
     problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     check_unknowns(pde, problem.domain)
     # What is measured afterwards takes seconds; standard errors of unknown parameters, and of fields from noisy data, more.
-    with_data = any(b.kind == "data" for b in problem.blocks)
-    deadline = began + max_time - (min(0.2 * max_time, 6.0) if with_data else min(0.1 * max_time, 2.0))
+    deadline = began + max_time - (min(0.2 * max_time, 6.0) if _has_data(problem) else min(0.1 * max_time, 2.0))
     if isinstance(method, Local):
         return solve_locally(problem, method, began, deadline, progress=progress)
     with computing_in(problem.precision):

@@ -106,11 +106,11 @@ def field_errors(problem: Problem, params: Any) -> FieldErrors | None:
     for step in _steps(R, z, size):
         residuals, there = tried(p - step, misfit.points, x)
         if found.of(_sizes(problem, misfit.points, residuals)) < before:
-            left = _rms(there - values)
+            left = rms(there - values)
             break
     return FieldErrors(
-        _rms(values),
-        _rms(np.linalg.norm(moved, axis=-1)),
+        rms(values),
+        rms(np.linalg.norm(moved, axis=-1)),
         left + np.zeros(values.shape[1]),
         (misfit.left / max(misfit.of_data, 1e-300)) ** 2,
     )
@@ -124,7 +124,7 @@ def _steps(R: np.ndarray, z: np.ndarray, size: float) -> Iterator[np.ndarray]:
         yield cho_solve(cho_factor(G + (damping * size) ** 2 * np.eye(len(R)), check_finite=False), g, check_finite=False)
 
 
-def _rms(values: Any) -> np.ndarray:
+def rms(values: Any) -> np.ndarray:
     return np.sqrt(np.mean(np.asarray(values) ** 2, axis=0))
 
 

@@ -130,6 +130,14 @@ def test_a_layer_in_two_dimensions_with_every_kind_of_condition():
     assert error / 10 < solution.estimate_error().value < 10 * error
 
 
+def test_a_condition_at_a_point_inside_takes_the_place_of_one_on_the_boundary():
+    u = field("u", x)
+    pde = PDE(u.xx - 6 * x, Neumann(u, 3, on="x_max"), Dirichlet(u, 0.027, on={"x": 0.3}))
+    solution = pinn.solve(pde, Box(x=(0, 1)), pinn.Local(), progress=False)
+    at = np.linspace(0, 1, 21)
+    np.testing.assert_allclose(solution.u(at), at**3, atol=1e-10)
+
+
 def test_two_dimensions_in_time():
     u = field("u", x, y, t)
     pde = PDE(

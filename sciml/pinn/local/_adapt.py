@@ -93,17 +93,17 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
         power = 1 / max(4, basis.degrees[time] - 2)
         if in_time > tolerance and in_time >= 0.3 * in_space and dt > SHORTEST * span:
             dt *= np.clip(0.9 * (tolerance / in_time) ** power, 0.3, 0.7)
-            guess = _of(pieces)
+            guess = pieces
             continue
         if in_space > tolerance:
             boxes = _refined(boxes, tail, tolerance, statement.space, max(basis.degrees))
-            guess = _of(pieces)
+            guess = pieces
             if len(boxes) > MOST_PATCHES:
                 out.reason = f"more than {MOST_PATCHES} patches are needed at {statement.pde.coordinates[time].name} = {t:.4g}"
                 return
             continue
         out.pieces.append(pieces)
-        t, guess, before = t + dt, None, _of(pieces)
+        t, guess, before = t + dt, None, pieces
         out.history.append({"t": float(t), "patches": len(boxes), "tail": float(max(in_time, in_space))})
         tell({"t": f"{t:.4g}", "patches": str(len(boxes))})
         whole = statement.whole.copy()
@@ -125,7 +125,7 @@ def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float
         began = clock.monotonic()
         start = np.zeros((len(boxes), len(statement.fields), basis.size))
         if out.pieces and not statement.linear:
-            start = _start(system, _of(out.pieces[-1]))
+            start = _start(system, out.pieces[-1])
         try:
             found = system.newton(start, 0.1 * tolerance, steps=15)
         except np.linalg.LinAlgError:
@@ -168,14 +168,10 @@ def again(statement: Statement, pieces: list[Pieces], basis: Legendre) -> list[P
     before = None if time is None else _initial(statement)
     for piece in pieces:
         system = System(statement, basis, piece.boxes, before)
-        found = system.newton(_start(system, _of(piece)), 1e-12, steps=3)
+        found = system.newton(_start(system, piece), 1e-12, steps=3)
         out.append(Pieces(basis, piece.boxes, found.c))
-        before = None if time is None else _of(out[-1])
+        before = None if time is None else out[-1]
     return out
-
-
-def _of(pieces: Pieces) -> Before:
-    return pieces.__call__
 
 
 def _constant(before: Before, time: int, t: float) -> Before:

@@ -18,6 +18,7 @@ from .._problem import Problem
 from ._adapt import Adapted, again, march, refine
 from ._basis import Legendre
 from ._final import PatchesFinal
+from ._pieces import half
 from ._statement import Statement, state, why_not
 from ._system import System
 
@@ -43,7 +44,7 @@ class Local:
     degree of 14 (steady) or 10 (in time) in more.
 
     Takes boxes with up to three coordinates, time included; systems, nonlinear and complex equations, and every
-    condition on the boundary. Data, unknown parameters and conditions at inner points are for the other methods.
+    condition on the boundary or at a point. Data and unknown parameters are for the other methods.
 
     Least squares on pieces: P. B. Bochev and M. D. Gunzburger, Least-Squares Finite Element Methods (2009); spectral
     elements in space and time: A. T. Patera, J. Comput. Phys. 54, 468 (1984).
@@ -74,7 +75,8 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
     reason = why_not(problem)
     if reason:
         raise ValueError(f"pinn.Local cannot solve this: {reason}. Leave `method` to its default.")
-    statement, found = _adapted(problem, method, deadline, progress)
+    statement = state(problem)
+    found = _adapted(statement, method, deadline, progress)
     if not found.pieces:
         raise FloatingPointError(
             f"pinn.Local found no solution: {found.reason}. Give it more time (max_time=...), or leave `method` to its "
@@ -93,20 +95,19 @@ def attempt_locally(problem: Problem, began: float, deadline: float, *, progress
     best, start = None, time.monotonic()
     if deadline - start < SHORTEST:
         return None
-    until = (start + deadline) / 2
+    statement, until = state(problem), (start + deadline) / 2
     for tolerance in TOLERANCES:
-        statement, found = _adapted(problem, Local(tolerance), until, progress)
+        found = _adapted(statement, Local(tolerance), until, progress)
         if found.complete or best is None and found.interrupted and found.pieces:
-            best = statement, found
+            best = found
         now = time.monotonic()
         if not found.complete or now + FINER * (now - start) > deadline:
             break
         until = deadline
-    return None if best is None else _solution(problem, *best, began)
+    return None if best is None else _solution(problem, statement, best, began)
 
 
-def _adapted(problem: Problem, method: Local, deadline: float, progress: bool) -> tuple[Statement, Adapted]:
-    statement = state(problem)
+def _adapted(statement: Statement, method: Local, deadline: float, progress: bool) -> Adapted:
     bar = progress_bar_of("local", "level" if statement.time is None else "window", shown=progress)
 
     def tell(values: dict[str, str]) -> None:
@@ -120,7 +121,7 @@ def _adapted(problem: Problem, method: Local, deadline: float, progress: bool) -
         found.reason, found.interrupted = "Interrupted by the user", True
     finally:
         bar.close()
-    return statement, found
+    return found
 
 
 def _solution(problem: Problem, statement: Statement, found: Adapted, began: float) -> Solution:
@@ -176,12 +177,8 @@ def measured(problem: Problem, statement: Statement, final: PatchesFinal, *, n: 
         with float64():
             U = np.stack([np.asarray(final.derivatives(a, x))[:, statement.fields.index(name)] for name, a in leaves])
         r, slopes = at[condition.name](U, x, np.asarray(points.normals))
-        sizes = [
-            statement.scales[statement.fields.index(name)]
-            / np.prod(((statement.whole[:, 1] - statement.whole[:, 0]) / 2) ** np.array(a))
-            for name, a in leaves
-        ]
-        found[condition.name] = float(np.sqrt(np.mean(r[0] ** 2)) / (np.abs(slopes[0]).max(axis=1) @ np.array(sizes) or 1.0))
+        size = np.abs(slopes[0]).max(axis=1) @ statement.sizes(leaves, half(statement.whole))
+        found[condition.name] = float(np.sqrt(np.mean(r[0] ** 2)) / (size or 1.0))
     return found
 
 

@@ -15,7 +15,7 @@ from ...statement import covered, floating
 from .._features import is_linear
 from .._groups import expression_of
 from .._problem import Problem
-from ._pointwise import Pointwise
+from ._pointwise import Leaf, Pointwise
 
 MOST_DIMENSIONS = 3
 
@@ -78,6 +78,11 @@ class Statement:
     @property
     def space(self) -> list[int]:
         return [i for i, c in enumerate(self.pde.coordinates) if c is not self.pde.time]
+
+    def sizes(self, leaves: tuple[Leaf, ...], h: np.ndarray) -> np.ndarray:
+        """The natural size of each field or derivative where the fields vary over the lengths h `(d,)`."""
+        scales = dict(zip(self.fields, self.scales, strict=True))
+        return np.array([scales[name] / np.prod(h ** np.array(alpha)) for name, alpha in leaves])
 
     @cached_property
     def orders(self) -> dict[str, tuple[int, ...]]:
@@ -156,5 +161,3 @@ def _holds(condition: Any, pde: PDE, domain: Domain) -> Callable[[int, int, np.n
         assert part.axis is not None and part.side is not None
         labels[columns[part.axis], part.side] = label
     return lambda axis, side, x: covered(condition, domain, labels[axis, side], x[:, columns])
-
-

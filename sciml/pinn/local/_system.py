@@ -39,7 +39,6 @@ class Newton:
 
     c: np.ndarray
     change: float
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -161,9 +160,7 @@ class System:
         return np.stack([by_index[alpha][fields.index(name)] for name, alpha in leaves])
 
     def _sizes(self, k: int, leaves: tuple[Leaf, ...]) -> np.ndarray:
-        """The natural size of each leaf on patch k."""
-        fields, scales = self.statement.fields, self.statement.scales
-        return np.array([scales[fields.index(name)] / np.prod(self.h[k] ** np.array(alpha)) for name, alpha in leaves])
+        return self.statement.sizes(leaves, self.h[k])
 
     def at(self, c: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Residuals of the equations at points z `(n, d)` of every patch, `(equations, K, n)`, their derivatives
@@ -227,7 +224,7 @@ class System:
     def newton(self, c: np.ndarray, tolerance: float, steps: int = STEPS) -> Newton:
         """Until the values change by less than `tolerance`. A linear problem takes one step."""
         if self.statement.linear:
-            return Newton(self.step(c), 0.0, 1)
+            return Newton(self.step(c), 0.0)
         values = self.basis.table(self.z, (0,) * self.z.shape[1]).T
         changes: list[float] = []
         while len(changes) < steps:
@@ -242,7 +239,7 @@ class System:
             if len(changes) > 2 and changes[-1] > 0.5 * changes[-2]:
                 break
         at_floor = len(changes) > 2 and changes[-1] < FLOOR and changes[-1] > 0.5 * changes[-2]
-        return Newton(c, 0.0 if at_floor else changes[-1], len(changes))
+        return Newton(c, 0.0 if at_floor else changes[-1])
 
     def defect(self, c: np.ndarray) -> np.ndarray:
         """How badly the equations hold at fresh points of each patch, `(K,)`, root mean squares relative to the fields: where
