@@ -70,11 +70,11 @@ def random_model(folder: str) -> Path:
 
     descriptor = {
         "type": "se_e2_a", "rcut": 4.0, "rcut_smth": 0.5, "sel": sel, "axis_neuron": axis, "type_one_side": True,
-        "embeddings": {"networks": [network([1, *widths], True, False) for _ in sel]},
+        "embeddings": {"ndim": 1, "networks": [network([1, *widths], True, False) for _ in sel]},
         "@variables": {"davg": array(np.zeros((2, sum(sel), 4))), "dstd": array(np.full((2, sum(sel), 4), 0.1))},
     }  # fmt: skip
     fitting = {
-        "type": "ener", "nets": {"networks": [network([widths[-1] * axis, 8, 1], True, True) for _ in sel]},
+        "type": "ener", "nets": {"ndim": 1, "networks": [network([widths[-1] * axis, 8, 1], True, True) for _ in sel]},
         "@variables": {"bias_atom_e": array(np.zeros((2, 1)))},
     }  # fmt: skip
     parts = {"descriptor": descriptor, "fitting": fitting, "@variables": {"out_bias": array(np.zeros((1, 2, 1)))}}
