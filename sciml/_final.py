@@ -37,6 +37,10 @@ class AbstractFinal(abc.ABC):
         """One derivative of all fields at `x` `(n, d)` (columns as `pde.coordinates`): `(n, fields)`, in the dtype of
         `x`. Pure: may be traced."""
 
+    def cells(self) -> np.ndarray | None:
+        """The boxes of space and time that it has functions of its own on, `(C, d, 2)`; None where there are no such."""
+        return None
+
     def windows(self, x: np.ndarray) -> Iterator[tuple[np.ndarray, Any]]:
         """Groups of the (concrete) points `x`, their rows, each with the data it needs for `with_data`: more than one where all
         the data would not fit into memory at once. None are the data that are there anyway."""

@@ -14,6 +14,7 @@ from ._adapt import restore as restore
 from ._adapted import Adapted as Adapted
 from ._fourier import Embedded as Embedded
 from ._fourier import FourierFeatures as FourierFeatures
+from ._fourier import Harmonics as Harmonics
 from ._json import from_json as from_json
 from ._json import to_json as to_json
 from ._mlp import MLP as MLP

@@ -1,4 +1,4 @@
-"""Random Fourier features, and the composition of an embedding with a network."""
+"""Fourier features, random and chosen, and the composition of an embedding with a network."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -64,6 +64,42 @@ class FourierFeatures(eqx.Module):
         check_point("FourierFeatures", x, self.in_size)
         phase = unfreeze(self.frequencies) @ x
         return jnp.concatenate([jnp.cos(phase), jnp.sin(phase)])
+
+
+class Harmonics(eqx.Module):
+    """The coordinates, and waves of chosen frequencies along them, an embedding to put before a network.
+
+        gamma(x) = [x, cos(w_1 x_a1), ..., cos(w_m x_am), sin(w_1 x_a1), ..., sin(w_m x_am)]
+
+    What oscillates with a known frequency (a source, a boundary value) is out of reach of a network that starts smooth;
+    with the wave among its inputs it is not. `pinn.solve` puts one before its network where what is prescribed oscillates.
+
+    **Arguments:** `waves`: pairs (number of the coordinate, angular frequency).
+
+    >>> waves = Harmonics(2, waves=((0, 20.0),))
+    >>> waves(jnp.zeros(2)).tolist(), waves.out_size
+    ([0.0, 0.0, 1.0, 0.0], 4)
+    """
+
+    in_size: int = eqx.field(static=True)
+    out_size: int = eqx.field(static=True)
+    waves: tuple[tuple[int, float], ...] = eqx.field(static=True)
+
+    def __init__(self, in_size: int, *, waves: Sequence[Sequence[float]], key: Any = None):
+        check_sizes("Harmonics", in_size=in_size)
+        self.waves = tuple((int(axis), float(omega)) for axis, omega in waves)
+        for axis, omega in self.waves:
+            if not (0 <= axis < in_size and omega > 0):
+                raise ValueError(
+                    f"Harmonics: waves={self.waves!r}; expected pairs of a coordinate, 0 to {in_size - 1}, and a "
+                    "positive angular frequency."
+                )
+        self.in_size, self.out_size = in_size, in_size + 2 * len(self.waves)
+
+    def __call__(self, x: Float[Array, " in"]) -> Float[Array, " out"]:
+        check_point("Harmonics", x, self.in_size)
+        phase = jnp.stack([omega * x[axis] for axis, omega in self.waves]) if self.waves else x[:0]
+        return jnp.concatenate([x, jnp.cos(phase), jnp.sin(phase)])
 
 
 class Embedded(eqx.Module):

@@ -8,7 +8,7 @@ import jax
 
 from ._activations import activation_name, named_activation
 from ._dense import as_key
-from ._fourier import Embedded, FourierFeatures
+from ._fourier import Embedded, FourierFeatures, Harmonics
 from ._mlp import MLP
 from ._modified_mlp import ModifiedMLP
 from ._piratenet import PirateNet
@@ -22,6 +22,7 @@ _NETWORKS: dict[str, tuple[type, tuple[str, ...]]] = {
     "ModifiedMLP": (ModifiedMLP, _MLP_ARGUMENTS),
     "PirateNet": (PirateNet, ("in_size", "out_size", "width", "blocks", "activation", "embedding")),
     "FourierFeatures": (FourierFeatures, ("in_size", "count", "scale", "learn_frequencies")),
+    "Harmonics": (Harmonics, ("in_size", "waves")),
     "RandomFeatures": (RandomFeatures, ("in_size", "out_size", "features", "scale", "periodic", "around")),
     "SIREN": (SIREN, ("in_size", "out_size", "width", "depth", "omega")),
     "SeparableNetwork": (SeparableNetwork, ("in_size", "out_size", "rank", "width", "depth", "activation")),

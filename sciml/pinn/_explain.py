@@ -6,6 +6,7 @@ from typing import Any
 
 from ._frequencies import carriers
 from ._problem import Problem, compile
+from .local import why_not
 
 
 def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -> str:
@@ -17,10 +18,21 @@ def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -
     >>> print(pinn.explain(PDE(u.xx + 1, Dirichlet(u, 0)), Box(x=(0, 1))).splitlines()[0])
     u(x) of size 0.25
     """
-    return describe(compile(pde, domain, network, exact=exact))
+    problem = compile(pde, domain, network, exact=exact)
+    return describe(problem, _tried(problem) if network is None else "")
 
 
-def describe(problem: Problem) -> str:
+def _tried(problem: Problem) -> str:
+    """What `solve` tries before it trains the network."""
+    if problem.pde.parameters or any(b.kind == "data" for b in problem.blocks):
+        return "nothing, because of data or unknown parameters: the network is trained at once"
+    reason = why_not(problem)
+    waves = "" if problem.exactness.corners else "a layer of random waves; "
+    local = f"no local least squares ({reason})" if reason else "local least squares, polynomials on patches"
+    return f"{waves}{local}; then the network is trained"
+
+
+def describe(problem: Problem, tried: str = "") -> str:
     trial, decided = problem.trial, problem.exactness
     lines = [
         f"{u.field_name}({', '.join(c.name for c in u.coordinates)}) of size {size:.3g}"
@@ -35,6 +47,8 @@ def describe(problem: Problem) -> str:
                 f"frequencies: what is prescribed oscillates along {c.name} with the angular frequency {each}; waves around it "
                 "are tried first, with all conditions penalised"
             )
+    if tried:
+        lines.append(f"tried first: {tried}")
     lines.append("conditions:")
     for name, how in decided.exact.items():
         lines.append(f"  {name}: held exactly, {how}")

@@ -16,7 +16,7 @@ from .._precision import check_precision, computing_in, float64, in_float64, is_
 from ..derivatives import Laplacian, terms_of
 from ..derivatives import check as check_derivatives
 from ..geometry import Domain
-from ..nn import MLP, Adapted, RandomFeatures, adapt
+from ..nn import MLP, Adapted, Embedded, Harmonics, RandomFeatures, adapt
 from ..pde import PDE, Initial, Observed, Periodic, derivatives_of
 from ..statement import (
     check_size,
@@ -32,6 +32,7 @@ from ..statement import (
 )
 from ._corners import damped
 from ._exact import Exactness, decide
+from ._frequencies import carriers
 from ._groups import Block, Group, Place, Points, expression_of, make_group
 from ._local import local_size
 from ._scales import equation_scale, field_scales
@@ -271,7 +272,7 @@ def _trial(
     angles = bool(getattr(network, "angles", False))
     inputs = input_size(len(order), exactness.periodic, angles)
     if network is None:
-        network = MLP(inputs, len(pde.fields), **default_size(pde), key=key)
+        network = _default_network(pde, domain, exactness, inputs, key)
     elif isinstance(network, RandomFeatures) and set(network.periodic) != set(exactness.periodic):
         raise ValueError(
             f"RandomFeatures was built with periodic={network.periodic}; the equation is periodic along the coordinates "
@@ -294,6 +295,22 @@ def _trial(
     )
     params = {"network": adapted.params, "unknowns": {p.name: jnp.zeros(()) for p in pde.parameters}}
     return trial, params
+
+
+def _default_network(pde: PDE, domain: Domain, exactness: Exactness, inputs: int, key: Any) -> Any:
+    """A small MLP, behind waves where what is prescribed oscillates."""
+    waves, column = [], 0
+    for axis, found in enumerate(carriers(pde, domain)):
+        if axis in exactness.periodic:
+            column += 2
+            continue
+        waves += [(column, omega) for omega in found if omega]
+        column += 1
+    sizes = default_size(pde)
+    if not waves:
+        return MLP(inputs, len(pde.fields), **sizes, key=key)
+    harmonics = Harmonics(inputs, waves=waves)
+    return Embedded(harmonics, MLP(harmonics.out_size, len(pde.fields), **sizes, key=key))
 
 
 def default_size(pde: PDE) -> dict[str, Any]:

@@ -63,11 +63,11 @@ def solve(
 
     By default three things are tried, each only where the one before does not do. A layer of random waves whose amplitudes
     solve a least-squares problem (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight
-    digits and more in seconds. Where its residual on fresh points stays above 1e-6, and the domain is a box, local least
-    squares (`Local`): polynomials on patches of space in windows of time that follow fronts and layers. Where they do not get
-    there in half of the time, or there are data or unknown parameters, a small network is trained as a whole by `Adam` and
-    `SSBroyden`, with points drawn where the residual is large. `solution.result` says which answered. A `network` or
-    `method` of your own goes straight there.
+    digits and more in seconds. Where its residual on fresh points stays above 1e-6, local least squares (`Local`):
+    polynomials on patches of space, cut by the boundary where the domain is no box, in windows of time; they follow fronts,
+    layers, holes and corners. Where they do not get there in half of the time, or there are data or unknown parameters, a
+    small network is trained as a whole by `Adam` and `SSBroyden`, with points drawn where the residual is large.
+    `solution.result` says which answered. A `network` or `method` of your own goes straight there.
 
     **Arguments:**
 
@@ -101,6 +101,9 @@ def solve(
     """
     began = time.monotonic()
     _check_arguments(method, max_time, points, tolerance)
+    if isinstance(method, Local):
+        given = {"network": network, "collocation": collocation, "balancing": balancing, "weights": weights}
+        _check_local({**given, "checkpoint": checkpoint}, precision)
     seed = _seed(key)
     problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     check_unknowns(pde, problem.domain)
@@ -278,6 +281,18 @@ def _check_arguments(method: Any, max_time: float, points: int, tolerance: float
             raise ValueError(f"{name}={value!r}; expected a positive number.")
     if tolerance < 0:
         raise ValueError(f"tolerance={tolerance!r}; expected zero or a positive number.")
+
+
+def _check_local(given: Mapping[str, Any], precision: Any) -> None:
+    """What belongs to a network that is trained."""
+    named = [f"{name}=..." for name, value in given.items() if value is not None]
+    if precision != np.float64:
+        named.append(f"precision={np.dtype(precision)}")
+    if named:
+        raise ValueError(
+            f"pinn.Local takes no {', '.join(named)}: no network is trained, and it computes in float64. Leave them out, or "
+            "leave out `method`."
+        )
 
 
 def _seed(key: Any) -> int:

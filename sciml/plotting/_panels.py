@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,9 @@ VANISHING = 0.01
 PANELS = 4
 """Instants of a plane field that are shown where none are asked for."""
 
+OUTLINE: dict[str, Any] = {"color": "0.2", "lw": 0.4, "alpha": 0.6}
+"""Of patches."""
+
 Panel = Callable[[Any], None]
 
 
@@ -34,7 +38,7 @@ def panels_of(solution: Solution, view: View, n: int | None) -> Iterator[Panel]:
         time = solution.domain.time
         assert time is not None
         slices = np.linspace(time.start, time.end, SLICES)
-        yield lambda ax: curves(ax, solution, View(view.quantity, view.axes, view.time, slices, view.fixed), n or 400)
+        yield lambda ax: curves(ax, solution, replace(view, times=slices, patches=False), n or 400)
     else:
         yield from maps(solution, view, n or (160 if view.time or len(view.axes) == 3 else 240))
 
@@ -62,6 +66,10 @@ def curves(ax: Any, solution: Solution, view: View, n: int) -> None:
         only = {view.time: float(view.times[0])}
     ax.set(xlabel=symbol(along), ylabel=view.quantity.name, title=at_text({**view.fixed, **only}))
     plain(ax)
+    if view.patches:
+        boxes = cells(solution, (along,), view.fixed | only)
+        for end in np.unique(boxes.round(12)):
+            ax.axvline(end, **OUTLINE)
 
 
 def course(ax: Any, solution: Solution, view: View, n: int) -> None:
@@ -73,6 +81,8 @@ def course(ax: Any, solution: Solution, view: View, n: int) -> None:
     heat(ax, axes[time], axes[x], values.T, color_limits(values, view.quantity.is_angle))
     ax.set(xlabel=symbol(time), ylabel=symbol(x), title=title_text(view.quantity.name, view.fixed))
     ax.locator_params(nbins=6)
+    if view.patches:
+        outline(ax, cells(solution, (time, x), view.fixed))
 
 
 def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
@@ -101,9 +111,31 @@ def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
         def panel(ax: Any, axes: Any = axes, grid: Any = grid, held: Any = held, values: Any = values) -> None:
             heat(ax, grid[axes[0]], grid[axes[1]], values.T, limits)
             frame(ax, solution, axes)
+            if view.patches:
+                outline(ax, cells(solution, axes, held | view.fixed))
             ax.set(title=title_text(view.quantity.name, held | view.fixed))
 
         yield panel
+
+
+def cells(solution: Solution, axes: tuple[str, ...], held: dict[str, float]) -> np.ndarray:
+    """The patches that a line or plane of a picture passes, `(C, len(axes), 2)`."""
+    boxes = solution.final.cells()
+    assert boxes is not None
+    names = [c.name for c in solution.pde.coordinates]
+    for name, value in held.items():
+        box = boxes[:, names.index(name)]
+        boxes = boxes[(box[:, 0] <= value) & (value <= box[:, 1])]
+    return boxes[:, [names.index(name) for name in axes]]
+
+
+def outline(ax: Any, boxes: np.ndarray) -> None:
+    from matplotlib.collections import PolyCollection
+
+    (a, b), (c, d) = boxes[:, 0].T, boxes[:, 1].T
+    corners = np.stack([np.stack(pair, axis=1) for pair in ((a, c), (b, c), (b, d), (a, d))], axis=1)
+    style = {"edgecolors": OUTLINE["color"], "linewidths": OUTLINE["lw"], "alpha": OUTLINE["alpha"]}
+    ax.add_collection(PolyCollection(list(corners), facecolors="none", **style))
 
 
 def _where_it_is(

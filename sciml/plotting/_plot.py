@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,14 @@ MOST_COLUMNS = 3
 
 
 def plot(
-    solution: Solution, field: Any = None, *, ax: Any = None, n: int | None = None, t: Any = None, **fixed: float
+    solution: Solution,
+    field: Any = None,
+    *,
+    ax: Any = None,
+    n: int | None = None,
+    t: Any = None,
+    patches: bool = False,
+    **fixed: float,
 ) -> Any:
     """Draws fields of a solution, one row or panel each; complex ones by absolute value and phase.
 
@@ -33,6 +41,7 @@ def plot(
     - `ax`: matplotlib axes to draw one panel into, instead of a new figure.
     - `n`: grid points along each coordinate.
     - `t`: a time, or several, to show instead of the whole course.
+    - `patches`: whether the patches and windows of time are drawn that the solution is made of (`pinn.Local`).
     - `fixed`: other coordinates to hold, such as `z=0.5` or `nu=0.01`. Parameters of a family, and the third and
         further coordinates where there are more than three in space, are held in the middle unless given here.
 
@@ -49,7 +58,11 @@ def plot(
     """
     import matplotlib.pyplot as plt
 
-    views = [view_of(solution, q, t, fixed) for q in quantities(solution, field)]
+    if patches and solution.final.cells() is None:
+        raise ValueError(
+            f"plot: patches=True, but this solution has none ({solution.result.split('.')[0]}). Solutions of pinn.Local have."
+        )
+    views = [replace(view_of(solution, q, t, fixed), patches=patches) for q in quantities(solution, field)]
     if ax is not None:
         return _into(ax, solution, views, n)
     rows = [list(panels_of(solution, view, n)) for view in views]

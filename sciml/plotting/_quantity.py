@@ -30,13 +30,15 @@ class Quantity:
 
 @dataclass(frozen=True)
 class View:
-    """A quantity, its free coordinates in space (up to three), its time, the times chosen, and what is held."""
+    """A quantity, its free coordinates in space (up to three), its time, the times chosen, what is held, and whether patches
+    are drawn."""
 
     quantity: Quantity
     axes: tuple[str, ...]
     time: str | None
     times: np.ndarray | None
     fixed: dict[str, float]
+    patches: bool = False
 
 
 def quantities(solution: Solution, field: Any) -> list[Quantity]:

@@ -19,6 +19,7 @@ from ._jumps import breaks_along as breaks_along
 from ._jumps import find_jump as find_jump
 from ._jumps import flux_jumps as flux_jumps
 from ._jumps import source_jumps as source_jumps
+from ._jumps import undifferentiated as undifferentiated
 from ._outlets import as_neumann as as_neumann
 from ._outlets import with_outlets as with_outlets
 from ._places import covered as covered

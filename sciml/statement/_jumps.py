@@ -79,12 +79,17 @@ def source_jumps(pde: PDE, domain: Domain) -> list[Jump]:
     """For every equation what has no derivatives in it, sources and reactions, if that jumps along a coordinate of space."""
     found = []
     for e in pde.equations:
-        expression = evaluate_derivatives(sp.sympify(e.expression))
-        rest = expression.xreplace({node: sp.Integer(0) for node in expression.atoms(FluxDerivative)})
-        rest = rest.xreplace({leaf: sp.Integer(0) for leaf in leaves(rest) if isinstance(leaf, sp.Derivative)})
+        rest = undifferentiated(e.expression)
         places = ((c, find_jump(pde, domain, rest, c)) for c in pde.space)
         found += [Jump(e.name, rest, c, place) for c, place in places if place is not None][:1]
     return found
+
+
+def undifferentiated(expression: Any) -> Any:
+    """What of an equation has no derivative of a field in it: sources and reactions."""
+    expression = evaluate_derivatives(sp.sympify(expression))
+    rest = expression.xreplace({node: sp.Integer(0) for node in expression.atoms(FluxDerivative)})
+    return rest.xreplace({leaf: sp.Integer(0) for leaf in leaves(rest) if isinstance(leaf, sp.Derivative)})
 
 
 def _highest(expression: Any, pde: PDE) -> list[tuple[Any, Coordinate]]:
@@ -214,13 +219,7 @@ def jumps_along(
     chosen = np.sort(np.argsort(-excess, axis=1)[:, :candidates], axis=1)
     rows = np.arange(lines)[:, None]
     a, b, fa, fb = s[rows, chosen], s[rows, chosen + 1], values[rows, chosen], values[rows, chosen + 1]
-    for _ in range(int(np.ceil(np.log2(1 / (POINTS * FINEST))))):
-        m = (a + b) / 2
-        fm = function(m)
-        with np.errstate(all="ignore"):
-            left = np.abs(fm - fa) >= np.abs(fb - fm)
-        a, fa = np.where(left, a, m), np.where(left, fa, fm)
-        b, fb = np.where(left, m, b), np.where(left, fm, fb)
+    a, b, fa, fb = _halved(function, a, b, fa, fb, 1 / (POINTS * FINEST))
     # A pole is no jump: its sides do not settle.
     apart = EDGE * length / 2
     before, after = function(a - apart), function(b + apart)
@@ -228,4 +227,25 @@ def jumps_along(
         jump = np.abs(fb - fa)
         settled = np.abs(before - fa) + np.abs(after - fb) < 0.5 * jump
         found = (jump > LEFT * size[:, None]) & settled
+    if found.any():
+        a, b, _, _ = _halved(function, a, b, fa, fb, FINEST / np.finfo(float).eps)
     return [(int(i), float(b[i, j])) for i, j in zip(*np.nonzero(found), strict=True)]
+
+
+def _halved(
+    function: Callable[[np.ndarray], np.ndarray],
+    a: np.ndarray,
+    b: np.ndarray,
+    fa: np.ndarray,
+    fb: np.ndarray,
+    times: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Intervals and their values, smaller by `times`: the halves with the larger change."""
+    for _ in range(int(np.ceil(np.log2(times)))):
+        m = (a + b) / 2
+        fm = function(m)
+        with np.errstate(all="ignore"):
+            left = np.abs(fm - fa) >= np.abs(fb - fm)
+        a, fa = np.where(left, a, m), np.where(left, fa, fm)
+        b, fb = np.where(left, m, b), np.where(left, fm, fb)
+    return a, b, fa, fb

@@ -15,11 +15,16 @@ from sciml import (
     Neumann,
     Observed,
     Periodic,
+    Polygon,
+    Rectangle,
     Solution,
+    Time,
     coordinates,
     field,
     fields,
     laplacian,
+    nn,
+    normal,
     parameter,
     pinn,
 )
@@ -154,8 +159,10 @@ def test_two_dimensions_in_time():
 def test_what_patches_cannot_do_is_said():
     u = field("u", x, y)
     poisson = PDE(laplacian(u) + 1, Dirichlet(u, 0))
-    with pytest.raises(ValueError, match="pinn.Local cannot solve this: the domain is Disk"):
-        pinn.solve(poisson, Disk((0, 0), 1), pinn.Local(), progress=False)
+    with pytest.raises(ValueError, match="pinn.Local takes no network=..., weights=..., precision=float32: no network is"):
+        pinn.solve(
+            poisson, Disk((0, 0), 1), pinn.Local(), network=nn.MLP(2, 1), weights={"u": 2}, precision=np.float32, progress=False
+        )
     k = parameter("k", initial=1.0)
     data = Observed(u, np.array([[0.5, 0.5]]), np.array([0.07]))
     with pytest.raises(ValueError, match="there are unknown parameters"):
@@ -166,6 +173,85 @@ def test_what_patches_cannot_do_is_said():
         pinn.Local(-1)
     with pytest.raises(ValueError, match="degree=1;.*from 2 to 30"):
         pinn.Local(degree=1)
+
+
+def inside(domain, names: tuple[str, ...], n: int = 2000) -> list[np.ndarray]:
+    resolved = domain.resolve()
+    points = resolved.sample(n, key=77)
+    return [points[:, resolved.names.index(name)] for name in names]
+
+
+@pytest.fixture(scope="module")
+def holes():
+    """Sources in two holes, one of which takes the normal derivative: harmonic outside."""
+    u = field("u", x, y)
+    exact = sp.log((x - 0.45) ** 2 + (y - 0.5) ** 2) - 2 * sp.log((x + 0.4) ** 2 + (y + 0.5) ** 2)
+    shape = Rectangle((-1, -1), (1, 1)) - Disk((0.5, 0.5), 0.3, name="right") - Disk((-0.5, -0.5), 0.25, name="left")
+    slope = sp.diff(exact, x) * normal(x) + sp.diff(exact, y) * normal(y)
+    pde = PDE(
+        laplacian(u), Dirichlet(u, exact, on=("x_min", "x_max", "y_min", "y_max", "left")), Neumann(u, slope, on="right")
+    )
+    return pinn.solve(pde, shape, pinn.Local(1e-6), progress=False), exact, shape
+
+
+def test_patches_are_cut_by_holes(holes):
+    solution, exact, shape = holes
+    at = inside(shape, ("x", "y"))
+    expected = sp.lambdify((x, y), exact)(*at)
+    error = rms(solution.u(*at) - expected) / rms(expected)
+    assert error < 1e-6
+    assert error / 10 < solution.estimate_error().value < 10 * error
+    assert np.isnan(solution.u(0.5, 0.5))
+    slope = sp.lambdify((x, y), sp.diff(exact, x))(*at)
+    assert rms(solution.u.x(*at) - slope) < 1e-5 * rms(slope)
+
+
+def test_patches_are_drawn_on_request(holes):
+    solution = holes[0]
+    plain, drawn = solution.plot(n=20), solution.plot(n=20, patches=True)
+    boxes = drawn.axes[0].collections[-1]
+    assert len(drawn.axes[0].collections) == len(plain.axes[0].collections) + 1
+    assert len(boxes.get_paths()) == len(solution.final.cells())
+    assert "then the network is trained" in pinn.explain(solution.pde, holes[2])
+    assert "tried first" not in pinn.explain(solution.pde, holes[2], nn.MLP(2, 1))
+    with pytest.raises(ValueError, match="patches=True, but this solution has none"):
+        v = field("v", x)
+        pinn.solve(PDE(v.xx + 1, Dirichlet(v, 0)), Box(x=(0, 1)), progress=False).plot(patches=True)
+
+
+def test_a_corner_that_the_solution_is_singular_at():
+    """u = r^(2/3) sin(2 angle / 3) around the corner of an L."""
+    u = field("u", x, y)
+    shape = Polygon([(-1, -1), (0, -1), (0, 0), (1, 0), (1, 1), (-1, 1)])
+    angle = sp.Piecewise((sp.atan2(y, x) + 2 * sp.pi, sp.atan2(y, x) < -sp.Float(1e-9)), (sp.atan2(y, x), True))
+    exact = (x**2 + y**2) ** sp.Rational(1, 3) * sp.sin(2 * angle / 3)
+    solution = pinn.solve(PDE(laplacian(u), Dirichlet(u, exact)), shape, pinn.Local(1e-4), progress=False)
+    at = inside(shape, ("x", "y"))
+    expected = sp.lambdify((x, y), exact)(*at)
+    assert rms(solution.u(*at) - expected) < 1e-4 * rms(expected)
+    smallest = np.ptp(solution.final.cells()[:, 0], axis=1).min()
+    assert smallest < 0.02  # many levels, at the corner only
+    assert solution.stats["patches"] < 200
+
+
+def test_a_shape_in_time():
+    u = field("u", x, y, t)
+    exact = sp.exp(-t) * sp.sin(x) * sp.cos(2 * y)
+    shape = (Rectangle((-1, -1), (1, 1)) - Disk((0.2, 0.1), 0.4, name="hole")) * Time(0, 1)
+    pde = PDE(u.t - sp.Rational(1, 5) * laplacian(u), Dirichlet(u, exact), Initial(u, exact.subs(t, 0)))
+    solution = pinn.solve(pde, shape, pinn.Local(1e-5), progress=False)
+    at = inside(shape, ("x", "y", "t"))
+    expected = sp.lambdify((x, y, t), exact)(*at)
+    assert rms(solution.u(*at) - expected) < 1e-5 * rms(expected)
+
+
+def test_a_source_that_jumps_is_cut_there():
+    """-u'' = 1 for x > 0.3: u = m x - (x - 0.3)_+^2 / 2."""
+    u = field("u", x)
+    solution = pinn.solve(PDE(u.xx + sp.Heaviside(x - 0.3), Dirichlet(u, 0)), Box(x=(0, 1)), pinn.Local(), progress=False)
+    at = np.linspace(0, 1, 101)
+    np.testing.assert_allclose(solution.u(at), 0.245 * at - np.maximum(at - 0.3, 0) ** 2 / 2, atol=1e-9)
+    assert solution.stats["patches"] == 4
 
 
 def test_what_does_not_reach_the_end_says_where_it_stopped_and_is_nan_beyond():
@@ -221,5 +307,6 @@ def test_faces_of_patches_of_different_size():
     assert np.isclose(sum(np.prod((f.high - f.low)[[1 - f.axis]]) for f in outer), 4.0)
     around = [(f.one, f.other, f.shift) for f in faces(boxes, whole, periodic=(0,)) if f.shift]
     assert sorted(around) == [(1, 0, 1.0), (2, 0, 1.0)]
-    np.testing.assert_allclose(merged(boxes, whole, lambda box: box[0, 0] > 0.4)[-1], right)
+    np.testing.assert_allclose(merged(boxes, whole[None], lambda box: box[0, 0] > 0.4)[-1], right)
+    assert len(merged(boxes, np.array([left, right]), lambda box: True)) == 2  # a jump between them is no half
     assert len(product([chebyshev(3), chebyshev(2)])) == 6

@@ -1,7 +1,8 @@
 """Local least squares: polynomials on patches of space in windows of time.
 
 - The problem as patches see it: `_statement`, `_pointwise`.
-- Functions on patches: `_basis`, `_patches`, `_pieces`.
+- Functions on patches: `_basis`, `_patches`, `_pieces`; patches of any shape and where they meet: `_cover`,
+  `_covering`, `_shape`.
 - Least squares on given patches: `_system`, `_normal`; patches and windows that follow the solution: `_adapt`.
 - What the user calls and gets: `_solve`, `_final`.
 """
@@ -10,3 +11,4 @@ from ._final import PatchesFinal as PatchesFinal
 from ._solve import Local as Local
 from ._solve import attempt_locally as attempt_locally
 from ._solve import solve_locally as solve_locally
+from ._statement import why_not as why_not

@@ -15,16 +15,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ._basis import Legendre
+from ._cover import fitted, points_of
 from ._patches import halves, merged
 from ._pieces import Pieces, placed
 from ._statement import Statement
-from ._system import Before, System, fitting, points_of, tails
+from ._system import Before, System, tails
 
 DEFECT = 0.1  # of what the equations leave over a window reaches the solution
 FIRST = 0.1  # of the time: the first window
 GROWTH = 2.5
 DEPTH = 14  # halvings of the initial value
 MOST_PATCHES = 400
+MOST_CELLS = 1200  # without time
+FAST = 0.3  # what a halving leaves of the misfit where functions are smooth: less
+DEEPER = 6  # halvings towards a corner at once
+NEAR = 8.0  # sizes of the patches at a corner: so far what they leave is seen
+SHADE = 0.5  # of what they leave
+MOVED = 2048  # points where solutions are compared
 MERGE = 0.02  # of the tolerance: tails of halves that are put together
 FAR = 5.0  # times the tolerance: not worth a further step of Newton's method
 POOR = 0.3  # relative change in Newton's second step, above which the window is too long
@@ -43,6 +50,7 @@ class Adapted:
     history: list[dict[str, float]] = field(default_factory=list)
     reason: str = ""
     interrupted: bool = False
+    misfit: float = np.inf  # without time: the smallest that equations and conditions hold to, that of `pieces`
 
     @property
     def complete(self) -> bool:
@@ -69,9 +77,10 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
             return
         dt = end - t if end - t - dt < 0.3 * dt else dt
         boxes[:, time] = t, t + dt
-        system = System(statement, basis, boxes.copy(), before)
+        system = System(statement, basis, boxes, before)
+        boxes = system.cells.boxes.copy()
         try:
-            found = system.newton(_start(system, guess or _constant(before, time, t)), 0.1 * tolerance, steps=2)
+            found = system.newton(system.fitted(guess or _constant(before, time, t)), 0.1 * tolerance, steps=2)
             ok = np.isfinite(found.change) and found.change < POOR
             if ok and found.change > 0.1 * tolerance and system.tails(found.c).max() < FAR * tolerance:
                 found = system.newton(found.c, 0.1 * tolerance)
@@ -89,14 +98,14 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
         left = DEFECT * system.defect(found.c)
         tail *= np.maximum(1, left / np.maximum(tail.max(axis=1), 1e-300))[:, None]
         in_time, in_space = tail[:, time].max(), np.delete(tail, time, axis=1).max()
-        pieces = Pieces(basis, system.boxes, found.c)
+        pieces = Pieces(basis, system.cells, found.c)
         power = 1 / max(4, basis.degrees[time] - 2)
         if in_time > tolerance and in_time >= 0.3 * in_space and dt > SHORTEST * span:
             dt *= np.clip(0.9 * (tolerance / in_time) ** power, 0.3, 0.7)
             guess = pieces
             continue
         if in_space > tolerance:
-            boxes = _refined(boxes, tail, tolerance, statement.space, max(basis.degrees))
+            boxes = _refined(boxes, tail[system.cells.owner], tolerance, statement.space, max(basis.degrees))
             guess = pieces
             if len(boxes) > MOST_PATCHES:
                 out.reason = f"more than {MOST_PATCHES} patches are needed at {statement.pde.coordinates[time].name} = {t:.4g}"
@@ -106,26 +115,35 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
         t, guess, before = t + dt, None, pieces
         out.history.append({"t": float(t), "patches": len(boxes), "tail": float(max(in_time, in_space))})
         tell({"t": f"{t:.4g}", "patches": str(len(boxes))})
-        whole = statement.whole.copy()
-        whole[time] = boxes[0, time]
+        roots = statement.roots()
+        roots[:, time] = boxes[0, time]
         smooth = lambda box, t=t, before=before: (  # noqa: E731
             np.delete(_tails_of(statement, basis, box, before, t), time).max() < MERGE * tolerance
         )
-        boxes = merged(boxes, whole, smooth)
+        boxes = merged(boxes, roots, smooth)
         dt *= np.clip(0.9 * (tolerance / max(in_time, 1e-16)) ** power, 0.5, GROWTH)
 
 
 def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> None:
-    """Patches without time, halved until equations, conditions and jumps hold between the points; the last into `out`."""
-    boxes = np.array([statement.whole])
-    for axis in statement.space:
+    """Patches without time, halved until equations, conditions and jumps hold between the points; the best into `out`.
+
+    Where that falls like a power of the size of a patch, at a corner of the domain, patches are halved towards the corner
+    as often as the power says, and what is left at it counts by the part of the domain that it is of."""
+    space = statement.space
+    boxes = statement.roots()
+    for axis in space:
         boxes = np.array([b for box in boxes for b in halves(box, axis)])
+    last: Pieces | None = None
+    gradings: list[Grading] = []
+    since = 0  # the level that they have been known from
+    past: dict[bytes, tuple[float, ...]] = {}  # what the patches left that a cell was in
     while True:
-        system = System(statement, basis, boxes)
         began = clock.monotonic()
-        start = np.zeros((len(boxes), len(statement.fields), basis.size))
-        if out.pieces and not statement.linear:
-            start = _start(system, out.pieces[-1])
+        system = System(statement, basis, boxes)
+        boxes, owner = system.cells.boxes, system.cells.owner
+        start = np.zeros((system.patches, len(statement.fields), basis.size))
+        if last is not None and not statement.linear:
+            start = system.fitted(last)
         try:
             found = system.newton(start, 0.1 * tolerance, steps=15)
         except np.linalg.LinAlgError:
@@ -134,31 +152,125 @@ def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float
         if not np.all(np.isfinite(found.c)):
             out.reason = "Newton's method failed"
             return
-        off = np.maximum(system.defect(found.c), system.misfit(found.c))
-        out.pieces = [Pieces(basis, boxes, found.c)]
-        levels = [row["misfit"] for row in out.history[-2:]] + [float(off.max())]
-        out.history.append({"patches": len(boxes), "misfit": float(off.max())})
-        tell({"patches": str(len(boxes)), "misfit": f"{off.max():.1e}"})
-        if off.max() < tolerance:
+        left = np.maximum(system.defect(found.c), system.misfit(found.c))
+        now = [(*past.get(box.tobytes(), ()), float(left[k])) for k, box in zip(owner, boxes, strict=True)]
+        earlier, gradings = gradings, _gradings(statement, boxes, now, gradings)
+        if len(gradings) != len(earlier):
+            since = len(out.history)
+        at = [next((g for g in gradings if g.touches(box[space])), None) for box in boxes]
+        off, moved = left, 0.0
+        if gradings:
+            # What a corner leaves is large on ever smaller patches; and it reaches all of the solution, where nothing tells but
+            # that the solution moves.
+            off = left * np.minimum(1, np.sqrt(system.patches * system.cover.volume / system.cover.volume.sum()))
+            assert last is not None
+            moved = _moved(statement, last, Pieces(basis, system.cells, found.c))
+        last = Pieces(basis, system.cells, found.c)
+        worst = max(float(off.max()), moved)
+        if found.change < 1e-3 and worst < out.misfit or not out.pieces:
+            out.pieces, out.misfit = [last], worst
+        levels = [row["misfit"] for row in out.history[since:][-2:]] + [worst]
+        out.history.append({"patches": system.patches, "misfit": worst})
+        tell({"patches": str(system.patches), "misfit": f"{worst:.1e}"})
+        if worst < tolerance:
             out.reason = "" if found.change < 1e-3 else "Newton's method did not converge"
             return
         if len(levels) == 3 and levels[2] > SLOW * levels[0]:
-            out.reason = f"equations and conditions hold to {off.max():.1e}, and halving patches does not help"
+            out.reason = f"equations and conditions hold to {out.misfit:.1e}, and halving patches does not help"
             return
+        for grading in gradings:
+            there = max(off[k] for k, g in zip(owner, at, strict=True) if g is grading)
+            grading.need(there / tolerance, 1 + grading.falls)
+            grading.need(moved / tolerance, max(grading.falls, 0.5))
         tail = system.tails(found.c)
-        new = []
-        for k, box in enumerate(boxes):
+        new, past = [], {}
+        for k, box, before, grading in zip(owner, boxes, now, at, strict=True):
             parts = [box]
-            if off[k] > max(tolerance, 0.03 * off.max()):
-                for axis in statement.space:
+            if grading is not None:
+                parts = grading.cut(box, space)
+            elif off[k] > max(tolerance, 0.03 * off.max()) and not any(g.shades(box[space], left[k]) for g in gradings):
+                for axis in space:
                     if tail[k, axis] >= 0.1 * tail[k].max():
                         parts = [b for p in parts for b in halves(p, axis)]
+            past |= {p.tobytes(): before if len(parts) > 1 else before[:-1] for p in parts}
             new += parts
         taken = clock.monotonic() - began
-        if len(new) > MOST_PATCHES or clock.monotonic() + 2 * taken * len(new) / len(boxes) > deadline:
-            out.reason = f"equations and conditions hold to {off.max():.1e}, and more patches would take more than max_time"
+        if len(new) > MOST_CELLS or clock.monotonic() + 2 * taken * len(new) / len(boxes) > deadline:
+            out.reason = f"equations and conditions hold to {out.misfit:.1e}, and more patches would take more than max_time"
             return
         boxes = np.array(new)
+
+
+@dataclass
+class Grading:
+    """A corner that what patches leave falls towards like a power of their size: 2^-falls with a halving. `size`, `left`: of
+    the patches at it, from which comes what is left nearby. `levels`: halvings to come."""
+
+    corner: np.ndarray
+    falls: float
+    size: np.ndarray
+    left: float
+    levels: int = 0
+
+    def touches(self, box: np.ndarray) -> bool:
+        return _touches(box, self.corner)
+
+    def shades(self, box: np.ndarray, off: float) -> bool:
+        """Whether what a patch leaves may come from the corner."""
+        away = np.maximum(np.maximum(box[:, 0] - self.corner, self.corner - box[:, 1]), 0)
+        return bool(np.all(away < NEAR * self.size) and off < SHADE * self.left)
+
+    def need(self, times: float, rate: float) -> None:
+        """What falls by 2^-rate with a halving has to fall by `times`."""
+        if times > 1:
+            self.levels = max(self.levels, int(np.clip(np.ceil(np.log2(times) / rate), 1, DEEPER)))
+
+    def cut(self, box: np.ndarray, space: list[int]) -> list[np.ndarray]:
+        """A box halved along all coordinates of space, and what of it touches the corner again, `levels` times."""
+        pending, out = [box], []
+        for _ in range(self.levels):
+            parts = pending
+            for axis in space:
+                parts = [b for p in parts for b in halves(p, axis)]
+            out += [p for p in parts if not self.touches(p[space])]
+            pending = [p for p in parts if self.touches(p[space])]
+        return out + pending
+
+
+def _gradings(
+    statement: Statement, boxes: np.ndarray, left: list[tuple[float, ...]], known: list[Grading]
+) -> list[Grading]:
+    """The corners of the domain where what patches leave has fallen little in two halvings, and those `known` before."""
+    found = []
+    for corner in statement.corners:
+        there = [i for i, box in enumerate(boxes) if _touches(box[statement.space], corner)]
+        last = max(there, key=lambda i: left[i][-1], default=None)
+        if last is None:
+            continue
+        size = np.max([np.ptp(boxes[i][statement.space], axis=1) for i in there], axis=0)
+        before = next((g for g in known if np.array_equal(g.corner, corner)), None)
+        falls = None
+        if before is not None:
+            falls = before.falls if before.levels == 0 else np.log2(before.left / left[last][-1]) / before.levels
+        elif len(left[last]) > 2:
+            ratios = np.array(left[last][-3:-1]) / np.array(left[last][-2:])
+            falls = np.log2(ratios[-1]) if np.all(ratios < 1 / FAST) else None
+        if falls is not None:
+            found.append(Grading(corner, max(0.1, float(falls)), size, left[last][-1]))
+    return found
+
+
+def _moved(statement: Statement, before: Pieces, after: Pieces) -> float:
+    """The root mean square by which fields have moved, relative to their sizes."""
+    x = statement.domain.sample(MOVED, key=29)[:, [statement.domain.names.index(c.name) for c in statement.pde.coordinates]]
+    zero = (0,) * x.shape[1]
+    change = (after(x, zero) - before(x, zero)) / statement.scales[:, None]
+    return float(np.sqrt(np.mean(change**2, axis=1)).max())
+
+
+def _touches(box: np.ndarray, corner: np.ndarray) -> bool:
+    eps = 1e-9 * (box[:, 1] - box[:, 0])
+    return bool(np.all((corner >= box[:, 0] - eps) & (corner <= box[:, 1] + eps)))
 
 
 def again(statement: Statement, pieces: list[Pieces], basis: Legendre) -> list[Pieces]:
@@ -167,9 +279,9 @@ def again(statement: Statement, pieces: list[Pieces], basis: Legendre) -> list[P
     time = statement.time
     before = None if time is None else _initial(statement)
     for piece in pieces:
-        system = System(statement, basis, piece.boxes, before)
-        found = system.newton(_start(system, piece), 1e-12, steps=3)
-        out.append(Pieces(basis, piece.boxes, found.c))
+        system = System(statement, basis, piece.cells.boxes, before)
+        found = system.newton(system.fitted(piece), 1e-12, steps=3)
+        out.append(Pieces(basis, system.cells, found.c))
         before = None if time is None else out[-1]
     return out
 
@@ -199,19 +311,17 @@ def _initial(statement: Statement) -> Before:
     return at
 
 
-def _start(system: System, state: Before) -> np.ndarray:
-    """Coefficients of given fields on the patches of a system."""
-    d = system.z.shape[1]
-    return np.stack([state(placed(box, system.z), (0,) * d) @ fitting(system.basis).T for box in system.boxes])
-
-
 def _tails_of(statement: Statement, basis: Legendre, box: np.ndarray, state: Before, t: float) -> np.ndarray:
     """Tails `(d,)` of the state at time t on a box."""
     time = statement.time
     assert time is not None
     z = points_of(basis)
+    inside = statement.inside(placed(box, z))
+    if inside.sum() < basis.size:
+        return np.zeros(len(box))
+    z = z if inside.all() else z[inside]
     values = _constant(state, time, t)(placed(box, z), (0,) * z.shape[1]) / statement.scales[:, None]
-    return tails(basis, (values @ fitting(basis).T)[None])[0]
+    return tails(basis, fitted(basis, z, values)[None])[0]
 
 
 def _resolving(
@@ -220,9 +330,9 @@ def _resolving(
     """Boxes on which the state at the start is resolved."""
     time = statement.time
     assert time is not None
-    whole = statement.whole.copy()
-    whole[time] = t, end
-    pending, out = [(whole, 0)], []
+    roots = statement.roots()
+    roots[:, time] = t, end
+    pending, out = [(root, 0) for root in roots], []
     for axis in statement.space:
         pending = [(b, 0) for box, _ in pending for b in halves(box, axis)]
     while pending:

@@ -13,7 +13,7 @@ from ...geometry import Domain
 from ...pde import PDE
 from ...solution import AbstractFinal, Index
 from ._basis import Legendre
-from ._pieces import Pieces
+from ._pieces import Cells, Pieces
 
 BATCH = 2048  # points at once: each brings the boxes of its window
 
@@ -28,24 +28,25 @@ class PatchesFinal(AbstractFinal):
     def __init__(self, pieces: Sequence[Pieces], time: int | None, ends: bool = True):
         self.pieces, self.time, self.ends = tuple(pieces), time, ends
         self.basis = self.pieces[0].basis
-        most = max(len(p.boxes) for p in self.pieces)
-        # Windows of fewer patches are filled up with the last of theirs.
-        self._boxes = np.stack([_filled(p.boxes, most) for p in self.pieces])
-        self._c = np.stack([_filled(p.c, most) for p in self.pieces])
+        most = max(len(p.cells.boxes) for p in self.pieces)
+        # Windows of fewer cells are filled up with the last of theirs.
+        self._boxes = np.stack([_filled(p.cells.boxes, most) for p in self.pieces])
+        self._frames = np.stack([_filled(p.cells.frames[p.cells.owner], most) for p in self.pieces])
+        self._c = np.stack([_filled(p.c[p.cells.owner], most) for p in self.pieces])
         self._ends = None if time is None else self._boxes[:, 0, time, 1]
 
     def derivatives(self, index: Index, x: Any) -> Any:
         x = jnp.asarray(x)
-        boxes, c = jnp.asarray(self._boxes, x.dtype), jnp.asarray(self._c, x.dtype)
+        boxes, frames, c = (jnp.asarray(a, x.dtype) for a in (self._boxes, self._frames, self._c))
         ends = None if self._ends is None else jnp.asarray(self._ends[:-1], x.dtype)
 
         def at(x: Any) -> Any:
             window = 0 if ends is None else jnp.searchsorted(ends, x[self.time])
             mine = boxes[window]
-            # The patch that x is deepest in: on a face either, and outside the nearest.
+            # The cell that x is deepest in: on a face either, and outside the nearest.
             inside = jnp.min(jnp.minimum(x - mine[:, :, 0], mine[:, :, 1] - x) / (mine[:, :, 1] - mine[:, :, 0]), axis=1)
             k = jnp.argmax(jnp.where(inside >= 0, jnp.inf, inside))
-            box = mine[k]
+            box = frames[window, k]
             half = (box[:, 1] - box[:, 0]) / 2
             z = (x - (box[:, 0] + box[:, 1]) / 2) / half
             table = self.basis.table(z[None], index, jnp)[0]
@@ -54,11 +55,15 @@ class PatchesFinal(AbstractFinal):
 
         return jax.lax.map(at, x, batch_size=BATCH)
 
+    def cells(self) -> np.ndarray:
+        return np.concatenate([piece.cells.boxes for piece in self.pieces])
+
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         header = {"degrees": list(self.basis.degrees), "total": self.basis.total, "time": self.time, "ends": self.ends}
         arrays = {}
         for i, piece in enumerate(self.pieces):
-            arrays |= {f"boxes/{i}": piece.boxes, f"coefficients/{i}": piece.c}
+            arrays |= {f"boxes/{i}": piece.cells.boxes, f"coefficients/{i}": piece.c}
+            arrays |= {f"owner/{i}": piece.cells.owner, f"frames/{i}": piece.cells.frames}
         return header | {"windows": len(self.pieces)}, arrays
 
     @classmethod
@@ -67,7 +72,8 @@ class PatchesFinal(AbstractFinal):
     ) -> PatchesFinal:
         basis = Legendre(tuple(header["degrees"]), header["total"])
         pieces = [
-            Pieces(basis, arrays[f"boxes/{i}"], arrays[f"coefficients/{i}"]) for i in range(header["windows"])
+            Pieces(basis, Cells(*(arrays[f"{name}/{i}"] for name in ("boxes", "owner", "frames"))), arrays[f"coefficients/{i}"])
+            for i in range(header["windows"])
         ]
         return cls(pieces, header["time"], header["ends"])
 

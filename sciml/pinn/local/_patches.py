@@ -56,21 +56,23 @@ def halves(box: np.ndarray, axis: int) -> list[np.ndarray]:
     return [left, right]
 
 
-def merged(boxes: np.ndarray, whole: np.ndarray, smooth: Callable[[np.ndarray], bool]) -> np.ndarray:
-    """Two halves of a former box together, again and again, where `smooth` says so of the box."""
+def merged(boxes: np.ndarray, roots: np.ndarray, smooth: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """Two halves of a former box together, again and again, where `smooth` says so of the box. `roots` `(n, d, 2)`: what all
+    are halves of."""
     current = [b for b in boxes]
     while True:
         pairs: dict[tuple, list[int]] = {}
         for i, box in enumerate(current):
             for axis in range(len(box)):
-                parent = _parent(box, axis, whole)
-                pairs.setdefault((axis, *np.round(parent.ravel(), 12)), []).append(i)
+                parent = _parent(box, axis, roots)
+                if parent is not None:
+                    pairs.setdefault((axis, *np.round(parent.ravel(), 12)), []).append(i)
         used: set[int] = set()
         out = []
         for (axis, *_), members in pairs.items():
             if len(members) == 2 and not used & set(members):
-                parent = _parent(current[members[0]], axis, whole)
-                if smooth(parent):
+                parent = _parent(current[members[0]], axis, roots)
+                if parent is not None and smooth(parent):
                     used |= set(members)
                     out.append(parent)
         if not used:
@@ -78,9 +80,13 @@ def merged(boxes: np.ndarray, whole: np.ndarray, smooth: Callable[[np.ndarray], 
         current = [b for i, b in enumerate(current) if i not in used] + out
 
 
-def _parent(box: np.ndarray, axis: int, whole: np.ndarray) -> np.ndarray:
-    """The box that `box` is a half of along `axis`."""
+def _parent(box: np.ndarray, axis: int, roots: np.ndarray) -> np.ndarray | None:
+    """The box that `box` is a half of along `axis`; None for all of a root."""
+    center = box.mean(axis=1)
+    low, high = roots[np.all((roots[:, :, 0] <= center) & (center <= roots[:, :, 1]), axis=1)][0][axis]
     parent, width = box.copy(), box[axis, 1] - box[axis, 0]
-    first = whole[axis, 0] + 2 * width * np.floor((box[axis, 0] - whole[axis, 0]) / (2 * width) + 1e-6)
+    if width > 0.75 * (high - low):
+        return None
+    first = low + 2 * width * np.floor((box[axis, 0] - low) / (2 * width) + 1e-6)
     parent[axis] = first, first + 2 * width
     return parent

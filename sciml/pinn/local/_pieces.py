@@ -10,27 +10,48 @@ from ._basis import Legendre
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Boxes `(C, d, 2)`, the patch `owner` `(C,)` of each, and the box `(K, d, 2)` that the functions of a patch are scaled
+    to."""
+
+    boxes: np.ndarray
+    owner: np.ndarray
+    frames: np.ndarray
+
+    @classmethod
+    def of(cls, boxes: np.ndarray) -> Cells:
+        """Every box a patch."""
+        return cls(boxes, np.arange(len(boxes)), boxes)
+
+    def members(self, k: int) -> np.ndarray:
+        """The boxes of a patch, `(m, d, 2)`."""
+        return self.boxes[self.owner == k]
+
+
+@dataclass(frozen=True)
 class Pieces:
-    """Functions on boxes `(K, d, 2)`: coefficients `c` `(K, fields, functions)`, in physical units."""
+    """Functions on patches: coefficients `c` `(K, fields, functions)`, in physical units."""
 
     basis: Legendre
-    boxes: np.ndarray
+    cells: Cells
     c: np.ndarray
 
     def on(self, k: int, x: np.ndarray, alpha: tuple[int, ...]) -> np.ndarray:
         """A derivative of all fields at x `(n, d)` by the functions of patch k: `(fields, n)`."""
-        return self.c[k] @ table(self.basis, self.boxes[k], x, alpha).T
+        return self.c[k] @ table(self.basis, self.cells.frames[k], x, alpha).T
 
     def __call__(self, x: np.ndarray, alpha: tuple[int, ...]) -> np.ndarray:
-        """A derivative of all fields at x `(n, d)`, each by the first patch that holds it: `(fields, n)`."""
-        out = np.full((self.c.shape[1], len(x)), np.nan)
-        slack = 1e-9 * (self.boxes[:, :, 1] - self.boxes[:, :, 0])
-        todo = np.ones(len(x), bool)
-        for k, (box, eps) in enumerate(zip(self.boxes, slack, strict=True)):
-            here = todo & np.all((x >= box[:, 0] - eps) & (x <= box[:, 1] + eps), axis=1)
-            if here.any():
-                out[:, here] = self.on(k, x[here], alpha)
-                todo &= ~here
+        """A derivative of all fields at x `(n, d)`, each by the first patch that holds it or the nearest: `(fields, n)`."""
+        out, boxes = np.empty((self.c.shape[1], len(x))), self.cells.boxes
+        slack = 1e-9 * (boxes[:, :, 1] - boxes[:, :, 0])
+        cell = np.full(len(x), -1)
+        for i, (box, eps) in enumerate(zip(boxes, slack, strict=True)):
+            cell[(cell < 0) & np.all((x >= box[:, 0] - eps) & (x <= box[:, 1] + eps), axis=1)] = i
+        for lost in np.flatnonzero(cell < 0):
+            cell[lost] = np.argmin(np.maximum(boxes[:, :, 0] - x[lost], x[lost] - boxes[:, :, 1]).max(axis=1))
+        patch = self.cells.owner[cell]
+        for k in np.unique(patch):
+            out[:, patch == k] = self.on(int(k), x[patch == k], alpha)
         return out
 
 

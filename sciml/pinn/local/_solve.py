@@ -17,12 +17,14 @@ from .._groups import Place
 from .._problem import Problem
 from ._adapt import Adapted, again, march, refine
 from ._basis import Legendre
+from ._covering import cover
 from ._final import PatchesFinal
-from ._pieces import half
+from ._pieces import half, placed
 from ._statement import Statement, state, why_not
 from ._system import System
 
-TOLERANCES = (1e-6, 1e-8)  # of the default, one after the other
+TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-5)}  # of the default, one after the other, by coordinates
+ACCEPTED = 1e-4  # what equations and conditions hold to, without time, where nothing better is found
 SHORTEST = 4.0  # seconds: less do not even compile
 FINER = 4.0  # times as long the second may take
 STRONGER = 2  # degrees more, for the estimate
@@ -30,8 +32,8 @@ STRONGER = 2  # degrees more, for the estimate
 
 @dataclass(frozen=True)
 class Local:
-    """Local least squares: polynomials on patches of space in windows of time, no network. For fronts, layers, long times and
-    high frequencies on boxes.
+    """Local least squares: polynomials on patches of space in windows of time, no network. For fronts, layers, holes, corners,
+    long times and high frequencies.
 
     On every patch each field is a sum of products of Legendre polynomials. Their coefficients minimise the squares of
     the equations at points inside, of the conditions on the boundary and at the start, and of the jumps of the fields and
@@ -40,11 +42,13 @@ class Local:
     or the equations do not hold between the points.
 
     **Arguments:** `tolerance`, relative to the size of the fields, of each window: errors are of its order, and those of the
-    windows add up; `degree`, of the polynomials in space and in time, by default 14 and 10 in one dimension, and a total
-    degree of 14 (steady) or 10 (in time) in more.
+    windows add up; `degree`, of the polynomials in space and in time, by default 14 and 10 in one dimension, a total
+    degree of 14 in two coordinates, and of 8 to 12 in three, by the tolerance.
 
-    Takes boxes with up to three coordinates, time included; systems, nonlinear and complex equations, and every
-    condition on the boundary or at a point. Data and unknown parameters are for the other methods.
+    Takes up to three coordinates, time included, and any shape: patches are cut by its boundary, and graded towards its corners
+    in the plane. Systems, nonlinear and complex equations, every condition on the boundary or at a point; patches end
+    where sources, initial or boundary values jump along the lines of a box. Data, unknown parameters and coefficients of
+    fluxes that jump are for the other methods.
 
     Least squares on pieces: P. B. Bochev and M. D. Gunzburger, Least-Squares Finite Element Methods (2009); spectral
     elements in space and time: A. T. Patera, J. Comput. Phys. 54, 468 (1984).
@@ -62,11 +66,15 @@ class Local:
     def basis(self, statement: Statement) -> Legendre:
         d, when = len(statement.pde.coordinates), statement.time
         if when is None:
-            return Legendre((self.degree or 14,) * d, total=d > 1)
+            return Legendre((self.degree or (14 if d < 3 else self._of_three()),) * d, total=d > 1)
         if d == 2:
             p = self.degree or 14
             return Legendre(tuple(max(2, round(p / 1.4)) if a == when else p for a in range(d)))
-        return Legendre((self.degree or 10,) * d, total=True)
+        return Legendre((self.degree or self._of_three(),) * d, total=True)
+
+    def _of_three(self) -> int:
+        """The degree in three coordinates, where each costs most."""
+        return int(np.clip(round(4 - 1.2 * np.log10(self.tolerance)), 6, 12))
 
 
 def solve_locally(problem: Problem, method: Local, began: float, deadline: float, *, progress: bool) -> Solution:
@@ -96,9 +104,12 @@ def attempt_locally(problem: Problem, began: float, deadline: float, *, progress
     if deadline - start < SHORTEST:
         return None
     statement, until = state(problem), (start + deadline) / 2
-    for tolerance in TOLERANCES:
+    tolerances = TOLERANCES[len(problem.pde.coordinates)]
+    for tolerance in tolerances if statement.time is not None else tolerances[-1:]:
         found = _adapted(statement, Local(tolerance), until, progress)
-        if found.complete or best is None and found.interrupted and found.pieces:
+        if found.misfit < tolerances[0]:
+            found.reason = ""
+        if found.complete or found.misfit < ACCEPTED or best is None and found.interrupted and found.pieces:
             best = found
         now = time.monotonic()
         if not found.complete or now + FINER * (now - start) > deadline:
@@ -127,7 +138,7 @@ def _adapted(statement: Statement, method: Local, deadline: float, progress: boo
 def _solution(problem: Problem, statement: Statement, found: Adapted, began: float) -> Solution:
     final = PatchesFinal(found.pieces, statement.time, ends=found.complete or statement.time is None)
     windows = "" if statement.time is None else f" in {len(found.pieces)} windows of time"
-    most = max(len(p.boxes) for p in found.pieces)
+    most = max(len(p.c) for p in found.pieces)
     done = f"Local least squares: polynomials on up to {most} patches{windows}; no network was trained."
     unknowns = [p.c.size for p in found.pieces]
     system = _last(statement, found)
@@ -161,7 +172,7 @@ def _last(statement: Statement, found: Adapted) -> System:
     """The last window anew, for what is measured on it."""
     last = found.pieces[-1]
     zero = lambda x, alpha: np.zeros((len(statement.fields), len(x)))  # noqa: E731
-    return System(statement, last.basis, last.boxes, zero)
+    return System(statement, last.basis, last.cells.boxes, zero)
 
 
 def measured(problem: Problem, statement: Statement, final: PatchesFinal, *, n: int = 512) -> dict[str, float]:
@@ -188,15 +199,11 @@ def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimat
     better = again(statement, found.pieces, Legendre(tuple(p + STRONGER for p in basis.degrees), basis.total))
     sizes, errors = np.zeros(len(statement.fields)), np.zeros(len(statement.fields))
     for old, new in zip(found.pieces, better, strict=True):
-        for k, box in enumerate(old.boxes):
-            x = _inside(box)
+        whole = cover(statement, old.basis, old.cells.boxes)
+        for k, (frame, z) in enumerate(zip(whole.cells.frames, whole.fresh, strict=True)):
+            x = placed(frame, z)
             before, after = old.on(k, x, (0,) * x.shape[1]), new.on(k, x, (0,) * x.shape[1])
-            volume = np.prod(box[:, 1] - box[:, 0])
-            sizes += volume * np.mean(after**2, axis=1)
-            errors += volume * np.mean((after - before) ** 2, axis=1)
+            sizes += whole.volume[k] * np.mean(after**2, axis=1)
+            errors += whole.volume[k] * np.mean((after - before) ** 2, axis=1)
     return told(problem, np.sqrt(sizes), np.sqrt(errors), "from a solve with two degrees more on the same patches")
 
-
-def _inside(box: np.ndarray) -> np.ndarray:
-    z = np.random.default_rng(23).uniform(size=(64, len(box)))
-    return box[:, 0] + z * (box[:, 1] - box[:, 0])

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
+from ..._evaluate import frozen
 from ...geometry import Box, Domain
-from ...pde import PDE, Initial, Observed, Periodic
-from ...statement import covered, floating
+from ...pde import PDE, Dirichlet, Initial, Neumann, Observed, Periodic, Robin
+from ...statement import breaks_along, covered, floating, undifferentiated
 from .._features import is_linear
 from .._groups import expression_of
 from .._problem import Problem
 from ._pointwise import Leaf, Pointwise
 
 MOST_DIMENSIONS = 3
+MOST_BREAKS = 8
 
 
 @dataclass(frozen=True)
 class OnFaces:
-    """A condition on the boundary. `holds(axis, side, x)`: at which points of that side of the box."""
+    """A condition on the boundary."""
 
     name: str
     at: Pointwise
-    holds: Callable[[int, int, np.ndarray], np.ndarray]
+    condition: Any
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Statement:
     """What `Local` solves. Columns are those of `pde.coordinates`; `time` is the number of the time coordinate.
 
     **Attributes:** `whole` `(d, 2)`; `orders`: of every field the highest derivative along each coordinate; `scales`: the
-    natural sizes of the fields; `periodic`: along which coordinates.
+    natural sizes of the fields; `periodic`: along which coordinates; `breaks`: where along each coordinate sources,
+    initial or boundary values jump.
     """
 
     pde: PDE
@@ -66,6 +69,8 @@ class Statement:
     at_points: tuple[AtPoint, ...]
     at_start: tuple[AtStart, ...]
     linear: bool
+    breaks: tuple[tuple[float, ...], ...]
+    covers: dict[Any, Any] = field(default_factory=dict)  # the last ones, by their boxes
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -78,6 +83,52 @@ class Statement:
     @property
     def space(self) -> list[int]:
         return [i for i, c in enumerate(self.pde.coordinates) if c is not self.pde.time]
+
+    def roots(self) -> np.ndarray:
+        """The boxes that patches are halves of: the whole, cut where something jumps, `(n, d, 2)`."""
+        boxes = [self.whole]
+        for axis, places in enumerate(self.breaks):
+            for place in places:
+                cut = [b for b in boxes if b[axis, 0] < place < b[axis, 1]]
+                boxes = [b for b in boxes if not b[axis, 0] < place < b[axis, 1]]
+                for b in cut:
+                    left, right = b.copy(), b.copy()
+                    left[axis, 1] = right[axis, 0] = place
+                    boxes += [left, right]
+        return np.array(boxes)
+
+    @cached_property
+    def columns(self) -> list[int]:
+        """The columns of the coordinates of the domain's space, in the order that it has them."""
+        assert self.domain.space is not None
+        names = [c.name for c in self.pde.coordinates]
+        return [names.index(name) for name in self.domain.space.names]
+
+    @cached_property
+    def labels(self) -> dict[tuple[int, int], str]:
+        """The name of each side of a box, by its column and -1 or +1."""
+        parts = self.domain.boundary.parts
+        return {(self.columns[p.axis], p.side): p.name for p in parts if p.axis is not None and p.side is not None}
+
+    def holds(self, condition: OnFaces, label: str, x: np.ndarray) -> np.ndarray:
+        """At which points of a part of the boundary a condition holds."""
+        return covered(condition.condition, self.domain, label, x[:, self.columns])
+
+    @cached_property
+    def corners(self) -> np.ndarray:
+        """Where a boundary in the plane has corners, or its curves begin, `(n, space)` in the order of `space`."""
+        shape = self.domain.space
+        assert shape is not None
+        if shape.dim != 2 or self.time is not None:
+            return np.empty((0, len(self.space)))
+        pieces = [piece for part in shape.boundary.values() for piece in part.pieces if piece.unit_dim == 1]
+        ends = np.concatenate([piece.at(np.array([[0.0], [1.0]]))[0] for piece in pieces])
+        return np.unique(ends[:, [self.columns.index(s) for s in self.space]].round(14), axis=0)
+
+    def inside(self, x: np.ndarray) -> np.ndarray:
+        """Which points `(n, d)` are in the domain's space."""
+        assert self.domain.space is not None
+        return self.domain.space.contains(x[:, self.columns], 1e-9 * self.domain.space.size)
 
     def sizes(self, leaves: tuple[Leaf, ...], h: np.ndarray) -> np.ndarray:
         """The natural size of each field or derivative where the fields vary over the lengths h `(d,)`."""
@@ -95,8 +146,8 @@ class Statement:
 def why_not(problem: Problem) -> str:
     """What of the problem patches cannot do yet; empty where they can do all."""
     pde, domain = problem.pde, problem.domain
-    if not isinstance(domain.space, Box):
-        return f"the domain is {domain.space!r}, and patches cover boxes only"
+    if domain.space is None:
+        return "there is no space, and patches are of space"
     if domain.ranges:
         return "the domain has parameters of a family"
     if len(pde.coordinates) > MOST_DIMENSIONS:
@@ -137,12 +188,27 @@ def state(problem: Problem) -> Statement:
         elif isinstance(c.on, dict) and not _at_an_end(c.on, domain):
             at_points.append(AtPoint(c.name, at, np.array([float(c.on[s.name]) for s in pde.space])))
         else:
-            on_faces.append(OnFaces(c.name, at, _holds(c, pde, domain)))
+            on_faces.append(OnFaces(c.name, at, c))
     equations = Pointwise([e.expression for e in pde.equations], pde)
     return Statement(
         pde, domain, whole, problem.trial.scales, problem.exactness.periodic, equations, tuple(on_faces),
-        tuple(at_points), tuple(at_start), is_linear(problem),
+        tuple(at_points), tuple(at_start), is_linear(problem), _breaks(pde, domain),
     )  # fmt: skip
+
+
+def _breaks(pde: PDE, domain: Domain) -> tuple[tuple[float, ...], ...]:
+    """Where in a box what is prescribed jumps along each coordinate, as far as that is the same everywhere."""
+    if not isinstance(domain.space, Box):
+        return ((),) * len(pde.coordinates)
+    known = [frozen(undifferentiated(e.expression), pde) for e in pde.equations]
+    known += [sp.sympify(c.value) for c in pde.conditions if isinstance(c, (Initial, Dirichlet, Neumann, Robin))]
+    known = [k for k in known if not k.has(sp.I, sp.zoo, sp.nan)]
+    found = []
+    for c in pde.coordinates:
+        of_space = c is not pde.time
+        places = {s for k in known for s in breaks_along(pde, domain, k, c) or ()} if of_space else set()
+        found.append(tuple(sorted(places))[:MOST_BREAKS])
+    return tuple(found)
 
 
 def _at_an_end(on: dict[str, Any], domain: Domain) -> bool:
@@ -151,13 +217,3 @@ def _at_an_end(on: dict[str, Any], domain: Domain) -> bool:
     ends = (*domain.space.lower, *domain.space.upper)
     return len(on) == 1 and any(abs(float(v) - end) < 1e-9 * (ends[1] - ends[0]) for v in on.values() for end in ends)
 
-
-def _holds(condition: Any, pde: PDE, domain: Domain) -> Callable[[int, int, np.ndarray], np.ndarray]:
-    labels = {}
-    assert domain.space is not None
-    columns = [[c.name for c in pde.coordinates].index(name) for name in domain.space.names]
-    for label in domain.boundary:
-        part = domain.boundary[label]
-        assert part.axis is not None and part.side is not None
-        labels[columns[part.axis], part.side] = label
-    return lambda axis, side, x: covered(condition, domain, labels[axis, side], x[:, columns])

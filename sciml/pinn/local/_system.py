@@ -10,22 +10,19 @@ that their weights hardly matter: between 0.01 and 10 they move the error by les
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
 
 import numpy as np
 
 from ._basis import Legendre, chebyshev, lobatto, product
+from ._cover import counts, fitted, tables
+from ._covering import cover
 from ._normal import Rows, block_least_squares
-from ._patches import Face, faces
 from ._pieces import Pieces, half, placed, table
 from ._pointwise import Leaf, Pointwise
 from ._statement import Statement
 
-MORE_POINTS = 3  # along each coordinate, than the degree
-ENOUGH = 2.0  # points for each function, where there are fewer functions than in a tensor
-FRESH = 150  # points of a patch where it is asked how well the equations hold between those they were solved at
 STEPS = 8
 FLOOR = 1e-5  # changes below it that no longer halve are rounding
 
@@ -42,6 +39,16 @@ class Newton:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """Of the equations on a patch: residuals `(equations, n)`, their derivatives `(equations, leaves, n)`, and the sizes of
+    their rows `(equations,)`."""
+
+    r: np.ndarray
+    slopes: np.ndarray
+    sizes: np.ndarray
+
+
+@dataclass(frozen=True)
 class Held:
     """A condition at points `x` of a patch."""
 
@@ -52,64 +59,51 @@ class Held:
 
 
 class System:
-    """`boxes` `(K, d, 2)`. In a window of time all end together, and `before` is the state it starts from."""
+    """`boxes` `(C, d, 2)`: cells. In a window of time all end together, and `before` is the state it starts from."""
 
     def __init__(self, statement: Statement, basis: Legendre, boxes: np.ndarray, before: Before | None = None):
-        self.statement, self.basis, self.boxes, self.before = statement, basis, boxes, before
-        self.h = half(boxes)
-        self.z = points_of(basis)
+        self.statement, self.basis, self.before = statement, basis, before
+        self.cover = cover(statement, basis, boxes)
+        self.cells = self.cover.cells
+        self.h = half(self.cells.frames)
         self.fixed = [*self._jumps(), *self._start()]
-        self.held = [*self._held_on_faces(), *self._held_at_points()]
+        self.held = [*self._held_on_edges(), *self._held_at_points()]
 
     @property
     def size(self) -> int:
+        """Unknowns of a patch."""
         return len(self.statement.fields) * self.basis.size
 
-    @cached_property
-    def _faces(self) -> list[Face]:
-        return list(faces(self.boxes, self._whole, self.statement.periodic))
-
-    @cached_property
-    def _whole(self) -> np.ndarray:
-        whole, time = self.statement.whole.copy(), self.statement.time
-        if time is not None:
-            whole[time] = self.boxes[0, time]
-        return whole
-
     @property
-    def _outer(self) -> list[Face]:
-        return [f for f in self._faces if f.other is None and f.axis != self.statement.time]
-
-    def _on(self, face: Face) -> np.ndarray:
-        """Points of a face; as many along each coordinate as inside a patch."""
-        axes = [np.zeros(1) if a == face.axis else chebyshev(n) for a, n in enumerate(counts(self.basis))]
-        return placed(np.stack([face.low, face.high], axis=1), product(axes))
+    def patches(self) -> int:
+        return len(self.h)
 
     def _columns(self, k: int, x: np.ndarray, leaf: Leaf) -> np.ndarray:
         """The rows (n, columns of patch k) of one field or derivative, in units of the natural size of the field."""
         field, m = self.statement.fields.index(leaf[0]), self.basis.size
         out = np.zeros((len(x), self.size))
-        out[:, field * m : (field + 1) * m] = table(self.basis, self.boxes[k], x, leaf[1])
+        out[:, field * m : (field + 1) * m] = table(self.basis, self.cells.frames[k], x, leaf[1])
         return out
 
     def _jumps(self) -> list[Rows]:
-        rows, d = [], self.boxes.shape[1]
-        for face in self._faces:
-            i, j = face.one, face.other
-            if j is None:
-                continue
-            x = self._on(face)
+        rows = []
+        for joint in self.cover.joints:
+            i, j, x, axis = joint.one, joint.other, joint.x, joint.axis
             behind = x.copy()
-            behind[:, face.axis] -= face.shift
-            h = min(self.h[i, face.axis], self.h[j, face.axis])
-            for name, orders in self.statement.orders.items():
-                for k in range(orders[face.axis]):
-                    leaf = name, tuple(k if a == face.axis else 0 for a in range(d))
-                    s = h**k / np.sqrt(len(x))
-                    here, there = s * self._columns(i, x, leaf), s * self._columns(j, behind, leaf)
-                    blocks, matrices = ((i,), (here - there,)) if i == j else ((i, j), (here, -there))
-                    rows.append(Rows(blocks, matrices, np.zeros(len(x))))
+            behind[:, axis] -= joint.shift
+            h = min(self.h[i, axis], self.h[j, axis])
+            for name, alpha in self._across(axis):
+                s = h ** alpha[axis] / np.sqrt(len(x))
+                here, there = s * self._columns(i, x, (name, alpha)), s * self._columns(j, behind, (name, alpha))
+                blocks, matrices = ((i,), (here - there,)) if i == j else ((i, j), (here, -there))
+                rows.append(Rows(blocks, matrices, np.zeros(len(x))))
         return rows
+
+    def _across(self, axis: int) -> Iterator[Leaf]:
+        """What is continuous across a face: fields and their normal derivatives below the order of the equations."""
+        for name, orders in self.statement.orders.items():
+            for k in range(orders[axis]):
+                yield name, tuple(k if a == axis else 0 for a in range(len(orders)))
 
     def _start(self) -> list[Rows]:
         """The state at the start of a window: values, and time derivatives up to what the equations need."""
@@ -118,9 +112,9 @@ class System:
             return []
         assert self.before is not None
         axes = [np.full(1, -1.0) if a == time else lobatto(n + 2) for a, n in enumerate(counts(self.basis))]
-        z, rows = product(axes), []
-        for k, box in enumerate(self.boxes):
-            x = placed(box, z)
+        whole, rows = product(axes), []
+        for k, box in enumerate(self.cells.frames):
+            x = placed(box, whole if self.cover.whole[k] else _at_start(self.cover.z[k], time))
             for name, order in {(c.field, c.order) for c in self.statement.at_start}:
                 alpha = tuple(order if a == time else 0 for a in range(len(box)))
                 f, s = self.statement.fields.index(name), self.h[k, time] ** order / np.sqrt(len(x))
@@ -128,72 +122,66 @@ class System:
                 rows.append(Rows((k,), (s * self._columns(k, x, (name, alpha)),), s * values))
         return rows
 
-    def _held_on_faces(self) -> Iterator[Held]:
-        for face in self._outer:
-            x = self._on(face)
+    def _held_on_edges(self) -> Iterator[Held]:
+        for edge in self.cover.edges:
             for condition in self.statement.on_faces:
-                held = x[condition.holds(face.axis, face.side, x)]
-                if len(held):
-                    yield Held(condition.at, face.one, held, self._normals(face, len(held)))
+                here = self.statement.holds(condition, edge.label, edge.x)
+                if here.any():
+                    yield Held(condition.at, edge.patch, edge.x[here], edge.normals[here])
 
     def _held_at_points(self) -> Iterator[Held]:
-        space, time = self.statement.space, self.statement.time
+        space, time, boxes = self.statement.space, self.statement.time, self.cells.boxes
         n = 1 if time is None else counts(self.basis)[time]
         for condition in self.statement.at_points:
-            outside = np.maximum(self.boxes[:, space, 0] - condition.point, condition.point - self.boxes[:, space, 1])
-            k = int(np.argmin(outside.max(axis=1)))
-            x = np.empty((n, self.boxes.shape[1]))
+            outside = np.maximum(boxes[:, space, 0] - condition.point, condition.point - boxes[:, space, 1])
+            k = int(self.cells.owner[np.argmin(outside.max(axis=1))])
+            x = np.empty((n, boxes.shape[1]))
             x[:, space] = condition.point
             if time is not None:
-                x[:, time] = self.boxes[k, time].mean() + chebyshev(n) * self.h[k, time]
+                x[:, time] = boxes[0, time].mean() + chebyshev(n) * self.h[k, time]
             yield Held(condition.at, k, x, np.zeros((n, len(space))))
-
-    def _normals(self, face: Face, n: int) -> np.ndarray:
-        normals = np.zeros((n, len(self.statement.space)))
-        normals[:, self.statement.space.index(face.axis)] = face.side
-        return normals
 
     def _values(self, c: np.ndarray, k: int, x: np.ndarray, leaves: tuple[Leaf, ...]) -> np.ndarray:
         """Fields and derivatives `(leaves, n)` of patch k."""
-        pieces, fields = Pieces(self.basis, self.boxes, c), self.statement.fields
+        pieces, fields = Pieces(self.basis, self.cells, c), self.statement.fields
         by_index = {alpha: pieces.on(k, x, alpha) for alpha in {alpha for _, alpha in leaves}}
         return np.stack([by_index[alpha][fields.index(name)] for name, alpha in leaves])
 
     def _sizes(self, k: int, leaves: tuple[Leaf, ...]) -> np.ndarray:
         return self.statement.sizes(leaves, self.h[k])
 
-    def at(self, c: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Residuals of the equations at points z `(n, d)` of every patch, `(equations, K, n)`, their derivatives
-        `(equations, leaves, K, n)`, and the sizes of their rows `(equations, K)`."""
-        equations, K, n = self.statement.equations, len(self.boxes), len(z)
-        x = np.concatenate([placed(box, z) for box in self.boxes])
-        fields = self.statement.fields
-        U = np.empty((len(equations.leaves), K, n))
+    def at(self, c: np.ndarray, points: Sequence[np.ndarray]) -> list[Residual]:
+        """The residuals at points `(n, d)` of every patch, in its frame."""
+        equations, fields = self.statement.equations, self.statement.fields
+        ends = np.cumsum([0, *(len(z) for z in points)])
+        x = np.concatenate([placed(frame, z) for frame, z in zip(self.cells.frames, points, strict=True)])
+        U = np.empty((len(equations.leaves), len(x)))
         for i, (name, alpha) in enumerate(equations.leaves):
-            units = np.prod(self.h ** np.array(alpha), axis=1)
-            U[i] = (c[:, fields.index(name)] @ self.basis.table(z, alpha).T) / units[:, None]
-        r, slopes = equations(U.reshape(len(U), -1), x)
-        slopes = slopes.reshape(len(r), len(U), K, n)
-        units = np.stack([self._sizes(k, equations.leaves) for k in range(K)], axis=1)
-        sizes = np.einsum("elk,lk->ek", np.abs(slopes).max(axis=3), units)
-        return r.reshape(len(r), K, n), slopes, np.where(sizes > 0, sizes, 1.0)
+            units, f = np.prod(self.h ** np.array(alpha), axis=1), fields.index(name)
+            for k, values in enumerate(tables(self.basis, points, alpha)):
+                U[i, ends[k] : ends[k + 1]] = values @ c[k, f] / units[k]
+        r, slopes = equations(U, x)
+        out = []
+        for k in range(self.patches):
+            here = slice(ends[k], ends[k + 1])
+            sizes = np.abs(slopes[:, :, here]).max(axis=2) @ self._sizes(k, equations.leaves)
+            out.append(Residual(r[:, here], slopes[:, :, here], np.where(sizes > 0, sizes, 1.0)))
+        return out
 
     def _equations(self, c: np.ndarray) -> list[Rows]:
         equations, scales, m = self.statement.equations, self.statement.scales, self.basis.size
-        r, slopes, sizes = self.at(c, self.z)
-        J = np.zeros((len(r), len(self.boxes), len(self.z), self.size))
-        for i, (name, alpha) in enumerate(equations.leaves):
-            f = self.statement.fields.index(name)
-            units = scales[f] / np.prod(self.h ** np.array(alpha), axis=1)
-            J[..., f * m : (f + 1) * m] += (slopes[:, i] * units[:, None])[..., None] * self.basis.table(self.z, alpha)
-        factor = 1 / (sizes * np.sqrt(len(self.z)))
-        state = (c / scales[:, None]).reshape(len(c), -1)
-        right = np.einsum("ekpj,kj->ekp", J, state) - r
-        return [
-            Rows((k,), (factor[e, k] * J[e, k],), factor[e, k] * right[e, k])
-            for e in range(len(r))
-            for k in range(len(self.boxes))
-        ]
+        points, rows = self.cover.z, []
+        made = [tables(self.basis, points, alpha) for _, alpha in equations.leaves]
+        for k, found in enumerate(self.at(c, points)):
+            J = np.zeros((*found.r.shape, self.size))
+            for i, (name, alpha) in enumerate(equations.leaves):
+                f = self.statement.fields.index(name)
+                unit = scales[f] / np.prod(self.h[k] ** np.array(alpha))
+                J[..., f * m : (f + 1) * m] += (found.slopes[:, i] * unit)[..., None] * made[i][k]
+            factor = 1 / (found.sizes * np.sqrt(len(points[k])))
+            right = J @ (c[k] / scales[:, None]).ravel() - found.r
+            rows += [Rows((k,), (factor[e] * J[e],), factor[e] * right[e]) for e in range(len(J))]
+        return rows
 
     def _conditions(self, c: np.ndarray) -> list[Rows]:
         rows = []
@@ -218,18 +206,18 @@ class System:
     def step(self, c: np.ndarray) -> np.ndarray:
         """One step of Gauss-Newton from `c`."""
         rows = [*self.fixed, *self._equations(c), *self._conditions(c)]
-        found = block_least_squares(rows, len(self.boxes), self.size)
+        found = block_least_squares(rows, self.patches, self.size)
         return found.reshape(c.shape) * self.statement.scales[:, None]
 
     def newton(self, c: np.ndarray, tolerance: float, steps: int = STEPS) -> Newton:
         """Until the values change by less than `tolerance`. A linear problem takes one step."""
         if self.statement.linear:
             return Newton(self.step(c), 0.0)
-        values = self.basis.table(self.z, (0,) * self.z.shape[1]).T
         changes: list[float] = []
         while len(changes) < steps:
             new = self.step(c)
-            scaled = [np.linalg.norm((a / self.statement.scales[:, None]) @ values) for a in (new - c, new)]
+            # Coefficients of orthonormal functions: their norm is that of the values.
+            scaled = [np.linalg.norm(a / self.statement.scales[:, None]) for a in (new - c, new)]
             changes.append(float(scaled[0] / max(scaled[1], 1e-300)))
             if not np.isfinite(changes[-1]):
                 break
@@ -244,80 +232,61 @@ class System:
     def defect(self, c: np.ndarray) -> np.ndarray:
         """How badly the equations hold at fresh points of each patch, `(K,)`, root mean squares relative to the fields: where
         they have a time derivative, what the residual adds to a field over the window; else relative to their rows."""
-        z = np.random.default_rng(17).uniform(-1, 1, (FRESH, self.z.shape[1]))
-        r, slopes, sizes = self.at(c, z)
-        time, found = self.statement.time, np.zeros(len(self.boxes))
-        for e in range(len(r)):
-            along = sizes[e]
+        time, out = self.statement.time, np.zeros(self.patches)
+        for k, found in enumerate(self.at(c, self.cover.fresh)):
+            along = found.sizes
             if time is not None:
-                window = 2 * self.h[:, time]
-                moving = [
-                    np.abs(slopes[e, i]).max(axis=1) * self.statement.scales[self.statement.fields.index(name)]
-                    / window ** alpha[time]
-                    for i, (name, alpha) in enumerate(self.statement.equations.leaves)
-                    if alpha[time]
-                ]  # fmt: skip
-                along = np.sum(moving, axis=0) if moving else along
-            rms = np.sqrt(np.mean(r[e] ** 2, axis=1))
-            found = np.maximum(found, rms / np.where(along > 0, along, 1.0))
-        return found
+                moving = np.array(
+                    [
+                        self.statement.scales[self.statement.fields.index(name)] / (2 * self.h[k, time]) ** alpha[time]
+                        if alpha[time]
+                        else 0.0
+                        for name, alpha in self.statement.equations.leaves
+                    ]
+                )
+                moved = np.abs(found.slopes).max(axis=2) @ moving
+                along = np.where(moved > 0, moved, along)
+            out[k] = np.max(np.sqrt(np.mean(found.r**2, axis=1)) / along)
+        return out
 
     def misfit(self, c: np.ndarray) -> np.ndarray:
         """The worst violation of conditions, and jump, at fresh points on the faces of each patch, `(K,)`, relative to their
         rows."""
-        found, generator = np.zeros(len(self.boxes)), np.random.default_rng(5)
-        pieces, fields = Pieces(self.basis, self.boxes, c), self.statement.fields
-        for face in self._faces:
-            x = face.low + generator.uniform(size=(20, len(face.low))) * (face.high - face.low)
-            i, j = face.one, face.other
-            if j is None:
-                if face.axis == self.statement.time:
-                    continue
-                for condition in self.statement.on_faces:
-                    held = x[condition.holds(face.axis, face.side, x)]
-                    if len(held):
-                        r, _, size = self._of_condition(Held(condition.at, i, held, self._normals(face, len(held))), c)
-                        found[i] = max(found[i], np.abs(r).max() / size)
-                continue
+        found, pieces, fields = np.zeros(self.patches), Pieces(self.basis, self.cells, c), self.statement.fields
+        for edge in self.cover.edges:
+            for condition in self.statement.on_faces:
+                here = self.statement.holds(condition, edge.label, edge.fresh)
+                if here.any():
+                    held = Held(condition.at, edge.patch, edge.fresh[here], edge.fresh_normals[here])
+                    r, _, size = self._of_condition(held, c)
+                    found[edge.patch] = max(found[edge.patch], np.abs(r).max() / size)
+        for joint in self.cover.joints:
+            i, j, x, axis = joint.one, joint.other, joint.fresh, joint.axis
             behind = x.copy()
-            behind[:, face.axis] -= face.shift
-            for name, orders in self.statement.orders.items():
+            behind[:, axis] -= joint.shift
+            h = min(self.h[i, axis], self.h[j, axis])
+            for name, alpha in self._across(axis):
                 f = fields.index(name)
-                for k in range(orders[face.axis]):
-                    alpha = tuple(k if a == face.axis else 0 for a in range(len(orders)))
-                    jump = np.abs(pieces.on(i, x, alpha)[f] - pieces.on(j, behind, alpha)[f]).max()
-                    worst = jump * min(self.h[i, face.axis], self.h[j, face.axis]) ** k / self.statement.scales[f]
-                    found[[i, j]] = np.maximum(found[[i, j]], worst)
+                jump = np.abs(pieces.on(i, x, alpha)[f] - pieces.on(j, behind, alpha)[f]).max()
+                found[[i, j]] = np.maximum(found[[i, j]], jump * h ** alpha[axis] / self.statement.scales[f])
         return found
+
+    def fitted(self, state: Before) -> np.ndarray:
+        """Coefficients of given fields."""
+        frames, d = self.cells.frames, self.h.shape[1]
+        values = [state(placed(frame, z), (0,) * d) for frame, z in zip(frames, self.cover.z, strict=True)]
+        return np.stack([fitted(self.basis, z, v) for z, v in zip(self.cover.z, values, strict=True)])
 
     def tails(self, c: np.ndarray) -> np.ndarray:
         """The size of the two highest degrees along each coordinate on each patch, `(K, d)`, relative to the fields."""
         return tails(self.basis, c / self.statement.scales[:, None])
 
 
-def counts(basis: Legendre) -> list[int]:
-    """Points along each coordinate of a face."""
-    return [p + (2 if basis.total else MORE_POINTS) for p in basis.degrees]
-
-
-def points_of(basis: Legendre) -> np.ndarray:
-    """Points of a patch: a grid, or for a total degree, which has fewer functions than a grid has points, the Kronecker
-    sequence of the root of x^(d+1) = x + 1, as dense towards the sides as Chebyshev's points."""
-    if not basis.total:
-        return product([chebyshev(n) for n in counts(basis)])
-    d = len(basis.degrees)
-    root = 2.0
-    for _ in range(60):
-        root = (1 + root) ** (1 / (d + 1))
-    i = np.arange(1, int(ENOUGH * basis.size) + 1)[:, None]
-    return -np.cos(np.pi * ((i * root ** -np.arange(1.0, d + 1)) % 1))
-
-
-@lru_cache(maxsize=8)
-def fitting(basis: Legendre) -> np.ndarray:
-    """The matrix that takes values at `points_of(basis)` to coefficients, by least squares."""
-    z = points_of(basis)
-    return np.linalg.pinv(basis.table(z, (0,) * z.shape[1]), rcond=1e-12)
+def _at_start(z: np.ndarray, time: int) -> np.ndarray:
+    """Points of a patch moved to the start of the window."""
+    z = z.copy()
+    z[:, time] = -1
+    return z
 
 
 def tails(basis: Legendre, c: np.ndarray) -> np.ndarray:
