@@ -3,7 +3,8 @@
 - The problem as patches see it: `_statement`, `_pointwise`.
 - Functions on patches: `_basis`, `_patches`, `_pieces`; patches of any shape and where they meet: `_cover`,
   `_covering`, `_shape`.
-- Least squares on given patches: `_system`, `_normal`; patches and windows that follow the solution: `_adapt`.
+- Least squares on given patches: `_system`, `_normal`; patches and windows that follow the solution: `_adapt`,
+  `_grading`.
 - What the user calls and gets: `_solve`, `_final`.
 """
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ._basis import Legendre
 from ._cover import fitted, points_of
+from ._grading import Grading, gradings_of, moved_by, touches
 from ._patches import halves, merged
 from ._pieces import Pieces, placed
 from ._statement import Statement
@@ -27,15 +28,12 @@ GROWTH = 2.5
 DEPTH = 14  # halvings of the initial value
 MOST_PATCHES = 400
 MOST_CELLS = 1200  # without time
-FAST = 0.3  # what a halving leaves of the misfit where functions are smooth: less
-DEEPER = 6  # halvings towards a corner at once
-NEAR = 8.0  # sizes of the patches at a corner: so far what they leave is seen
-SHADE = 0.5  # of what they leave
-MOVED = 2048  # points where solutions are compared
 MERGE = 0.02  # of the tolerance: tails of halves that are put together
 FAR = 5.0  # times the tolerance: not worth a further step of Newton's method
 POOR = 0.3  # relative change in Newton's second step, above which the window is too long
-COST = 1.5  # the power of the number of patches that a step takes, in two dimensions
+RATE = 2e9  # multiplications a second of all steps with a system, until it is known
+MOST_BYTES = 2 * 1024**3  # of a factor
+ENOUGH = 0.01  # of what the level before left: where Newton's method ends
 SLOW = 0.5  # of what it was two levels before: a misfit that does not fall
 SHORTEST = 1e-9  # of the time
 
@@ -57,6 +55,26 @@ class Adapted:
         return not self.reason
 
 
+class _Budget:
+    """Whether what a system needs is there: time until `deadline`, and memory."""
+
+    def __init__(self, deadline: float):
+        self.deadline, self._rate = deadline, 0.0
+
+    def learn(self, system: System, seconds: float) -> None:
+        # The fastest: small systems, and the first one, take time for other things.
+        self._rate = max(self._rate, system.cost[0] / seconds)
+
+    def missing_for(self, system: System) -> str:
+        """What is missing for so many steps as before; empty where nothing is."""
+        flops, memory = system.cost
+        if memory > MOST_BYTES:
+            return f"{system.patches} patches need {memory / 1024**3:.1f} GiB"
+        if clock.monotonic() + flops / (self._rate or RATE) > self.deadline:
+            return "max_time was reached"
+        return ""
+
+
 def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> None:
     """Windows from the start of time to its end, one after the other into `out`."""
     time = statement.time
@@ -66,19 +84,19 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
     before: Before = _initial(statement)
     boxes = _resolving(statement, basis, before, start, start + dt, tolerance)
     guess = None
-    began, took = clock.monotonic(), 0.0  # of a step, for each patch to the power COST
+    began, budget = clock.monotonic(), _Budget(deadline)
     while t < end - 1e-12 * span:
         if t - start < 1e-3 * span and clock.monotonic() > began + 0.4 * (deadline - began):
             out.reason = "the windows stay short at the start: what changes there is too sharp for the time that it has"
-            return
-        tick = clock.monotonic()
-        if tick + took * len(boxes) ** COST > deadline:
-            out.reason = f"max_time was reached at {statement.pde.coordinates[time].name} = {t:.4g}"
             return
         dt = end - t if end - t - dt < 0.3 * dt else dt
         boxes[:, time] = t, t + dt
         system = System(statement, basis, boxes, before)
         boxes = system.cells.boxes.copy()
+        if short := budget.missing_for(system):
+            out.reason = f"{short} at {statement.pde.coordinates[time].name} = {t:.4g}"
+            return
+        tick = clock.monotonic()
         try:
             found = system.newton(system.fitted(guess or _constant(before, time, t)), 0.1 * tolerance, steps=2)
             ok = np.isfinite(found.change) and found.change < POOR
@@ -87,7 +105,7 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
                 ok = found.change < 1e-3
         except np.linalg.LinAlgError:
             ok, found = False, None
-        took = (clock.monotonic() - tick) / len(boxes) ** COST
+        budget.learn(system, clock.monotonic() - tick)
         if not ok or found is None:
             dt, guess = 0.5 * dt, None
             if dt < SHORTEST * span:
@@ -133,19 +151,25 @@ def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float
     boxes = statement.roots()
     for axis in space:
         boxes = np.array([b for box in boxes for b in halves(box, axis)])
+    budget = _Budget(deadline)
     last: Pieces | None = None
     gradings: list[Grading] = []
+    worst = 0.1
     since = 0  # the level that they have been known from
     past: dict[bytes, tuple[float, ...]] = {}  # what the patches left that a cell was in
     while True:
         began = clock.monotonic()
         system = System(statement, basis, boxes)
         boxes, owner = system.cells.boxes, system.cells.owner
+        if short := budget.missing_for(system):
+            out.reason = f"{short}; equations and conditions hold to {out.misfit:.1e}"
+            return
         start = np.zeros((system.patches, len(statement.fields), basis.size))
         if last is not None and not statement.linear:
             start = system.fitted(last)
         try:
-            found = system.newton(start, 0.1 * tolerance, steps=15)
+            # No better than the level before lets this one be.
+            found = system.newton(start, max(0.1 * tolerance, ENOUGH * worst), steps=15)
         except np.linalg.LinAlgError:
             out.reason = "equations and conditions do not determine the solution on every patch"
             return
@@ -154,19 +178,19 @@ def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float
             return
         left = np.maximum(system.defect(found.c), system.misfit(found.c))
         now = [(*past.get(box.tobytes(), ()), float(left[k])) for k, box in zip(owner, boxes, strict=True)]
-        earlier, gradings = gradings, _gradings(statement, boxes, now, gradings)
+        earlier, gradings = gradings, gradings_of(statement, boxes, now, gradings)
         if len(gradings) != len(earlier):
-            since = len(out.history)
-        at = [next((g for g in gradings if g.touches(box[space])), None) for box in boxes]
+            since, out.misfit = len(out.history), np.inf  # before, nothing told how far the solution is off
+        at = [next((g for g in gradings if touches(box[space], g.corner)), None) for box in boxes]
         off, moved = left, 0.0
         if gradings:
             # What a corner leaves is large on ever smaller patches; and it reaches all of the solution, where nothing tells but
             # that the solution moves.
             off = left * np.minimum(1, np.sqrt(system.patches * system.cover.volume / system.cover.volume.sum()))
             assert last is not None
-            moved = _moved(statement, last, Pieces(basis, system.cells, found.c))
+            moved = moved_by(statement, last, Pieces(basis, system.cells, found.c))
         last = Pieces(basis, system.cells, found.c)
-        worst = max(float(off.max()), moved)
+        worst = max(float(off.max()), moved, found.change)
         if found.change < 1e-3 and worst < out.misfit or not out.pieces:
             out.pieces, out.misfit = [last], worst
         levels = [row["misfit"] for row in out.history[since:][-2:]] + [worst]
@@ -178,99 +202,31 @@ def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float
         if len(levels) == 3 and levels[2] > SLOW * levels[0]:
             out.reason = f"equations and conditions hold to {out.misfit:.1e}, and halving patches does not help"
             return
-        for grading in gradings:
-            there = max(off[k] for k, g in zip(owner, at, strict=True) if g is grading)
-            grading.need(there / tolerance, 1 + grading.falls)
-            grading.need(moved / tolerance, max(grading.falls, 0.5))
+        shades = [
+            grading or next((g for g in gradings if g.shades(box[space], float(left[k]))), None)
+            for k, box, grading in zip(owner, boxes, at, strict=True)
+        ]
+        for k, grading in zip(owner, shades, strict=True):
+            if grading is not None:
+                grading.need(float(off[k]) / tolerance, 1 + grading.falls)
+                grading.need(moved / tolerance, max(grading.falls, 0.5))
         tail = system.tails(found.c)
         new, past = [], {}
-        for k, box, before, grading in zip(owner, boxes, now, at, strict=True):
+        for k, box, before, grading, shade in zip(owner, boxes, now, at, shades, strict=True):
             parts = [box]
             if grading is not None:
                 parts = grading.cut(box, space)
-            elif off[k] > max(tolerance, 0.03 * off.max()) and not any(g.shades(box[space], left[k]) for g in gradings):
+            elif shade is None and off[k] > max(tolerance, 0.03 * off.max()):
                 for axis in space:
                     if tail[k, axis] >= 0.1 * tail[k].max():
                         parts = [b for p in parts for b in halves(p, axis)]
             past |= {p.tobytes(): before if len(parts) > 1 else before[:-1] for p in parts}
             new += parts
-        taken = clock.monotonic() - began
-        if len(new) > MOST_CELLS or clock.monotonic() + 2 * taken * len(new) / len(boxes) > deadline:
-            out.reason = f"equations and conditions hold to {out.misfit:.1e}, and more patches would take more than max_time"
+        budget.learn(system, clock.monotonic() - began)
+        if len(new) > MOST_CELLS:
+            out.reason = f"equations and conditions hold to {out.misfit:.1e}, and more than {MOST_CELLS} patches are needed"
             return
         boxes = np.array(new)
-
-
-@dataclass
-class Grading:
-    """A corner that what patches leave falls towards like a power of their size: 2^-falls with a halving. `size`, `left`: of
-    the patches at it, from which comes what is left nearby. `levels`: halvings to come."""
-
-    corner: np.ndarray
-    falls: float
-    size: np.ndarray
-    left: float
-    levels: int = 0
-
-    def touches(self, box: np.ndarray) -> bool:
-        return _touches(box, self.corner)
-
-    def shades(self, box: np.ndarray, off: float) -> bool:
-        """Whether what a patch leaves may come from the corner."""
-        away = np.maximum(np.maximum(box[:, 0] - self.corner, self.corner - box[:, 1]), 0)
-        return bool(np.all(away < NEAR * self.size) and off < SHADE * self.left)
-
-    def need(self, times: float, rate: float) -> None:
-        """What falls by 2^-rate with a halving has to fall by `times`."""
-        if times > 1:
-            self.levels = max(self.levels, int(np.clip(np.ceil(np.log2(times) / rate), 1, DEEPER)))
-
-    def cut(self, box: np.ndarray, space: list[int]) -> list[np.ndarray]:
-        """A box halved along all coordinates of space, and what of it touches the corner again, `levels` times."""
-        pending, out = [box], []
-        for _ in range(self.levels):
-            parts = pending
-            for axis in space:
-                parts = [b for p in parts for b in halves(p, axis)]
-            out += [p for p in parts if not self.touches(p[space])]
-            pending = [p for p in parts if self.touches(p[space])]
-        return out + pending
-
-
-def _gradings(
-    statement: Statement, boxes: np.ndarray, left: list[tuple[float, ...]], known: list[Grading]
-) -> list[Grading]:
-    """The corners of the domain where what patches leave has fallen little in two halvings, and those `known` before."""
-    found = []
-    for corner in statement.corners:
-        there = [i for i, box in enumerate(boxes) if _touches(box[statement.space], corner)]
-        last = max(there, key=lambda i: left[i][-1], default=None)
-        if last is None:
-            continue
-        size = np.max([np.ptp(boxes[i][statement.space], axis=1) for i in there], axis=0)
-        before = next((g for g in known if np.array_equal(g.corner, corner)), None)
-        falls = None
-        if before is not None:
-            falls = before.falls if before.levels == 0 else np.log2(before.left / left[last][-1]) / before.levels
-        elif len(left[last]) > 2:
-            ratios = np.array(left[last][-3:-1]) / np.array(left[last][-2:])
-            falls = np.log2(ratios[-1]) if np.all(ratios < 1 / FAST) else None
-        if falls is not None:
-            found.append(Grading(corner, max(0.1, float(falls)), size, left[last][-1]))
-    return found
-
-
-def _moved(statement: Statement, before: Pieces, after: Pieces) -> float:
-    """The root mean square by which fields have moved, relative to their sizes."""
-    x = statement.domain.sample(MOVED, key=29)[:, [statement.domain.names.index(c.name) for c in statement.pde.coordinates]]
-    zero = (0,) * x.shape[1]
-    change = (after(x, zero) - before(x, zero)) / statement.scales[:, None]
-    return float(np.sqrt(np.mean(change**2, axis=1)).max())
-
-
-def _touches(box: np.ndarray, corner: np.ndarray) -> bool:
-    eps = 1e-9 * (box[:, 1] - box[:, 0])
-    return bool(np.all((corner >= box[:, 0] - eps) & (corner <= box[:, 1] + eps)))
 
 
 def again(statement: Statement, pieces: list[Pieces], basis: Legendre) -> list[Pieces]:

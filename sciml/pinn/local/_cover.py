@@ -8,8 +8,9 @@ is inside belongs to the patch of a neighbour.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,7 @@ class Cover:
     volume: np.ndarray
     joints: tuple[Joint, ...]
     edges: tuple[Edge, ...]
+    made: dict[str, Any] = field(default_factory=dict)  # what is the same in every window
 
     def at_times(self, time: int, start: float, end: float) -> Cover:
         """The same with the window of time from `start` to `end`."""

@@ -8,13 +8,18 @@ third of its work. Blocks are eliminated in the order of least degree in the gra
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
 REFINEMENTS = 2
 SHIFT = 1e-15  # of the diagonal of the scaled matrix, for each of its columns
+
+Gram = dict[tuple[int, int], np.ndarray]  # A^T A, blocks (i, j) with i <= j
+Near = dict[int, set[int]]  # of every block those that it shares rows with
 
 
 @dataclass(frozen=True)
@@ -26,86 +31,125 @@ class Rows:
     right: np.ndarray
 
 
-def block_least_squares(rows: list[Rows], blocks: int, size: int) -> np.ndarray:
-    """The coefficients `(blocks, size)`. **Raises** `numpy.linalg.LinAlgError` where the columns depend on each other."""
-    norms = np.zeros((blocks, size))
+def gram_of(rows: Sequence[Rows], known: Gram | None = None) -> Gram:
+    """A^T A of the rows, and of those that `known` is of."""
+    gram = {} if known is None else dict(known)
     for row in rows:
-        for k, matrix in zip(row.blocks, row.matrices, strict=True):
-            norms[k] += np.einsum("ij,ij->j", matrix, matrix)
-    norms = np.where(norms > 0, np.sqrt(norms), 1.0)
-    factor = _Cholesky(rows, norms)
+        for i, a in zip(row.blocks, row.matrices, strict=True):
+            for j, b in zip(row.blocks, row.matrices, strict=True):
+                if i <= j:
+                    product = a.T @ b
+                    gram[i, j] = gram[i, j] + product if (i, j) in gram else product
+    return gram
+
+
+def block_least_squares(
+    rows: Sequence[Rows], blocks: int, size: int, fixed: Sequence[Rows] = (), known: Gram | None = None
+) -> np.ndarray:
+    """The coefficients `(blocks, size)`. `fixed`: more rows, whose `gram_of` is `known`.
+
+    **Raises** `numpy.linalg.LinAlgError` where the columns depend on each other."""
+    gram = gram_of(rows, gram_of(fixed) if known is None else known)
+    norms = np.ones((blocks, size))
+    for k in range(blocks):
+        if (k, k) in gram:
+            diagonal = gram[k, k].diagonal()
+            norms[k] = np.where(diagonal > 0, np.sqrt(diagonal), 1.0)
+    factor = _Cholesky(gram, norms)
     c = np.zeros((blocks, size))
     for _ in range(1 + REFINEMENTS):
         gradient = np.zeros((blocks, size))
-        for row in rows:
-            left = row.right - sum(m @ c[k] for k, m in zip(row.blocks, row.matrices, strict=True))
+        for row in (*fixed, *rows):
+            left = row.right.copy()
             for k, matrix in zip(row.blocks, row.matrices, strict=True):
-                gradient[k] += matrix.T @ left
+                left -= matrix @ c[k]
+            for k, matrix in zip(row.blocks, row.matrices, strict=True):
+                gradient[k] += left @ matrix
         c += factor.solve(gradient / norms) / norms
     return c
+
+
+def cost(pairs: Iterable[tuple[int, int]], blocks: int, size: int) -> tuple[float, float]:
+    """Multiplications and bytes that the factor takes where the pairs of blocks share rows."""
+    near: Near = {k: set() for k in range(blocks)}
+    for i, j in pairs:
+        if i != j:
+            near[i].add(j)
+            near[j].add(i)
+    flops = memory = 0.0
+    for _, others in _elimination(near):
+        flops += size**3 * (1 / 3 + len(others) + len(others) ** 2 / 2)
+        memory += 8 * size**2 * (1 + len(others))
+    return flops, memory
+
+
+def _elimination(near: Near) -> Iterator[tuple[int, list[int]]]:
+    """The blocks in the order of least degree, each with those later ones that it fills in; `near` is used up."""
+    while near:
+        k = min(near, key=lambda i: (len(near[i]), i))
+        others = sorted(near.pop(k))
+        for i in others:
+            near[i].discard(k)
+            near[i].update(j for j in others if j != i)
+        yield k, others
 
 
 class _Cholesky:
     """The factor of the normal equations, columns divided by their `norms`."""
 
-    def __init__(self, rows: list[Rows], norms: np.ndarray):
+    def __init__(self, gram: Gram, norms: np.ndarray):
         self.size = norms.shape[1]
-        matrix, near = _gram(rows, norms)
+        matrix: Gram = {}
+        near: Near = {k: set() for k in range(len(norms))}
+        for k in near:
+            matrix[k, k] = SHIFT * self.size * np.eye(self.size)
+        for (i, j), block in gram.items():
+            scaled = block / (norms[i][:, None] * norms[j])
+            matrix[i, j] = scaled if i != j else matrix[i, i] + scaled
+            if i != j:
+                near[i].add(j)
+                near[j].add(i)
         self.order: list[int] = []
         self.factors: dict[int, tuple[list[int], np.ndarray, np.ndarray | None]] = {}
-        while near:
-            k = min(near, key=lambda i: (len(near[i]), i))
-            others = sorted(near.pop(k))
-            for i in others:
-                near[i].discard(k)
-                near[i].update(j for j in others if j != i)
+        for k, others in _elimination(near):
             self.order.append(k)
             self.factors[k] = self._eliminate(matrix, k, others)
 
-    def _eliminate(
-        self, matrix: dict[tuple[int, int], np.ndarray], k: int, others: list[int]
-    ) -> tuple[list[int], np.ndarray, np.ndarray | None]:
+    def _eliminate(self, matrix: Gram, k: int, others: list[int]) -> tuple[list[int], np.ndarray, np.ndarray | None]:
+        """Of blocks on the diagonal only the upper triangles are kept."""
         n = self.size
-        lower = cholesky(matrix.pop((k, k)), lower=True, overwrite_a=True, check_finite=False)
+        upper, info = dpotrf(matrix.pop((k, k)), lower=0, clean=1)
+        if info or not np.isfinite(upper[-1, -1]):
+            raise np.linalg.LinAlgError("columns depend on each other")
         if not others:
-            return others, lower, None
+            return others, upper, None
         beside = [matrix.pop((k, j)) if k < j else matrix.pop((j, k)).T for j in others]
-        across = solve_triangular(lower, np.concatenate(beside, axis=1), lower=True, check_finite=False)
-        gram = across.T @ across
+        across = _solved(upper, np.concatenate(beside, axis=1), transposed=1)
+        gram = dsyrk(1.0, across, trans=1, lower=0)
         for x, i in enumerate(others):
             for y in range(x, len(others)):
                 part = gram[x * n : (x + 1) * n, y * n : (y + 1) * n]
                 found = matrix.get((i, others[y]))
                 matrix[i, others[y]] = -part if found is None else found - part
-        return others, lower, across
+        return others, upper, across
 
     def solve(self, gradient: np.ndarray) -> np.ndarray:
         g, n = gradient.copy(), self.size
         for k in self.order:
-            others, lower, across = self.factors[k]
-            g[k] = solve_triangular(lower, g[k], lower=True, check_finite=False)
+            others, upper, across = self.factors[k]
+            g[k] = _solved(upper, g[k], transposed=1)
             if across is not None:
-                g[others] -= (across.T @ g[k]).reshape(-1, n)
+                g[others] -= (g[k] @ across).reshape(-1, n)
         for k in reversed(self.order):
-            others, lower, across = self.factors[k]
+            others, upper, across = self.factors[k]
             if across is not None:
                 g[k] -= across @ g[others].ravel()
-            g[k] = solve_triangular(lower, g[k], lower=True, trans=1, check_finite=False)
+            g[k] = _solved(upper, g[k])
         return g
 
 
-def _gram(rows: list[Rows], norms: np.ndarray) -> tuple[dict[tuple[int, int], np.ndarray], dict[int, set[int]]]:
-    """The blocks (i, j) with i <= j of the scaled normal matrix, and which blocks share a row."""
-    blocks, n = norms.shape
-    matrix = {(k, k): SHIFT * n * np.eye(n) for k in range(blocks)}
-    near: dict[int, set[int]] = {k: set() for k in range(blocks)}
-    for row in rows:
-        scaled = [m / norms[k] for k, m in zip(row.blocks, row.matrices, strict=True)]
-        for i, a in zip(row.blocks, scaled, strict=True):
-            for j, b in zip(row.blocks, scaled, strict=True):
-                if i <= j:
-                    product = a.T @ b
-                    matrix[i, j] = matrix[i, j] + product if (i, j) in matrix else product
-                if i != j:
-                    near[i].add(j)
-    return matrix, near
+def _solved(upper: np.ndarray, right: np.ndarray, transposed: int = 0) -> np.ndarray:
+    found, info = dtrtrs(upper, right, lower=0, trans=transposed)
+    if info:
+        raise np.linalg.LinAlgError("columns depend on each other")
+    return found

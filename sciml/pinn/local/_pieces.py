@@ -8,6 +8,8 @@ import numpy as np
 
 from ._basis import Legendre
 
+CHUNK = 4096  # points at once
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -44,11 +46,11 @@ class Pieces:
         """A derivative of all fields at x `(n, d)`, each by the first patch that holds it or the nearest: `(fields, n)`."""
         out, boxes = np.empty((self.c.shape[1], len(x))), self.cells.boxes
         slack = 1e-9 * (boxes[:, :, 1] - boxes[:, :, 0])
-        cell = np.full(len(x), -1)
-        for i, (box, eps) in enumerate(zip(boxes, slack, strict=True)):
-            cell[(cell < 0) & np.all((x >= box[:, 0] - eps) & (x <= box[:, 1] + eps), axis=1)] = i
-        for lost in np.flatnonzero(cell < 0):
-            cell[lost] = np.argmin(np.maximum(boxes[:, :, 0] - x[lost], x[lost] - boxes[:, :, 1]).max(axis=1))
+        cell = np.empty(len(x), int)
+        for start in range(0, len(x), CHUNK):
+            part = x[start : start + CHUNK, None]
+            outside = np.maximum(boxes[:, :, 0] - slack - part, part - boxes[:, :, 1] - slack).max(axis=2)
+            cell[start : start + CHUNK] = np.argmin(np.maximum(outside, 0), axis=1)
         patch = self.cells.owner[cell]
         for k in np.unique(patch):
             out[:, patch == k] = self.on(int(k), x[patch == k], alpha)

@@ -233,7 +233,7 @@ def _inside(
     z: list[np.ndarray] = [all_z] * len(whole)
     measured: list[np.ndarray] = [fresh] * len(whole)
     wanted = int(CUT * len(all_z))
-    todo, first, per = list(np.flatnonzero(~whole)), 1, 2 * wanted
+    todo, first, per = [int(k) for k in np.flatnonzero(~whole)], 1, 2 * wanted
     found: dict[int, list[np.ndarray]] = {k: [] for k in todo}
     for _ in range(TRIES):
         if not todo:

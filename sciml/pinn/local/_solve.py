@@ -43,7 +43,7 @@ class Local:
 
     **Arguments:** `tolerance`, relative to the size of the fields, of each window: errors are of its order, and those of the
     windows add up; `degree`, of the polynomials in space and in time, by default 14 and 10 in one dimension, a total
-    degree of 14 in two coordinates, and of 8 to 12 in three, by the tolerance.
+    degree of 14 (of three fields and more, 10) in the plane, and of 8 to 12 in three coordinates, by the tolerance.
 
     Takes up to three coordinates, time included, and any shape: patches are cut by its boundary, and graded towards its corners
     in the plane. Systems, nonlinear and complex equations, every condition on the boundary or at a point; patches end
@@ -66,7 +66,8 @@ class Local:
     def basis(self, statement: Statement) -> Legendre:
         d, when = len(statement.pde.coordinates), statement.time
         if when is None:
-            return Legendre((self.degree or (14 if d < 3 else self._of_three()),) * d, total=d > 1)
+            of_plane = max(10, 16 - 2 * len(statement.fields))  # systems take more patches of fewer functions
+            return Legendre((self.degree or (of_plane if d == 2 else 14 if d == 1 else self._of_three()),) * d, total=d > 1)
         if d == 2:
             p = self.degree or 14
             return Legendre(tuple(max(2, round(p / 1.4)) if a == when else p for a in range(d)))

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ._basis import Legendre, chebyshev, lobatto, product
-from ._cover import counts, fitted, tables
+from ._cover import Joint, counts, fitted, tables
 from ._covering import cover
-from ._normal import Rows, block_least_squares
+from ._normal import Rows, block_least_squares, cost, gram_of
 from ._pieces import Pieces, half, placed, table
 from ._pointwise import Leaf, Pointwise
 from ._statement import Statement
@@ -66,9 +67,6 @@ class System:
         self.cover = cover(statement, basis, boxes)
         self.cells = self.cover.cells
         self.h = half(self.cells.frames)
-        self.fixed = [*self._jumps(), *self._start()]
-        self.held = [*self._held_on_edges(), *self._held_at_points()]
-
     @property
     def size(self) -> int:
         """Unknowns of a patch."""
@@ -85,25 +83,51 @@ class System:
         out[:, field * m : (field + 1) * m] = table(self.basis, self.cells.frames[k], x, leaf[1])
         return out
 
-    def _jumps(self) -> list[Rows]:
-        rows = []
-        for joint in self.cover.joints:
-            i, j, x, axis = joint.one, joint.other, joint.x, joint.axis
-            behind = x.copy()
-            behind[:, axis] -= joint.shift
-            h = min(self.h[i, axis], self.h[j, axis])
-            for name, alpha in self._across(axis):
-                s = h ** alpha[axis] / np.sqrt(len(x))
-                here, there = s * self._columns(i, x, (name, alpha)), s * self._columns(j, behind, (name, alpha))
-                blocks, matrices = ((i,), (here - there,)) if i == j else ((i, j), (here, -there))
-                rows.append(Rows(blocks, matrices, np.zeros(len(x))))
-        return rows
+    @property
+    def cost(self) -> tuple[float, float]:
+        """Multiplications and bytes of the factor that a step needs."""
+        made = self.cover.made
+        if "cost" not in made:
+            made["cost"] = cost(((j.one, j.other) for j in self.cover.joints), self.patches, self.size)
+        return made["cost"]
 
-    def _across(self, axis: int) -> Iterator[Leaf]:
+    @cached_property
+    def fixed(self) -> list[Rows]:
+        """Rows that do not depend on the solution."""
+        return [*self._jumps(), *self._start()]
+
+    @cached_property
+    def held(self) -> list[Held]:
+        return [*self._held_on_edges(), *self._held_at_points()]
+
+    def _jumps(self) -> list[Rows]:
+        """Rows of faces between patches; in units of the patches they are the same in every window."""
+        made = self.cover.made
+        if "jumps" not in made:
+            made["jumps"] = [self._jump(joint) for joint in self.cover.joints if self._leaves_across(joint.axis)]
+        return made["jumps"]
+
+    def _jump(self, joint: Joint) -> Rows:
+        i, j, x, axis = joint.one, joint.other, joint.x, joint.axis
+        behind = x.copy()
+        behind[:, axis] -= joint.shift
+        h = min(self.h[i, axis], self.h[j, axis])
+        here, there = [], []
+        for name, alpha in self._leaves_across(axis):
+            s = h ** alpha[axis] / np.sqrt(len(x))
+            here.append(s * self._columns(i, x, (name, alpha)))
+            there.append(s * self._columns(j, behind, (name, alpha)))
+        one, other = np.concatenate(here), np.concatenate(there)
+        zero = np.zeros(len(one))
+        return Rows((i,), (one - other,), zero) if i == j else Rows((i, j), (one, -other), zero)
+
+    def _leaves_across(self, axis: int) -> list[Leaf]:
         """What is continuous across a face: fields and their normal derivatives below the order of the equations."""
-        for name, orders in self.statement.orders.items():
-            for k in range(orders[axis]):
-                yield name, tuple(k if a == axis else 0 for a in range(len(orders)))
+        return [
+            (name, tuple(k if a == axis else 0 for a in range(len(orders))))
+            for name, orders in self.statement.orders.items()
+            for k in range(orders[axis])
+        ]
 
     def _start(self) -> list[Rows]:
         """The state at the start of a window: values, and time derivatives up to what the equations need."""
@@ -111,15 +135,29 @@ class System:
         if time is None:
             return []
         assert self.before is not None
-        axes = [np.full(1, -1.0) if a == time else lobatto(n + 2) for a, n in enumerate(counts(self.basis))]
-        whole, rows = product(axes), []
-        for k, box in enumerate(self.cells.frames):
-            x = placed(box, whole if self.cover.whole[k] else _at_start(self.cover.z[k], time))
-            for name, order in {(c.field, c.order) for c in self.statement.at_start}:
-                alpha = tuple(order if a == time else 0 for a in range(len(box)))
-                f, s = self.statement.fields.index(name), self.h[k, time] ** order / np.sqrt(len(x))
-                values = self.before(x, alpha)[f] / self.statement.scales[f]
-                rows.append(Rows((k,), (s * self._columns(k, x, (name, alpha)),), s * values))
+        d, made = self.h.shape[1], self.cover.made
+        starts = sorted({(c.field, c.order) for c in self.statement.at_start})
+        if "start" not in made:
+            axes = [np.full(1, -1.0) if a == time else lobatto(n + 2) for a, n in enumerate(counts(self.basis))]
+            whole = product(axes)
+            points = [whole if w else _at_start(z, time) for w, z in zip(self.cover.whole, self.cover.z, strict=True)]
+            m, matrices = self.basis.size, [np.zeros((len(starts), len(z), self.size)) for z in points]
+            for i, (name, order) in enumerate(starts):
+                f, alpha = self.statement.fields.index(name), tuple(order if a == time else 0 for a in range(d))
+                for matrix, values in zip(matrices, tables(self.basis, points, alpha), strict=True):
+                    matrix[i, :, f * m : (f + 1) * m] = values / np.sqrt(len(values))
+            made["start"] = points, [matrix.reshape(-1, self.size) for matrix in matrices]
+        points, matrices = made["start"]
+        ends = np.cumsum([0, *(len(z) for z in points)])
+        x = np.concatenate([placed(frame, z) for frame, z in zip(self.cells.frames, points, strict=True)])
+        rights = []
+        for name, order in starts:
+            f, alpha = self.statement.fields.index(name), tuple(order if a == time else 0 for a in range(d))
+            rights.append(self.before(x, alpha)[f] * self.h[0, time] ** order / self.statement.scales[f])
+        rows = []
+        for k, matrix in enumerate(matrices):
+            right = np.concatenate([r[ends[k] : ends[k + 1]] for r in rights]) / np.sqrt(ends[k + 1] - ends[k])
+            rows.append(Rows((k,), (matrix,), right))
         return rows
 
     def _held_on_edges(self) -> Iterator[Held]:
@@ -180,7 +218,7 @@ class System:
                 J[..., f * m : (f + 1) * m] += (found.slopes[:, i] * unit)[..., None] * made[i][k]
             factor = 1 / (found.sizes * np.sqrt(len(points[k])))
             right = J @ (c[k] / scales[:, None]).ravel() - found.r
-            rows += [Rows((k,), (factor[e] * J[e],), factor[e] * right[e]) for e in range(len(J))]
+            rows.append(Rows((k,), ((factor[:, None, None] * J).reshape(-1, self.size),), (factor[:, None] * right).ravel()))
         return rows
 
     def _conditions(self, c: np.ndarray) -> list[Rows]:
@@ -205,8 +243,11 @@ class System:
 
     def step(self, c: np.ndarray) -> np.ndarray:
         """One step of Gauss-Newton from `c`."""
-        rows = [*self.fixed, *self._equations(c), *self._conditions(c)]
-        found = block_least_squares(rows, self.patches, self.size)
+        made = self.cover.made
+        if "gram" not in made:
+            made["gram"] = gram_of(self.fixed)
+        rows = [*self._equations(c), *self._conditions(c)]
+        found = block_least_squares(rows, self.patches, self.size, self.fixed, made["gram"])
         return found.reshape(c.shape) * self.statement.scales[:, None]
 
     def newton(self, c: np.ndarray, tolerance: float, steps: int = STEPS) -> Newton:
@@ -265,7 +306,7 @@ class System:
             behind = x.copy()
             behind[:, axis] -= joint.shift
             h = min(self.h[i, axis], self.h[j, axis])
-            for name, alpha in self._across(axis):
+            for name, alpha in self._leaves_across(axis):
                 f = fields.index(name)
                 jump = np.abs(pieces.on(i, x, alpha)[f] - pieces.on(j, behind, alpha)[f]).max()
                 found[[i, j]] = np.maximum(found[[i, j]], jump * h ** alpha[axis] / self.statement.scales[f])
@@ -273,9 +314,10 @@ class System:
 
     def fitted(self, state: Before) -> np.ndarray:
         """Coefficients of given fields."""
-        frames, d = self.cells.frames, self.h.shape[1]
-        values = [state(placed(frame, z), (0,) * d) for frame, z in zip(frames, self.cover.z, strict=True)]
-        return np.stack([fitted(self.basis, z, v) for z, v in zip(self.cover.z, values, strict=True)])
+        frames, points = self.cells.frames, self.cover.z
+        x = np.concatenate([placed(frame, z) for frame, z in zip(frames, points, strict=True)])
+        values = np.split(state(x, (0,) * self.h.shape[1]), np.cumsum([len(z) for z in points])[:-1], axis=1)
+        return np.stack([fitted(self.basis, z, v) for z, v in zip(points, values, strict=True)])
 
     def tails(self, c: np.ndarray) -> np.ndarray:
         """The size of the two highest degrees along each coordinate on each patch, `(K, d)`, relative to the fields."""
