@@ -81,7 +81,12 @@ def cavity() -> Stated:
         Dirichlet((u, v), 0, on=("x_min", "x_max", "y_min")),
         Dirichlet(p, 0, on={"x": 0, "y": 0}),
     )
-    return Stated(pde, Rectangle((0, 0), (1, 1)), points_file("lid_driven_a4.dat", "xy", "uvp"))
+    points, truth = points_file("lid_driven_a4.dat", "xy", "uvp")
+    # At the ends of the lid the slope of u jumps and the pressure is infinite, in the file what the finest element had.
+    finite = ~((points["y"] == 1) & np.isin(points["x"], (0, 1)))
+    return Stated(
+        pde, Rectangle((0, 0), (1, 1)), ({k: a[finite] for k, a in points.items()}, {k: a[finite] for k, a in truth.items()})
+    )
 
 
 # The three ways to state an outlet: the pressure alone, as PINNacle does; that of the README; pressure and no change of the

@@ -36,6 +36,8 @@ MOST_BYTES = 2 * 1024**3  # of a factor
 ENOUGH = 0.01  # of what the level before left: where Newton's method ends
 SLOW = 0.5  # of what it was two levels before: a misfit that does not fall
 SHORTEST = 1e-9  # of the time
+ACCEPTED = 1e-4  # what equations and conditions hold to, without time, where nothing better is found
+TINY = 1e-300
 
 Tell = Callable[[dict[str, str]], None]
 
@@ -75,8 +77,11 @@ class _Budget:
         return ""
 
 
-def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> None:
-    """Windows from the start of time to its end, one after the other into `out`."""
+def march(
+    out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell, late: float
+) -> None:
+    """Windows from the start of time to its end, one after the other into `out`; until `late` where the windows so far let
+    expect the end by then."""
     time = statement.time
     assert time is not None
     start, end = statement.whole[time]
@@ -93,7 +98,11 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
         boxes[:, time] = t, t + dt
         system = System(statement, basis, boxes, before)
         boxes = system.cells.boxes.copy()
-        if short := budget.missing_for(system):
+        short, taken = budget.missing_for(system), clock.monotonic() - began
+        if short and began + taken * span / max(t - start, TINY) < late:
+            budget.deadline = late
+            short = budget.missing_for(system)
+        if short:
             out.reason = f"{short} at {statement.pde.coordinates[time].name} = {t:.4g}"
             return
         tick = clock.monotonic()
@@ -142,11 +151,14 @@ def march(out: Adapted, statement: Statement, basis: Legendre, tolerance: float,
         dt *= np.clip(0.9 * (tolerance / max(in_time, 1e-16)) ** power, 0.5, GROWTH)
 
 
-def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell) -> None:
+def refine(
+    out: Adapted, statement: Statement, basis: Legendre, tolerance: float, deadline: float, tell: Tell, late: float
+) -> None:
     """Patches without time, halved until equations, conditions and jumps hold between the points; the best into `out`.
 
     Where that falls like a power of the size of a patch, at a corner of the domain, patches are halved towards the corner
-    as often as the power says, and what is left at it counts by the part of the domain that it is of."""
+    as often as the power says, and what is left at it counts by the part of the domain that it is of. A level begins before
+    `deadline`, one that is good enough to be the last before `late`."""
     space = statement.space
     boxes = statement.roots()
     for axis in space:
@@ -161,6 +173,8 @@ def refine(out: Adapted, statement: Statement, basis: Legendre, tolerance: float
         began = clock.monotonic()
         system = System(statement, basis, boxes)
         boxes, owner = system.cells.boxes, system.cells.owner
+        if out.misfit < ACCEPTED:
+            budget.deadline = late
         if short := budget.missing_for(system):
             out.reason = f"{short}; equations and conditions hold to {out.misfit:.1e}"
             return

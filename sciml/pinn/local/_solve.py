@@ -15,7 +15,7 @@ from .._bar import progress_bar_of
 from .._error import told
 from .._groups import Place
 from .._problem import Problem
-from ._adapt import Adapted, again, march, refine
+from ._adapt import ACCEPTED, Adapted, again, march, refine
 from ._basis import Legendre
 from ._covering import cover
 from ._final import PatchesFinal
@@ -24,7 +24,6 @@ from ._statement import Statement, state, why_not
 from ._system import System
 
 TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-5)}  # of the default, one after the other, by coordinates
-ACCEPTED = 1e-4  # what equations and conditions hold to, without time, where nothing better is found
 SHORTEST = 4.0  # seconds: less do not even compile
 FINER = 4.0  # times as long the second may take
 STRONGER = 2  # degrees more, for the estimate
@@ -85,7 +84,7 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
     if reason:
         raise ValueError(f"pinn.Local cannot solve this: {reason}. Leave `method` to its default.")
     statement = state(problem)
-    found = _adapted(statement, method, deadline, progress)
+    found = _adapted(statement, method, deadline, deadline, progress)
     if not found.pieces:
         raise FloatingPointError(
             f"pinn.Local found no solution: {found.reason}. Give it more time (max_time=...), or leave `method` to its "
@@ -97,8 +96,9 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
 
 
 def attempt_locally(problem: Problem, began: float, deadline: float, *, progress: bool) -> Solution | None:
-    """The solution on patches, where they can do the problem in half of the time that is left until `deadline` (a
-    `time.monotonic()`); to a finer tolerance, where that can be expected in time; what there is where the user interrupts."""
+    """The solution on patches, where they do the problem in half of the time that is left until `deadline` (a
+    `time.monotonic()`) or are well on the way by then; to a finer tolerance, where that can be expected in time; what there is
+    where the user interrupts."""
     if why_not(problem):
         return None
     best, start = None, time.monotonic()
@@ -107,7 +107,7 @@ def attempt_locally(problem: Problem, began: float, deadline: float, *, progress
     statement, until = state(problem), (start + deadline) / 2
     tolerances = TOLERANCES[len(problem.pde.coordinates)]
     for tolerance in tolerances if statement.time is not None else tolerances[-1:]:
-        found = _adapted(statement, Local(tolerance), until, progress)
+        found = _adapted(statement, Local(tolerance), until, deadline, progress)
         if found.misfit < tolerances[0]:
             found.reason = ""
         if found.complete or found.misfit < ACCEPTED or best is None and found.interrupted and found.pieces:
@@ -119,7 +119,7 @@ def attempt_locally(problem: Problem, began: float, deadline: float, *, progress
     return None if best is None else _solution(problem, statement, best, began)
 
 
-def _adapted(statement: Statement, method: Local, deadline: float, progress: bool) -> Adapted:
+def _adapted(statement: Statement, method: Local, deadline: float, late: float, progress: bool) -> Adapted:
     bar = progress_bar_of("local", "level" if statement.time is None else "window", shown=progress)
 
     def tell(values: dict[str, str]) -> None:
@@ -128,7 +128,7 @@ def _adapted(statement: Statement, method: Local, deadline: float, progress: boo
 
     found, adapt = Adapted(), refine if statement.time is None else march
     try:
-        adapt(found, statement, method.basis(statement), method.tolerance, deadline, tell)
+        adapt(found, statement, method.basis(statement), method.tolerance, deadline, tell, late)
     except KeyboardInterrupt:
         found.reason, found.interrupted = "Interrupted by the user", True
     finally:
