@@ -181,7 +181,12 @@ def _mass(name: str) -> float:
     return float(atomic_masses[atomic_numbers[name]]) if name in atomic_numbers else 1.0
 
 
-def _warn_of_masses(names: tuple[str, ...], units: Units) -> None:
+def _warn_of_masses(
+    names: tuple[str, ...],
+    units: Units,
+    what: str = "system",
+    advice: str = "Give masses=[...], one for each atom, or names of elements.",
+) -> None:
     """In amu a mass of 1 for names that are no elements is hardly meant."""
     from ase.data import atomic_numbers  # pyright: ignore[reportMissingImports]
 
@@ -191,8 +196,8 @@ def _warn_of_masses(names: tuple[str, ...], units: Units) -> None:
     letters = {name: re.sub(r"[^A-Za-z].*", "", name).capitalize() for name in unknown}
     meant = [f"{name}: do you mean {found}?" for name, found in letters.items() if found in atomic_numbers]
     warnings.warn(
-        f"system: {', '.join(unknown)} {'is no element' if len(unknown) == 1 else 'are no elements'}, and mass 1 amu is taken: "
-        f"atoms move too fast. {' '.join([*meant, 'Give masses=[...], one for each atom, or names of elements.'])}",
+        f"{what}: {', '.join(unknown)} {'is no element' if len(unknown) == 1 else 'are no elements'}, and mass 1 amu is taken: "
+        f"atoms move too fast. {' '.join([*meant, advice])}",
         stacklevel=3,
     )
 

@@ -116,7 +116,7 @@ def validate(potential: AbstractPotential, dataset: Any, *, precision: Any = np.
     if not isinstance(dataset, Dataset) or not len(dataset):
         what = "an empty Dataset" if isinstance(dataset, Dataset) else f"a {type(dataset).__name__}"
         raise ValueError(f"validate: {what} came; expected frames: md.Dataset.load(path).")
-    found = evaluate_batch(potential, dataset.systems, precision=precision, skin=0.0)
+    found = evaluate_batch(potential, dataset._systems(), precision=precision, skin=0.0)
     atoms = dataset.atoms
     whole = np.asarray(dataset.periodic.all(axis=1))[:, None, None]
     return Validation(

@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
-from scipy.linalg.lapack import dpotrf, dtrtrs
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 REFINEMENTS = 2
 SHIFT = 1e-15  # of the diagonal of the scaled matrix, for each of its columns
+
+# Plain LAPACK: the wrappers of SciPy take as long as blocks of this size.
+dsyrk: Any = get_blas_funcs("syrk", dtype=np.float64)
+dpotrf: Any
+dtrtrs: Any
+dpotrf, dtrtrs = get_lapack_funcs(("potrf", "trtrs"), dtype=np.float64)
 
 Gram = dict[tuple[int, int], np.ndarray]  # A^T A, blocks (i, j) with i <= j
 Near = dict[int, set[int]]  # of every block those that it shares rows with

@@ -180,6 +180,8 @@ def test_names_that_are_no_elements(tmp_path):
     assert plain.names == ("Type_0", "Type_1") and repr(plain).startswith("Dataset(2 frames of Type_0 (1) Type_1 (2);")
     np.testing.assert_array_equal(d.species, [0, 1, 1] * 2)
     assert d.systems[0].masses == pytest.approx([15.999, 1.008, 1.008])
+    with pytest.warns(UserWarning, match=r"Type_0, Type_1 are no elements, and mass 1 amu .* dataset.renamed\({name"):
+        assert plain.systems[0].masses == pytest.approx(np.ones(3))
     # Two that mean the same; one that is right already.
     assert plain.renamed({"Type_0": "O", "Type_1": "O"}).names == ("O",)
     assert plain.renamed({"Type_1": "H"}).names == ("Type_0", "H")

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ...atoms._system import System, _mass
+from ...atoms._system import System, _mass, _warn_of_masses
+from ...atoms._units import METAL
 from ...files._ase import Labels
 from ._checks import checked
 from ._joined import joined
@@ -160,7 +161,14 @@ class Dataset:
 
     @property
     def systems(self) -> list[System]:
-        """Each frame as a `System`, with those of the dataset's `names` that some atom has."""
+        """Each frame as a `System`, with those of the dataset's `names` that some atom has; a name that is no element has the
+        mass 1, with a warning (`names={...}` of `load` says what names mean)."""
+        used = tuple(self.names[k] for k in np.unique(self.species))
+        _warn_of_masses(used, METAL, "Dataset.systems", "Say which elements are meant: dataset.renamed({name: element, ...}).")
+        return self._systems()
+
+    def _systems(self) -> list[System]:
+        """The same where masses do not matter."""
         used = np.unique(self.species)
         names, species = tuple(self.names[k] for k in used), np.searchsorted(used, self.species).astype(np.int32)
         masses = np.array([_mass(name) for name in names])
