@@ -65,7 +65,7 @@ def solve(
     solve a least-squares problem (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight
     digits and more in seconds. Where its residual on fresh points stays above 1e-6, local least squares (`Local`):
     polynomials on patches of space, cut by the boundary where the domain is no box, in windows of time; they follow fronts,
-    layers, holes and corners. Where they do not get there in half of the time, or there are data or unknown parameters, a
+    layers, holes and corners. Where they do not get there in two thirds of the time, or there are data or unknown parameters, a
     small network is trained as a whole by `Adam` and `SSBroyden`, with points drawn where the residual is large.
     `solution.result` says which answered. A `network` or `method` of your own goes straight there.
 

@@ -87,6 +87,7 @@ def test_it_is_saved_and_loaded_whole(front, tmp_path):
     np.testing.assert_array_equal(again.u.x(*at), front.u.x(*at))
 
 
+@pytest.mark.slow
 def test_the_default_answers_with_patches_where_waves_do_not_resolve():
     solution = pinn.solve(burgers(0.02), Box(x=(-1, 1), t=(0, 0.5)), max_time=120, progress=False)
     at = np.random.default_rng(3).uniform((-1, 0.01), (1, 0.5), (2000, 2)).T

@@ -32,7 +32,7 @@ MERGE = 0.02  # of the tolerance: tails of halves that are put together
 FAR = 5.0  # times the tolerance: not worth a further step of Newton's method
 POOR = 0.3  # relative change in Newton's second step, above which the window is too long
 RATE = 2e9  # multiplications a second of all steps with a system, until it is known
-MOST_BYTES = 2 * 1024**3  # of a factor
+MOST_BYTES = 1024**3  # of a factor; rows take as much again
 ENOUGH = 0.01  # of what the level before left: where Newton's method ends
 SLOW = 0.5  # of what it was two levels before: a misfit that does not fall
 SHORTEST = 1e-9  # of the time
@@ -244,13 +244,13 @@ def refine(
 
 
 def again(statement: Statement, pieces: list[Pieces], basis: Legendre) -> list[Pieces]:
-    """The same windows and patches with other functions."""
+    """The same windows and patches with other functions: one step of Newton's method, which from so near squares the error."""
     out: list[Pieces] = []
     time = statement.time
     before = None if time is None else _initial(statement)
     for piece in pieces:
         system = System(statement, basis, piece.cells.boxes, before)
-        found = system.newton(system.fitted(piece), 1e-12, steps=3)
+        found = system.newton(system.fitted(piece), 0.0, steps=1)
         out.append(Pieces(basis, system.cells, found.c))
         before = None if time is None else out[-1]
     return out

@@ -24,9 +24,10 @@ from ._statement import Statement, state, why_not
 from ._system import System
 
 TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-5)}  # of the default, one after the other, by coordinates
+SHARE = 2 / 3  # of the time, before a network is trained in the rest
 SHORTEST = 4.0  # seconds: less do not even compile
 FINER = 4.0  # times as long the second may take
-STRONGER = 2  # degrees more, for the estimate
+STRONGER = {1: 2, 2: 2, 3: 1}  # degrees more, for the estimate, by coordinates
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
 
 
 def attempt_locally(problem: Problem, began: float, deadline: float, *, progress: bool) -> Solution | None:
-    """The solution on patches, where they do the problem in half of the time that is left until `deadline` (a
+    """The solution on patches, where they do the problem in two thirds of the time that is left until `deadline` (a
     `time.monotonic()`) or are well on the way by then; to a finer tolerance, where that can be expected in time; what there is
     where the user interrupts."""
     if why_not(problem):
@@ -104,7 +105,7 @@ def attempt_locally(problem: Problem, began: float, deadline: float, *, progress
     best, start = None, time.monotonic()
     if deadline - start < SHORTEST:
         return None
-    statement, until = state(problem), (start + deadline) / 2
+    statement, until = state(problem), start + SHARE * (deadline - start)
     tolerances = TOLERANCES[len(problem.pde.coordinates)]
     for tolerance in tolerances if statement.time is not None else tolerances[-1:]:
         found = _adapted(statement, Local(tolerance), until, deadline, progress)
@@ -195,9 +196,10 @@ def measured(problem: Problem, statement: Statement, final: PatchesFinal, *, n: 
 
 
 def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimate:
-    """From a solve with two degrees more on the same patches and windows."""
+    """From a solve with more degrees on the same patches and windows."""
     basis = found.pieces[0].basis
-    better = again(statement, found.pieces, Legendre(tuple(p + STRONGER for p in basis.degrees), basis.total))
+    more = STRONGER[len(basis.degrees)]
+    better = again(statement, found.pieces, Legendre(tuple(p + more for p in basis.degrees), basis.total))
     sizes, errors = np.zeros(len(statement.fields)), np.zeros(len(statement.fields))
     for old, new in zip(found.pieces, better, strict=True):
         whole = cover(statement, old.basis, old.cells.boxes)
@@ -206,5 +208,6 @@ def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimat
             before, after = old.on(k, x, (0,) * x.shape[1]), new.on(k, x, (0,) * x.shape[1])
             sizes += whole.volume[k] * np.mean(after**2, axis=1)
             errors += whole.volume[k] * np.mean((after - before) ** 2, axis=1)
-    return told(problem, np.sqrt(sizes), np.sqrt(errors), "from a solve with two degrees more on the same patches")
+    degrees = "two degrees" if more > 1 else "one degree"
+    return told(problem, np.sqrt(sizes), np.sqrt(errors), f"from a solve with {degrees} more on the same patches")
 
