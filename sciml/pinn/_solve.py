@@ -77,7 +77,8 @@ def solve(
     - `max_time`: seconds from the call, compilation and standard errors included; the best so far is returned. (Compiling
         alone takes 5 to 10 seconds on a problem seen for the first time. The error estimate is computed when it is first asked
         for, by `print(solution)` or `solution.estimate_error()`; that takes a few seconds more.)
-    - `tolerance`: on the root mean square of the residuals, relative to their natural size.
+    - `tolerance`: on the root mean square of the residuals, relative to their natural size; of `Local`, by default, what it
+        is asked for, between 1e-8 and 1e-3.
     - `points`: collocation points in the interior; every penalised condition gets an eighth of that.
     - `collocation`: `ResidualAdaptive(unbiased=True)`, `Redrawn()`, `Fixed()`.
     - `balancing`: `GradientNorm()` or `SelfAdaptive()` change the weights of penalised conditions; None keeps them.
@@ -131,7 +132,7 @@ def solve(
             ):
                 return _from_attempt(tried, began)
         if plain:
-            located = attempt_locally(problem, began, deadline, progress=progress)
+            located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress)
             if located is not None:
                 return located
         methods = _methods(method, problem, points)

@@ -28,6 +28,7 @@ from sciml import (
     parameter,
     pinn,
 )
+from sciml.geometry import PointCloud
 from sciml.pinn.local._basis import Legendre, chebyshev, product
 from sciml.pinn.local._normal import Rows, block_least_squares
 from sciml.pinn.local._patches import faces, halves, merged
@@ -164,6 +165,10 @@ def test_what_patches_cannot_do_is_said():
         pinn.solve(
             poisson, Disk((0, 0), 1), pinn.Local(), network=nn.MLP(2, 1), weights={"u": 2}, precision=np.float32, progress=False
         )
+    rim = np.zeros((1, 2)), np.array([[1.0, 0.0]])
+    cloud = PointCloud(np.random.default_rng(0).uniform(size=(50, 2)), boundary={"rim": rim})
+    with pytest.raises(ValueError, match="the domain is a cloud of points"):
+        pinn.solve(PDE(laplacian(u) + 1, Dirichlet(u, 0)), cloud, pinn.Local(), progress=False)
     k = parameter("k", initial=1.0)
     data = Observed(u, np.array([[0.5, 0.5]]), np.array([0.07]))
     with pytest.raises(ValueError, match="there are unknown parameters"):

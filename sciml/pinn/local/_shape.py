@@ -21,7 +21,7 @@ from ._statement import Statement
 
 SLIVER = 0.2  # of a cell: less inside is no patch of its own
 PROBES = 400  # points of a cell that the boundary passes, by which what is inside is told
-ALONG = 64  # intervals of a curve to begin with
+ALONG = 64  # intervals to begin with of a curve as long as the domain
 NARROW = 1e-12  # of the size of the domain
 INWARD = 1e-10  # of the size: a boundary along a face belongs to the cell that it bounds
 DRAWN = 2**14  # points on a surface
@@ -135,7 +135,7 @@ def _fragments(piece, place: np.ndarray, size: float) -> list[tuple[int, float, 
         return _locate(place, x - INWARD * size * normals)
 
     widths = (place[:, :, 1] - place[:, :, 0]).min(axis=1)
-    edges = np.linspace(0, 1, ALONG + 1)
+    edges = np.linspace(0, 1, int(np.clip(np.ceil(ALONG * piece.measure / size), 1, ALONG)) + 1)
     low, high, done = edges[:-1], edges[1:], []
     while len(low):
         length = high - low

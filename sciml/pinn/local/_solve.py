@@ -24,6 +24,7 @@ from ._statement import Statement, state, why_not
 from ._system import System
 
 TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-5)}  # of the default, one after the other, by coordinates
+COARSEST = 1e-3
 SHARE = 2 / 3  # of the time, before a network is trained in the rest
 SHORTEST = 4.0  # seconds: less do not even compile
 FINER = 4.0  # times as long the second may take
@@ -96,19 +97,22 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
     return _solution(problem, statement, found, began)
 
 
-def attempt_locally(problem: Problem, began: float, deadline: float, *, progress: bool) -> Solution | None:
+def attempt_locally(
+    problem: Problem, began: float, deadline: float, *, tolerance: float, progress: bool
+) -> Solution | None:
     """The solution on patches, where they do the problem in two thirds of the time that is left until `deadline` (a
     `time.monotonic()`) or are well on the way by then; to a finer tolerance, where that can be expected in time; what there is
-    where the user interrupts."""
+    where the user interrupts. To no more than `tolerance`, within what it can be believed at (`COARSEST`)."""
     if why_not(problem):
         return None
     best, start = None, time.monotonic()
     if deadline - start < SHORTEST:
         return None
     statement, until = state(problem), start + SHARE * (deadline - start)
-    tolerances = TOLERANCES[len(problem.pde.coordinates)]
-    for tolerance in tolerances if statement.time is not None else tolerances[-1:]:
-        found = _adapted(statement, Local(tolerance), until, deadline, progress)
+    wanted = min(tolerance, COARSEST)
+    tolerances = sorted({max(t, wanted) for t in TOLERANCES[len(problem.pde.coordinates)]}, reverse=True)
+    for goal in tolerances if statement.time is not None else tolerances[-1:]:
+        found = _adapted(statement, Local(goal), until, deadline, progress)
         if found.misfit < tolerances[0]:
             found.reason = ""
         if found.complete or found.misfit < ACCEPTED or best is None and found.interrupted and found.pieces:
@@ -145,7 +149,7 @@ def _solution(problem: Problem, statement: Statement, found: Adapted, began: flo
     unknowns = [p.c.size for p in found.pieces]
     system = _last(statement, found)
     stats = {
-        "residual": float(np.max(system.defect(found.pieces[-1].c))),
+        "residual": _mean(system, system.defect(found.pieces[-1].c)),
         "steps": len(found.history),
         "patches": most,
         "windows": len(found.pieces),
@@ -162,12 +166,18 @@ def _solution(problem: Problem, statement: Statement, found: Adapted, began: flo
         stats,
         found.history,
         {},
-        measured(problem, statement, final) | {"continuity": float(system.misfit(found.pieces[-1].c).max())},
+        measured(problem, statement, final) | {"continuity": _mean(system, system.misfit(found.pieces[-1].c))},
         lambda solution: _estimate(problem, statement, found),
         notes=problem.notes,
     )
     solution.stats["seconds"] = time.monotonic() - began
     return solution
+
+
+def _mean(system: System, of_patches: np.ndarray) -> float:
+    """The root mean square over the domain."""
+    volume = system.cover.volume
+    return float(np.sqrt(np.sum(volume * of_patches**2) / np.sum(volume)))
 
 
 def _last(statement: Statement, found: Adapted) -> System:

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 
 from ..._evaluate import frozen
-from ...geometry import Box, Domain
+from ...geometry import Box, Domain, PointCloud
 from ...pde import PDE, Dirichlet, Initial, Neumann, Observed, Periodic, Robin
 from ...statement import breaks_along, covered, floating, undifferentiated
 from .._features import is_linear
@@ -148,6 +148,10 @@ def why_not(problem: Problem) -> str:
     pde, domain = problem.pde, problem.domain
     if domain.space is None:
         return "there is no space, and patches are of space"
+    if isinstance(domain.space, PointCloud):
+        return "the domain is a cloud of points, and patches need to know what is inside"
+    if domain.space.dim == 1 and not isinstance(domain.space, Box):
+        return "the domain is made of several intervals"
     if domain.ranges:
         return "the domain has parameters of a family"
     if len(pde.coordinates) > MOST_DIMENSIONS:
