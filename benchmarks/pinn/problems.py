@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,10 @@ class Problem:
 # One field ------------------------------------------------------------------------------------------------------------
 
 
-def burgers() -> tuple[Any, Any]:
+def burgers(nu: float = 0.01 / np.pi) -> tuple[Any, Any]:
     x, t = coordinates("x t")
     u = make_field("u", x, t)
-    pde = PDE(u.t + u * u.x - 0.01 / np.pi * u.xx, Initial(u, -sp.sin(sp.pi * x)), Dirichlet(u, 0))
+    pde = PDE(u.t + u * u.x - nu * u.xx, Initial(u, -sp.sin(sp.pi * x)), Dirichlet(u, 0))
     return pde, Box(x=(-1, 1), t=(0, 1))
 
 
@@ -193,13 +194,6 @@ def kdv_reference() -> tuple[dict, dict]:
     at = grid(x=np.linspace(-20, 20, 401), t=np.linspace(0, 10, 101))
     nearest = (at["x"] + 5 - at["t"] + 20) % 40 - 20
     return at, {"u": 0.5 / np.cosh(nearest / 2) ** 2}
-
-
-def burgers_sharp() -> tuple[Any, Any]:
-    x, t = coordinates("x t")
-    u = make_field("u", x, t)
-    pde = PDE(u.t + u * u.x - 0.001 / np.pi * u.xx, Initial(u, -sp.sin(sp.pi * x)), Dirichlet(u, 0))
-    return pde, Box(x=(-1, 1), t=(0, 1))
 
 
 def burgers_sharp_reference() -> tuple[dict, dict]:
@@ -439,7 +433,8 @@ PROBLEMS = {
             (Mark(1e-4, 60), Mark(1e-5, 180), Mark(1e-8, 30)), aim=1e-10,
         ),
         Problem(
-            "burgers_sharp", "Burgers, nu = 0.001/pi", burgers_sharp, burgers_sharp_reference, (Mark(1e-6, 60),),
+            "burgers_sharp", "Burgers, nu = 0.001/pi", partial(burgers, 0.001 / np.pi), burgers_sharp_reference,
+            (Mark(1e-6, 60),),
         ),
         Problem(
             "allen_cahn", "Allen-Cahn, periodic", allen_cahn, allen_cahn_reference,

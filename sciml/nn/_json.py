@@ -57,7 +57,7 @@ def to_json(network: Any) -> dict[str, Any]:
         elif argument == "blocks":
             value = len(value)
         elif isinstance(value, tuple):
-            value = list(value)
+            value = [list(each) if isinstance(each, tuple) else each for each in value]
         elif isinstance(value, Integral) and not isinstance(value, bool):
             value = int(value)
         data[argument] = value

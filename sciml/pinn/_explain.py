@@ -24,7 +24,7 @@ def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -
 
 def _tried(problem: Problem) -> str:
     """What `solve` tries before it trains the network."""
-    if problem.pde.parameters or any(b.kind == "data" for b in problem.blocks):
+    if problem.learns:
         return "nothing, because of data or unknown parameters: the network is trained at once"
     reason = why_not(problem)
     waves = "" if problem.exactness.corners else "a layer of random waves; "

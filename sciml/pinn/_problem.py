@@ -83,6 +83,11 @@ class Problem:
         return tuple(b for g in self.groups for b in g.blocks)
 
     @property
+    def learns(self) -> bool:
+        """Whether there are data or unknown parameters."""
+        return bool(self.pde.parameters) or any(b.kind == "data" for b in self.blocks)
+
+    @property
     def network(self) -> Adapted:
         return self.trial.network
 

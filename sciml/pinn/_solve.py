@@ -109,7 +109,7 @@ def solve(
     problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     check_unknowns(pde, problem.domain)
     # What is measured afterwards takes seconds; standard errors of unknown parameters, and of fields from noisy data, more.
-    deadline = began + max_time - (min(0.2 * max_time, 6.0) if _has_data(problem) else min(0.1 * max_time, 2.0))
+    deadline = began + max_time - (min(0.2 * max_time, 6.0) if problem.learns else min(0.1 * max_time, 2.0))
     if isinstance(method, Local):
         return solve_locally(problem, method, began, deadline, progress=progress)
     with computing_in(problem.precision):
@@ -249,7 +249,7 @@ def _is_plain(problem: Problem, method: Any, network: Any, saved: Checkpoint | N
     """Whether linear algebra is tried before a network is trained: without data and unknowns, in float64."""
     resumed = saved is not None and saved.path.exists()
     asked = method is None and network is None and problem.precision == np.float64
-    return asked and not _has_data(problem) and not resumed
+    return asked and not problem.learns and not resumed
 
 
 def _data_first(problem: Problem) -> dict[str, float] | None:
@@ -258,10 +258,6 @@ def _data_first(problem: Problem) -> dict[str, float] | None:
     if not problem.original.free_fields or not any(b.kind == "data" for b in problem.blocks):
         return None
     return {b.name: DATA_FIRST * problem.weights[b.name] for b in problem.blocks if b.kind == "equation"}
-
-
-def _has_data(problem: Problem) -> bool:
-    return bool(problem.pde.parameters) or any(b.kind == "data" for b in problem.blocks)
 
 
 def _check_arguments(method: Any, max_time: float, points: int, tolerance: float) -> None:

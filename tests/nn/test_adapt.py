@@ -98,6 +98,7 @@ NETWORKS = {
     "learned Fourier": lambda key: nn.Embedded(
         nn.FourierFeatures(2, count=3, learn_frequencies=True, key=key), nn.MLP(6, 2, width=6, key=key)
     ),
+    "harmonics": lambda key: nn.Embedded(nn.Harmonics(2, waves=((1, 9.0),)), nn.MLP(4, 2, width=6, key=key)),
     "Equinox MLP": lambda key: eqx.nn.MLP(2, 2, 6, 2, jnp.tanh, key=jax.random.key(key)),
     "Equinox tied": lambda key: TiedEquinox(jax.random.key(key)),
     "Equinox inference": lambda key: eqx.nn.inference_mode(

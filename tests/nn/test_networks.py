@@ -21,6 +21,9 @@ OWN = {
     "fourier": lambda key=0: nn.Embedded(
         nn.FourierFeatures(2, count=4, scale=(1.0, 2.0), key=key), nn.MLP(8, 3, width=8, depth=1, key=key)
     ),
+    "harmonics": lambda key=0: nn.Embedded(
+        nn.Harmonics(2, waves=((0, 20.0), (1, 7.0))), nn.MLP(6, 3, width=8, depth=1, key=key)
+    ),
 }
 X = jnp.array([0.3, -0.7])
 
@@ -140,7 +143,7 @@ def test_json_round_trip_rebuilds_architecture_and_start(name):
     data = json.loads(json.dumps(nn.to_json(net)))
     again = nn.from_json(data, key=7)
     assert jax.tree.structure(again) == jax.tree.structure(net) and nn.to_json(again) == data
-    if name not in ("pirate", "fourier"):  # networks with parts split their key
+    if name not in ("pirate", "fourier", "harmonics"):  # networks with parts split their key
         assert all(map(np.array_equal, jax.tree.leaves(again), jax.tree.leaves(net)))
 
 
@@ -191,6 +194,8 @@ def test_a_batch_is_refused_with_the_remedy(name):
         (lambda: nn.PirateNet(1, 1, width=8, embedding=nn.FourierFeatures(1, count=8)), "gives 16 numbers"),
         (lambda: nn.FourierFeatures(2, scale=[1.0]), "one for each of the 2 coordinates; 1 came"),
         (lambda: nn.Embedded(nn.FourierFeatures(2, count=8), nn.MLP(2, 1)), "in_size=16"),
+        (lambda: nn.Harmonics(2, waves=((2, 5.0),)), "pairs of a coordinate, 0 to 1, and a positive angular frequency"),
+        (lambda: nn.Harmonics(2, waves=((0, 0.0),)), "a positive angular frequency"),
         (lambda: nn.SIREN(1, 1, omega=0.0), "positive omega"),
     ],
 )

@@ -7,6 +7,7 @@ import sympy as sp
 
 from sciml import (
     PDE,
+    Ball,
     Box,
     Condition,
     Dirichlet,
@@ -33,7 +34,7 @@ from sciml.pinn.local._basis import Legendre, chebyshev, product
 from sciml.pinn.local._normal import Rows, block_least_squares
 from sciml.pinn.local._patches import faces, halves, merged
 
-x, y, t = coordinates("x y t")
+x, y, z, t = coordinates("x y z t")
 u = field("u", x, t)
 NU = 0.01 / np.pi
 
@@ -248,6 +249,25 @@ def test_a_shape_in_time():
     solution = pinn.solve(pde, shape, pinn.Local(1e-5), progress=False)
     at = inside(shape, ("x", "y", "t"))
     expected = sp.lambdify((x, y, t), exact)(*at)
+    assert rms(solution.u(*at) - expected) < 1e-5 * rms(expected)
+
+
+def test_equations_without_a_time_derivative_take_no_start():
+    """u'' = -pi^2 sin(pi x) cos(t): steady at each time."""
+    exact = sp.sin(sp.pi * x) * sp.cos(t)
+    pde = PDE(u.xx + sp.pi**2 * exact, Dirichlet(u, 0))
+    solution = pinn.solve(pde, Box(x=(0, 1), t=(0, 1)), pinn.Local(1e-6), progress=False)
+    at = np.random.default_rng(11).uniform(size=(2, 200))
+    np.testing.assert_allclose(solution.u(*at), np.sin(np.pi * at[0]) * np.cos(at[1]), atol=1e-8)
+
+
+def test_a_ball_out_of_a_cube():
+    u = field("u", x, y, z)
+    exact = sp.exp(x) * sp.cos(y) * z
+    shape = Box(x=(-1, 1), y=(-1, 1), z=(-1, 1)) - Ball((0, 0, 0), 0.5)
+    solution = pinn.solve(PDE(laplacian(u), Dirichlet(u, exact)), shape, pinn.Local(1e-3), progress=False)
+    at = inside(shape, ("x", "y", "z"))
+    expected = sp.lambdify((x, y, z), exact)(*at)
     assert rms(solution.u(*at) - expected) < 1e-5 * rms(expected)
 
 

@@ -141,3 +141,16 @@ def test_a_collapsed_laplacian_gives_the_same_residual():
         f = lambda q: problem.trial(problem.params["network"], q)[0]  # noqa: E731
         expected = jax.jit(jax.vmap(lambda q: jax.numpy.trace(jax.hessian(f)(q)) + f(q) ** 2 - q[0] * q[1]))(p)
     np.testing.assert_allclose(residual, expected, rtol=1e-10)
+
+
+def test_a_network_gets_the_frequency_of_a_source(tmp_path):
+    """u'' = 2 - w^2 sin(w x): the wave is among the inputs of the network that is trained by default."""
+    w, v = 40, field("v", x)
+    pde = PDE(v.xx + w**2 * sp.sin(w * x) - 2, Dirichlet(v, sp.sin(w * x) + x**2))
+    (found,) = pinn.compile(pde, Box(x=(0, 1))).network.to_json()["architecture"]["embedding"]["waves"]
+    assert found[0] == 0 and abs(found[1] - w / 2) < np.pi  # x is scaled to [-1, 1]
+    solution = pinn.solve(pde, Box(x=(0, 1)), pinn.SSBroyden(), max_time=60, tolerance=1e-4, progress=False)
+    s = np.linspace(0, 1, 101)
+    assert np.sqrt(np.mean((solution.v(s) - np.sin(w * s) - s**2) ** 2)) < 1e-3
+    loaded = Solution.load(solution.save(tmp_path / "wave.npz"))
+    np.testing.assert_array_equal(loaded.v(s), solution.v(s))

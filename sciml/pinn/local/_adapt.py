@@ -123,7 +123,7 @@ def march(
             continue
         tail = system.tails(found.c)
         left = DEFECT * system.defect(found.c)
-        tail *= np.maximum(1, left / np.maximum(tail.max(axis=1), 1e-300))[:, None]
+        tail *= np.maximum(1, left / np.maximum(tail.max(axis=1), TINY))[:, None]
         in_time, in_space = tail[:, time].max(), np.delete(tail, time, axis=1).max()
         pieces = Pieces(basis, system.cells, found.c)
         power = 1 / max(4, basis.degrees[time] - 2)

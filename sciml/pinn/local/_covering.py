@@ -16,8 +16,8 @@ from ._statement import Statement
 def cover(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:
     """The patches that `boxes` `(C, d, 2)` make; in a window of time all end together."""
     time, kept = statement.time, statement.covers
-    span = None if time is None else tuple(boxes[0, time])
-    if time is not None:
+    span = boxes[0, time].copy() if time is not None else None
+    if span is not None:
         boxes = boxes.copy()
         boxes[:, time] = -1, 1
     key = basis, boxes.tobytes()
@@ -28,7 +28,7 @@ def cover(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:
             kept[key] = _of_box(statement, basis, boxes)
         else:
             kept[key] = of_shape(statement, basis, boxes)
-    return kept[key] if time is None or span is None else kept[key].at_times(time, *span)
+    return kept[key] if span is None or time is None else kept[key].at_times(time, *span)
 
 
 def _of_box(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:

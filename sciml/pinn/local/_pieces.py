@@ -44,17 +44,24 @@ class Pieces:
 
     def __call__(self, x: np.ndarray, alpha: tuple[int, ...]) -> np.ndarray:
         """A derivative of all fields at x `(n, d)`, each by the first patch that holds it or the nearest: `(fields, n)`."""
-        out, boxes = np.empty((self.c.shape[1], len(x))), self.cells.boxes
-        slack = 1e-9 * (boxes[:, :, 1] - boxes[:, :, 0])
-        cell = np.empty(len(x), int)
-        for start in range(0, len(x), CHUNK):
-            part = x[start : start + CHUNK, None]
-            outside = np.maximum(boxes[:, :, 0] - slack - part, part - boxes[:, :, 1] - slack).max(axis=2)
-            cell[start : start + CHUNK] = np.argmin(np.maximum(outside, 0), axis=1)
-        patch = self.cells.owner[cell]
+        out = np.empty((self.c.shape[1], len(x)))
+        patch = self.cells.owner[nearest(self.cells.boxes, x, slack=1e-9)[0]]
         for k in np.unique(patch):
             out[:, patch == k] = self.on(int(k), x[patch == k], alpha)
         return out
+
+
+def nearest(boxes: np.ndarray, x: np.ndarray, slack: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The first of the boxes `(C, d, 2)`, larger by `slack` of their lengths, that holds each point `(n, d)`, or else the
+    nearest one, and how far from it the point is, `(n,)` each."""
+    reach = slack * (boxes[:, :, 1] - boxes[:, :, 0])
+    which, away = np.empty(len(x), int), np.empty(len(x))
+    for start in range(0, len(x), CHUNK):
+        part = x[start : start + CHUNK, None]
+        outside = np.maximum(np.maximum(boxes[:, :, 0] - part, part - boxes[:, :, 1]) - reach, 0).max(axis=2)
+        which[start : start + CHUNK] = outside.argmin(axis=1)
+        away[start : start + CHUNK] = outside.min(axis=1)
+    return which, away
 
 
 def half(box: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from ...geometry import AbstractGeometry
 from ._basis import Legendre, chebyshev, product
 from ._cover import FRESH, ON_FACE, Cover, Edge, Joint, counts, kronecker, on_face, points_of
 from ._patches import Face, faces
-from ._pieces import Cells, half, placed
+from ._pieces import Cells, half, nearest, placed
 from ._statement import Statement
 
 SLIVER = 0.2  # of a cell: less inside is no patch of its own
@@ -54,11 +54,10 @@ def of_shape(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:
     assert shape is not None
     columns = statement.columns
     place = boxes[:, columns]
-    across = counts(basis)[columns[0]]
-    cuts = _cut(shape, place, across)
+    cuts = _cut(shape, place, counts(basis)[columns[0]])
     here = np.array([c.fraction > 0 or bool(c.curves) for c in cuts])
     boxes, place, cuts = boxes[here], place[here], [c for c, kept in zip(cuts, here, strict=True) if kept]
-    joined = list(_inner_faces(shape, place, cuts, across))
+    joined = list(_inner_faces(shape, place, cuts))
     owner = _owners(cuts, joined, place)
     K = int(owner.max()) + 1
     frames = np.empty((K, *boxes.shape[1:]))
@@ -102,12 +101,8 @@ def _cut(shape: AbstractGeometry, place: np.ndarray, n: int) -> list[Cut]:
 
 def _locate(place: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The cell of each point, -1 where there is none."""
-    out = np.full(len(x), -1)
-    for start in range(0, len(x), 4096):
-        part = x[start : start + 4096]
-        holds = np.all((part[:, None] >= place[None, :, :, 0]) & (part[:, None] <= place[None, :, :, 1]), axis=2)
-        out[start : start + 4096] = np.where(holds.any(axis=1), holds.argmax(axis=1), -1)
-    return out
+    cell, away = nearest(place, x)
+    return np.where(away > 0, -1, cell)
 
 
 def _curves(shape: AbstractGeometry, label: str, place: np.ndarray, n: int):
@@ -170,7 +165,7 @@ def _surfaces(shape: AbstractGeometry, label: str, place: np.ndarray, n: int):
         yield int(cell), Curve(label, drawn[0][0][mine], drawn[0][1][mine], drawn[from_][0][later], drawn[from_][1][later])
 
 
-def _inner_faces(shape: AbstractGeometry, place: np.ndarray, cuts: list[Cut], n: int):
+def _inner_faces(shape: AbstractGeometry, place: np.ndarray, cuts: list[Cut]):
     """Faces between cells with the part of them that is inside: (face, None) where that is all, else (face, points)."""
     whole = np.stack([place[:, :, 0].min(axis=0), place[:, :, 1].max(axis=0)], axis=1)
     for face in faces(place, whole):
@@ -216,11 +211,9 @@ def _owners(cuts: list[Cut], joined: list, place: np.ndarray) -> np.ndarray:
             patch[root(i)] = root(max(near)[2])
             continue
         # Too thin for its faces to be seen: the nearest cell that is a patch.
-        center = cuts[i].around.mean(axis=1)
-        away = np.maximum(place[:, :, 0] - center, center - place[:, :, 1]).max(axis=1)
-        away[[j for j in range(len(cuts)) if j == i or cuts[j].fraction < SLIVER]] = np.inf
-        if np.isfinite(away).any():
-            patch[root(i)] = root(int(np.argmin(away)))
+        wide = [j for j in range(len(cuts)) if cuts[j].fraction >= SLIVER]
+        if wide:
+            patch[root(i)] = root(wide[int(nearest(place[wide], cuts[i].around.mean(axis=1)[None])[0][0])])
     return np.unique([root(i) for i in range(len(cuts))], return_inverse=True)[1]
 
 

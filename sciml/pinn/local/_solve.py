@@ -89,8 +89,8 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
     found = _adapted(statement, method, deadline, deadline, progress)
     if not found.pieces:
         raise FloatingPointError(
-            f"pinn.Local found no solution: {found.reason}. Give it more time (max_time=...), or leave `method` to its "
-            "default."
+            f"pinn.Local found no solution: {found.reason}. Ask for less (pinn.Local({10 * method.tolerance:.0e})), "
+            "give it more time (max_time=...), or leave `method` to its default."
         )
     if not found.complete:
         warnings.warn(f"pinn.Local: {found.reason}.", stacklevel=3)

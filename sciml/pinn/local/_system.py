@@ -20,7 +20,7 @@ from ._basis import Legendre, chebyshev, lobatto, product
 from ._cover import Joint, counts, fitted, tables
 from ._covering import cover
 from ._normal import Rows, block_least_squares, cost, gram_of
-from ._pieces import Pieces, half, placed, table
+from ._pieces import Pieces, half, nearest, placed, table
 from ._pointwise import Leaf, Pointwise
 from ._statement import Statement
 
@@ -131,12 +131,11 @@ class System:
 
     def _start(self) -> list[Rows]:
         """The state at the start of a window: values, and time derivatives up to what the equations need."""
-        time = self.statement.time
-        if time is None:
+        time, starts = self.statement.time, sorted({(c.field, c.order) for c in self.statement.at_start})
+        if time is None or not starts:
             return []
         assert self.before is not None
         d, made = self.h.shape[1], self.cover.made
-        starts = sorted({(c.field, c.order) for c in self.statement.at_start})
         if "start" not in made:
             axes = [np.full(1, -1.0) if a == time else lobatto(n + 2) for a, n in enumerate(counts(self.basis))]
             whole = product(axes)
@@ -171,8 +170,7 @@ class System:
         space, time, boxes = self.statement.space, self.statement.time, self.cells.boxes
         n = 1 if time is None else counts(self.basis)[time]
         for condition in self.statement.at_points:
-            outside = np.maximum(boxes[:, space, 0] - condition.point, condition.point - boxes[:, space, 1])
-            k = int(self.cells.owner[np.argmin(outside.max(axis=1))])
+            k = int(self.cells.owner[nearest(boxes[:, space], condition.point[None])[0][0]])
             x = np.empty((n, boxes.shape[1]))
             x[:, space] = condition.point
             if time is not None:
