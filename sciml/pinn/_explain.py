@@ -6,7 +6,7 @@ from typing import Any
 
 from ._frequencies import carriers
 from ._problem import Problem, compile
-from .local import why_not
+from .local import too_many, why_not
 
 
 def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -> str:
@@ -24,10 +24,8 @@ def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -
 
 def _tried(problem: Problem) -> str:
     """What `solve` tries before it trains the network."""
-    if problem.learns:
-        return "nothing, because of data or unknown parameters: the network is trained at once"
-    reason = why_not(problem)
-    waves = "" if problem.exactness.corners else "a layer of random waves; "
+    reason = why_not(problem) or too_many(problem)
+    waves = "" if problem.exactness.corners or problem.learns else "a layer of random waves; "
     local = f"no local least squares ({reason})" if reason else "local least squares, polynomials on patches"
     return f"{waves}{local}; then the network is trained"
 

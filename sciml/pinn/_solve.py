@@ -65,9 +65,10 @@ def solve(
     solve a least-squares problem (`RandomFeatures`, `LeastSquares`): where the solution is smooth it is accurate to eight
     digits and more in seconds. Where its residual on fresh points stays above 1e-6, local least squares (`Local`):
     polynomials on patches of space, cut by the boundary where the domain is no box, in windows of time; they follow fronts,
-    layers, holes and corners. Where they do not get there in two thirds of the time, or there are data or unknown parameters, a
-    small network is trained as a whole by `Adam` and `SSBroyden`, with points drawn where the residual is large.
-    `solution.result` says which answered. A `network` or `method` of your own goes straight there.
+    layers, holes and corners. Where they do not get there in two thirds of the time, a small network is trained as a whole by
+    `Adam` and `SSBroyden`, with points drawn where the residual is large. Data, unknown parameters and fields without an equation
+    go to `Local` first where there are at most two coordinates (for a third of the time), else to the network.
+    `solution.result` says which answered. A `network`, `method` or `weights` of your own goes straight there.
 
     **Arguments:**
 
@@ -131,7 +132,7 @@ def solve(
                 or time.monotonic() + STARTING * tried.compiling > deadline
             ):
                 return _from_attempt(tried, began)
-        if plain:
+        if plain or weights is None and _is_asked(problem, method, network, saved):
             located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress)
             if located is not None:
                 return located
@@ -246,10 +247,14 @@ def _methods(method: Any, problem: Problem, points: int) -> tuple[AbstractMethod
 
 
 def _is_plain(problem: Problem, method: Any, network: Any, saved: Checkpoint | None) -> bool:
-    """Whether linear algebra is tried before a network is trained: without data and unknowns, in float64."""
+    """Whether random waves are tried before a network is trained: without data and unknowns."""
+    return _is_asked(problem, method, network, saved) and not problem.learns
+
+
+def _is_asked(problem: Problem, method: Any, network: Any, saved: Checkpoint | None) -> bool:
+    """Whether linear algebra may be tried before a network is trained: in float64."""
     resumed = saved is not None and saved.path.exists()
-    asked = method is None and network is None and problem.precision == np.float64
-    return asked and not problem.learns and not resumed
+    return method is None and network is None and problem.precision == np.float64 and not resumed
 
 
 def _data_first(problem: Problem) -> dict[str, float] | None:

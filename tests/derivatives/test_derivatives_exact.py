@@ -108,7 +108,9 @@ def test_nested_forward_mode_agrees_too():
         agree(jit(lambda x, m=mode: plan(requests, 2, mode=m)(NETWORKS["tanh"], x))(X), expected, 2e-14)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in ("user", "modified") else ()) for n in NETWORKS]
+)
 def test_orders_up_to_six_and_mixed_agree_with_nested_autodiff(name):
     requests = [(6, 0), (2, 2)]
     network = NETWORKS[name]

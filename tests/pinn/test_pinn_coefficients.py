@@ -105,6 +105,7 @@ def test_a_coefficient_is_learned():
     assert error.relative_l2["a"] < 2e-2 and error.relative_l2["u"] < 1e-2
 
 
+@pytest.mark.slow
 def test_data_come_first_where_a_coefficient_is_free():
     """Otherwise fields near zero and a coefficient that grows without bound satisfy the equation, and it stays there: Heat-Inv
     of arXiv 2306.08827 ended with a 28 times too large."""

@@ -26,7 +26,6 @@ from sciml import (
     laplacian,
     nn,
     normal,
-    parameter,
     pinn,
 )
 from sciml.geometry import PointCloud
@@ -121,6 +120,7 @@ def test_periodic_transport_for_many_periods():
     assert rms(solution.u(*at) - exact) < 1e-6 * rms(exact)
 
 
+@pytest.mark.slow
 def test_a_layer_in_two_dimensions_with_every_kind_of_condition():
     """u = tanh((x + y - 1) / 0.1) with the value, its slope, a relation of both and a nonlinear relation on the sides."""
     u = field("u", x, y)
@@ -170,10 +170,11 @@ def test_what_patches_cannot_do_is_said():
     cloud = PointCloud(np.random.default_rng(0).uniform(size=(50, 2)), boundary={"rim": rim})
     with pytest.raises(ValueError, match="the domain is a cloud of points"):
         pinn.solve(PDE(laplacian(u) + 1, Dirichlet(u, 0)), cloud, pinn.Local(), progress=False)
-    k = parameter("k", initial=1.0)
-    data = Observed(u, np.array([[0.5, 0.5]]), np.array([0.07]))
-    with pytest.raises(ValueError, match="there are unknown parameters"):
-        pinn.solve(PDE(k * laplacian(u) + 1, Dirichlet(u, 0), data), Box(x=(0, 1), y=(0, 1)), pinn.Local(), progress=False)
+    v = field("v", x, y, t)
+    data = Observed(v, np.array([[0.1, 0.1, 0.5]]), np.array([0.07]))
+    warm = PDE(v.t - laplacian(v), Initial(v, 1), Dirichlet(v, 0), data)
+    with pytest.raises(ValueError, match="there are data in time on a shape that is no box"):
+        pinn.solve(warm, Disk((0, 0), 1) * Time(0, 1), pinn.Local(), progress=False)
     with pytest.raises(ValueError, match="known up to a constant"):
         pinn.solve(PDE(laplacian(u), Neumann(u, 0)), Box(x=(0, 1), y=(0, 1)), pinn.Local(), progress=False)
     with pytest.raises(ValueError, match="tolerance=-1.*between 0 and 1"):

@@ -61,6 +61,7 @@ def test_causal_weights_hold_late_times_back():
         causal.first(pinn.compile(PDE(v.xx + 1, Dirichlet(v, 0)), Box(x=(0, 1))), 64, key=0)
 
 
+@pytest.mark.slow
 def test_ensembles_differ_by_key_and_agree_on_the_answer(tmp_path):
     method, network = pinn.SSBroyden(steps=60), nn.MLP(2, 1, width=8, depth=2)
     mean = pinn.ensemble(HEAT, PLACE, method, keys=(0, 1), network=network, points=512, progress=False)
@@ -143,6 +144,7 @@ def test_a_collapsed_laplacian_gives_the_same_residual():
     np.testing.assert_allclose(residual, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_network_gets_the_frequency_of_a_source(tmp_path):
     """u'' = 2 - w^2 sin(w x): the wave is among the inputs of the network that is trained by default."""
     w, v = 40, field("v", x)

@@ -58,6 +58,7 @@ def test_kovasznay_on_chebyshev_points():
     assert float(found.error(exact)) < 1e-8
 
 
+@pytest.mark.slow
 def test_a_periodic_channel_driven_by_a_force():
     flow, u, v, p, x, y = walls(steady=False, nu=0.5, force=(1, 0))
     pde = flow.with_conditions(Initial((u, v), (0, 0)), Periodic(x), Dirichlet((u, v), (0, 0), on=("y_min", "y_max")))

@@ -78,6 +78,7 @@ def test_a_reaction_on_one_side_in_time(reaction):
     np.testing.assert_allclose(s.u([0.1, 0.29, 0.31, 0.9], np.ones(4)), [1, 1, np.exp(-1), np.exp(-1)], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_periodic_source_that_moves():
     """u_t = H(0 < x - t < 1 / 2) with period one: every place sees it half of the time."""
     u = field("u", x, t)
@@ -86,6 +87,7 @@ def test_a_periodic_source_that_moves():
     np.testing.assert_allclose(s.u(np.linspace(0.05, 0.95, 7), np.ones(7)), 0.5, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_gradients_pass_through_the_mean():
     u, q = field("u", x, t), parameter("q", initial=1.0)
     problem = solvers.compile(PDE(u.t - u.xx - q * after, Initial(u, 0), Dirichlet(u, 0)), Box(x=(0, 1), t=(0, 1)))

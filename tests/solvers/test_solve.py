@@ -291,6 +291,7 @@ def test_only_fourier_grids_claim_to_dealias():
     assert "dealiasing" not in solvers.explain(walled, RING, grid=24)
 
 
+@pytest.mark.slow
 def test_automatic_grids_resolve_what_develops():
     pde = PDE(u.t + u * u.x - 0.05 * u.xx, Initial(u, sp.sin(x)), Periodic())
     found = solvers.solve(pde, Box(x=(0, 2 * np.pi), t=(0, 1.5)), progress=False)

@@ -219,6 +219,7 @@ def test_the_channel_of_the_readme():
     assert abs(found.a(2.2, 0.205) - 1) < 0.01 and abs(found.p(2.2, 0.205)) < 0.02 * abs(found.p(0.0, 0.205))
 
 
+@pytest.mark.slow
 def test_a_coefficient_that_grows_is_stepped_implicitly():
     """Diffusion by w = int exp(s) u ds, zero at first: explicit steps would be 400,000. u = exp(t)."""
     u, w = fields("u w", x, t)

@@ -12,4 +12,5 @@ from ._final import PatchesFinal as PatchesFinal
 from ._solve import Local as Local
 from ._solve import attempt_locally as attempt_locally
 from ._solve import solve_locally as solve_locally
+from ._solve import too_many as too_many
 from ._statement import why_not as why_not

@@ -57,7 +57,7 @@ class Adapted:
         return not self.reason
 
 
-class _Budget:
+class Budget:
     """Whether what a system needs is there: time until `deadline`, and memory."""
 
     def __init__(self, deadline: float):
@@ -89,7 +89,7 @@ def march(
     before: Before = _initial(statement)
     boxes = _resolving(statement, basis, before, start, start + dt, tolerance)
     guess = None
-    began, budget = clock.monotonic(), _Budget(deadline)
+    began, budget = clock.monotonic(), Budget(deadline)
     while t < end - 1e-12 * span:
         if t - start < 1e-3 * span and clock.monotonic() > began + 0.4 * (deadline - began):
             out.reason = "the windows stay short at the start: what changes there is too sharp for the time that it has"
@@ -163,7 +163,7 @@ def refine(
     boxes = statement.roots()
     for axis in space:
         boxes = np.array([b for box in boxes for b in halves(box, axis)])
-    budget = _Budget(deadline)
+    budget = Budget(deadline)
     last: Pieces | None = None
     gradings: list[Grading] = []
     worst = 0.1
@@ -274,8 +274,8 @@ def _initial(statement: Statement) -> Before:
         out = np.zeros((len(statement.fields), len(x)))
         for c in statement.at_start:
             if alpha == tuple(c.order if a == statement.time else 0 for a in range(len(alpha))):
-                r, slopes = c.at(np.zeros((len(c.at.leaves), len(x))), x)
-                out[statement.fields.index(c.field)] = -r[0] / slopes[0, 0]
+                found = c.at(np.zeros((len(c.at.leaves), len(x))), x)
+                out[statement.fields.index(c.field)] = -found.r[0] / found.slopes[0, 0]
         return out
 
     return at

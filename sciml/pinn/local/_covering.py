@@ -10,7 +10,7 @@ from ._cover import FRESH, ON_FACE, Cover, Edge, Joint, on_face, points_of
 from ._patches import faces
 from ._pieces import Cells
 from ._shape import of_shape
-from ._statement import Statement
+from ._statement import START, Statement
 
 
 def cover(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:
@@ -45,8 +45,13 @@ def _of_box(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:
             joints.append(Joint(face.one, face.other, face.axis, x, fresh, face.shift))
             continue
         normals = np.zeros((len(x), len(statement.space)))
-        normals[:, statement.space.index(face.axis)] = face.side
-        label = statement.labels[face.axis, face.side]
+        if face.axis == statement.start:
+            if face.side > 0:
+                continue
+            label = START
+        else:
+            normals[:, statement.space.index(face.axis)] = face.side
+            label = statement.labels[face.axis, face.side]
         edges.append(Edge(face.one, label, x, normals, fresh, normals[:1].repeat(ON_FACE, axis=0)))
     z, fresh = points_of(basis), np.random.default_rng(17).uniform(-1, 1, (FRESH, boxes.shape[1]))
     volume = np.prod(boxes[:, :, 1] - boxes[:, :, 0], axis=1)

@@ -35,6 +35,7 @@ class Rows:
     blocks: tuple[int, ...]
     matrices: tuple[np.ndarray, ...]
     right: np.ndarray
+    beside: np.ndarray | None = None  # columns of unknown parameters, (n, parameters)
 
 
 def gram_of(rows: Sequence[Rows], known: Gram | None = None) -> Gram:
@@ -56,12 +57,8 @@ def block_least_squares(
 
     **Raises** `numpy.linalg.LinAlgError` where the columns depend on each other."""
     gram = gram_of(rows, gram_of(fixed) if known is None else known)
-    norms = np.ones((blocks, size))
-    for k in range(blocks):
-        if (k, k) in gram:
-            diagonal = gram[k, k].diagonal()
-            norms[k] = np.where(diagonal > 0, np.sqrt(diagonal), 1.0)
-    factor = _Cholesky(gram, norms)
+    norms = norms_of(gram, blocks, size)
+    factor = Cholesky(gram, norms)
     c = np.zeros((blocks, size))
     for _ in range(1 + REFINEMENTS):
         gradient = np.zeros((blocks, size))
@@ -73,6 +70,16 @@ def block_least_squares(
                 gradient[k] += left @ matrix
         c += factor.solve(gradient / norms) / norms
     return c
+
+
+def norms_of(gram: Gram, blocks: int, size: int) -> np.ndarray:
+    """The norms of the columns, one where there is none."""
+    norms = np.ones((blocks, size))
+    for k in range(blocks):
+        if (k, k) in gram:
+            diagonal = gram[k, k].diagonal()
+            norms[k] = np.where(diagonal > 0, np.sqrt(diagonal), 1.0)
+    return norms
 
 
 def cost(pairs: Iterable[tuple[int, int]], blocks: int, size: int) -> tuple[float, float]:
@@ -100,11 +107,11 @@ def _elimination(near: Near) -> Iterator[tuple[int, list[int]]]:
         yield k, others
 
 
-class _Cholesky:
+class Cholesky:
     """The factor of the normal equations, columns divided by their `norms`."""
 
     def __init__(self, gram: Gram, norms: np.ndarray):
-        self.size = norms.shape[1]
+        self.norms, self.size = norms, norms.shape[1]
         matrix: Gram = {}
         near: Near = {k: set() for k in range(len(norms))}
         for k in near:
@@ -146,12 +153,24 @@ class _Cholesky:
             g[k] = _solved(upper, g[k], transposed=1)
             if across is not None:
                 g[others] -= (g[k] @ across).reshape(-1, n)
+        return self.back(g)
+
+    def back(self, z: np.ndarray) -> np.ndarray:
+        """U^-1 z, where the matrix is U^T U: of independent normal numbers a sample whose covariance is its inverse."""
+        g = z.copy()
         for k in reversed(self.order):
             others, upper, across = self.factors[k]
             if across is not None:
                 g[k] -= across @ g[others].ravel()
             g[k] = _solved(upper, g[k])
         return g
+
+
+    @property
+    def logarithm(self) -> float:
+        """Of the determinant of the matrix with its `norms`."""
+        diagonals = [upper.diagonal() for _, upper, _ in self.factors.values()]
+        return 2 * float(sum(np.log(d).sum() for d in diagonals) + np.log(self.norms).sum())
 
 
 def _solved(upper: np.ndarray, right: np.ndarray, transposed: int = 0) -> np.ndarray:

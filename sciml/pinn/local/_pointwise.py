@@ -9,7 +9,7 @@ point is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,19 +22,30 @@ CHUNK = 4096  # points at once, the last ones filled up: one program serves all
 Leaf = tuple[str, tuple[int, ...]]
 
 
-class Pointwise:
-    """Expressions of a PDE at points. `leaves`: the fields and derivatives in them."""
+class Values(NamedTuple):
+    """The residuals `(expressions, n)` and their derivatives with respect to the leaves, `(expressions, leaves, n)`, and to
+    the unknown parameters."""
 
-    def __init__(self, expressions: Sequence[Any], pde: PDE):
+    r: np.ndarray
+    slopes: np.ndarray
+    by_unknowns: np.ndarray
+
+
+class Pointwise:
+    """Expressions of a PDE at points. `leaves`: the fields and derivatives in them; `unknowns`: the values of `pde.parameters`,
+    an array that its owner changes."""
+
+    def __init__(self, expressions: Sequence[Any], pde: PDE, unknowns: np.ndarray):
         lowered: Any = lower(list(expressions), coordinates=pde.coordinates)
         self.leaves: tuple[Leaf, ...] = tuple(sorted(lowered.derivatives))
         names, space = [c.name for c in pde.coordinates], [c.name for c in pde.space]
-        count, self._space = len(self.leaves), len(space)
+        inputs, self._space, self._unknowns = [*self.leaves, *(p.name for p in pde.parameters)], len(space), unknowns
+        count = len(inputs)
 
         def residuals(U: Any, x: Any, normals: Any) -> Any:
             values: dict[Any, Any] = {name: x[:, i] for i, name in enumerate(names)}
             values |= {("normal", name): normals[:, i] for i, name in enumerate(space)}
-            values |= {leaf: U[i] for i, leaf in enumerate(self.leaves)}
+            values |= {name: U[i] for i, name in enumerate(inputs)}
             return jnp.stack([jnp.broadcast_to(r, x.shape[:1]) for r in lowered(values)])
 
         @jax.jit
@@ -47,10 +58,10 @@ class Pointwise:
 
         self._program = program
 
-    def __call__(self, U: np.ndarray, x: np.ndarray, normals: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The residuals `(expressions, n)` and their derivatives `(expressions, leaves, n)` for values `U` `(leaves, n)` of the
-        leaves at `x` `(n, d)`."""
+    def __call__(self, U: np.ndarray, x: np.ndarray, normals: np.ndarray | None = None) -> Values:
+        """For values `U` `(leaves, n)` of the leaves at `x` `(n, d)`."""
         normals = np.zeros((len(x), self._space)) if normals is None else normals
+        U = np.concatenate([U, np.broadcast_to(self._unknowns[:, None], (len(self._unknowns), len(x)))])
         found = []
         with float64():
             for start in range(0, len(x), CHUNK):
@@ -60,4 +71,6 @@ class Pointwise:
                 r, slopes = self._program(*given, np.pad(normals[part], fill, mode="edge"))
                 n = len(x[part])
                 found.append((np.asarray(r)[:, :n], np.asarray(slopes)[:, :, :n]))
-        return np.concatenate([r for r, _ in found], axis=1), np.concatenate([s for _, s in found], axis=2)
+        slopes = np.concatenate([s for _, s in found], axis=2)
+        m = len(self.leaves)
+        return Values(np.concatenate([r for r, _ in found], axis=1), slopes[:, :m], slopes[:, m:])

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..._precision import float64
-from ...pde import Initial, Periodic
-from ...solution import Estimate, Solution
+from ...pde import Initial, Observed, Periodic
+from ...solution import Estimate, Parameter, Solution
 from .._bar import progress_bar_of
 from .._error import told
 from .._groups import Place
@@ -19,6 +19,7 @@ from ._adapt import ACCEPTED, Adapted, again, march, refine
 from ._basis import Legendre
 from ._covering import cover
 from ._final import PatchesFinal
+from ._learn import Learned, learn, learn_again
 from ._pieces import half, placed
 from ._statement import Statement, state, why_not
 from ._system import System
@@ -26,7 +27,10 @@ from ._system import System
 TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-5)}  # of the default, one after the other, by coordinates
 COARSEST = 1e-3
 SHARE = 2 / 3  # of the time, before a network is trained in the rest
+SHARE_OF_DATA = 1 / 3  # the same where there are data
+MOST_WITH_DATA = 2  # coordinates: in three, data do not choose among so many coefficients
 SHORTEST = 4.0  # seconds: less do not even compile
+DOUBTFUL = 1.5  # times the noise that is stated, or one over it
 FINER = 4.0  # times as long the second may take
 STRONGER = {1: 2, 2: 2, 3: 1}  # degrees more, for the estimate, by coordinates
 
@@ -48,8 +52,13 @@ class Local:
 
     Takes up to three coordinates, time included, and any shape: patches are cut by its boundary, and graded towards its corners
     in the plane. Systems, nonlinear and complex equations, every condition on the boundary or at a point; patches end
-    where sources, initial or boundary values jump along the lines of a box. Data, unknown parameters and coefficients of
-    fluxes that jump are for the other methods.
+    where sources, initial or boundary values jump along the lines of a box. Coefficients of fluxes that jump are for the
+    other methods.
+
+    With data (`Observed`) fields, unknown parameters and fields without an equation are the maximum-likelihood estimate under
+    equations that hold, with all of time at once: standard errors from the information matrix; fields that equations
+    and conditions do not determine are as smooth as makes the data most probable (D. J. C. MacKay, Neural Comput. 4, 415
+    (1992)). Not for data in time on a shape that is no box.
 
     Least squares on pieces: P. B. Bochev and M. D. Gunzburger, Least-Squares Finite Element Methods (2009); spectral
     elements in space and time: A. T. Patera, J. Comput. Phys. 54, 468 (1984).
@@ -103,14 +112,19 @@ def attempt_locally(
     """The solution on patches, where they do the problem in two thirds of the time that is left until `deadline` (a
     `time.monotonic()`) or are well on the way by then; to a finer tolerance, where that can be expected in time; what there is
     where the user interrupts. To no more than `tolerance`, within what it can be believed at (`COARSEST`)."""
-    if why_not(problem):
+    if why_not(problem) or too_many(problem):
         return None
     best, start = None, time.monotonic()
     if deadline - start < SHORTEST:
         return None
-    statement, until = state(problem), start + SHARE * (deadline - start)
+    statement = state(problem)
+    until = start + (SHARE_OF_DATA if statement.learns else SHARE) * (deadline - start)
     wanted = min(tolerance, COARSEST)
     tolerances = sorted({max(t, wanted) for t in TOLERANCES[len(problem.pde.coordinates)]}, reverse=True)
+    if statement.learns:
+        found = _adapted(statement, Local(max(wanted, tolerances[0])), until, deadline, progress)
+        done = found.complete or found.interrupted and found.pieces
+        return _solution(problem, statement, found, began) if done else None
     for goal in tolerances if statement.time is not None else tolerances[-1:]:
         found = _adapted(statement, Local(goal), until, deadline, progress)
         if found.misfit < tolerances[0]:
@@ -124,6 +138,13 @@ def attempt_locally(
     return None if best is None else _solution(problem, statement, best, began)
 
 
+def too_many(problem: Problem) -> str:
+    """Why patches, which could do the problem, are not tried unasked; empty where they are."""
+    if problem.learns and len(problem.pde.coordinates) > MOST_WITH_DATA:
+        return "there are data in three coordinates"
+    return ""
+
+
 def _adapted(statement: Statement, method: Local, deadline: float, late: float, progress: bool) -> Adapted:
     bar = progress_bar_of("local", "level" if statement.time is None else "window", shown=progress)
 
@@ -131,9 +152,13 @@ def _adapted(statement: Statement, method: Local, deadline: float, late: float, 
         bar.set_postfix(**values)
         bar.update(1)
 
-    found, adapt = Adapted(), refine if statement.time is None else march
+    given = statement, method.basis(statement), method.tolerance, deadline, tell, late
+    found = Learned() if statement.learns else Adapted()
     try:
-        adapt(found, statement, method.basis(statement), method.tolerance, deadline, tell, late)
+        if isinstance(found, Learned):
+            learn(found, *given)
+        else:
+            (refine if statement.time is None else march)(found, *given)
     except KeyboardInterrupt:
         found.reason, found.interrupted = "Interrupted by the user", True
     finally:
@@ -157,6 +182,7 @@ def _solution(problem: Problem, statement: Statement, found: Adapted, began: flo
         "network": "none",
         "precision": "float64",
     }
+    parameters, notes = (_learned(problem, found), _doubts(found)) if isinstance(found, Learned) else ({}, ())
     solution = Solution(
         problem.original,
         problem.domain,
@@ -165,13 +191,33 @@ def _solution(problem: Problem, statement: Statement, found: Adapted, began: flo
         found.complete,
         stats,
         found.history,
-        {},
+        parameters,
         measured(problem, statement, final) | {"continuity": _mean(system, system.misfit(found.pieces[-1].c))},
         lambda solution: _estimate(problem, statement, found),
-        notes=problem.notes,
+        notes=(*problem.notes, *notes),
     )
     solution.stats["seconds"] = time.monotonic() - began
     return solution
+
+
+def _learned(problem: Problem, found: Learned) -> dict[str, Parameter]:
+    noise = "stated noise" if found.stated else "noise estimated from the misfit"
+    errors = np.sqrt(found.covariance.diagonal())
+    names = [p.name for p in problem.pde.parameters]
+    return {
+        name: Parameter(name, float(value), float(error), noise)
+        for name, value, error in zip(names, found.unknowns, errors, strict=True)
+    }
+
+
+def _doubts(found: Learned) -> tuple[str, ...]:
+    """What the misfit of data says where their noise is stated."""
+    return tuple(
+        f"{name!r} is missed by {misfit:.2g} times the noise that is stated: "
+        + ("the equations do not describe these data, or the noise is larger." if misfit > 1 else "the noise is smaller.")
+        for name, misfit in found.misfits.items()
+        if not 1 / DOUBTFUL < misfit < DOUBTFUL
+    )
 
 
 def _mean(system: System, of_patches: np.ndarray) -> float:
@@ -192,32 +238,38 @@ def measured(problem: Problem, statement: Statement, final: PatchesFinal, *, n: 
     place, found = Place(problem.pde, problem.domain), {}
     at = {c.name: c.at for c in (*statement.on_faces, *statement.at_points, *statement.at_start)}
     for i, condition in enumerate(problem.pde.conditions):
-        if isinstance(condition, Periodic):
+        if isinstance(condition, (Observed, Periodic)):
             continue
         draw = place.initial if isinstance(condition, Initial) else place.boundary(condition)
         points = draw(n, key=70_001 + i)
         leaves, x = at[condition.name].leaves, np.asarray(points.x)
         with float64():
             U = np.stack([np.asarray(final.derivatives(a, x))[:, statement.fields.index(name)] for name, a in leaves])
-        r, slopes = at[condition.name](U, x, np.asarray(points.normals))
-        size = np.abs(slopes[0]).max(axis=1) @ statement.sizes(leaves, half(statement.whole))
-        found[condition.name] = float(np.sqrt(np.mean(r[0] ** 2)) / (size or 1.0))
+        values = at[condition.name](U, x, np.asarray(points.normals))
+        size = np.abs(values.slopes[0]).max(axis=1) @ statement.sizes(leaves, half(statement.whole))
+        found[condition.name] = float(np.sqrt(np.mean(values.r[0] ** 2)) / (size or 1.0))
     return found
 
 
 def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimate:
-    """From a solve with more degrees on the same patches and windows."""
+    """From a solve with more degrees on the same patches and windows, and from the noise of data."""
     basis = found.pieces[0].basis
     more = STRONGER[len(basis.degrees)]
-    better = again(statement, found.pieces, Legendre(tuple(p + more for p in basis.degrees), basis.total))
-    sizes, errors = np.zeros(len(statement.fields)), np.zeros(len(statement.fields))
+    finer = Legendre(tuple(p + more for p in basis.degrees), basis.total)
+    learned = isinstance(found, Learned)
+    better = [learn_again(found, statement, finer)] if learned else again(statement, found.pieces, finer)
+    sizes, errors, volume = np.zeros(len(statement.fields)), np.zeros(len(statement.fields)), 0.0
     for old, new in zip(found.pieces, better, strict=True):
         whole = cover(statement, old.basis, old.cells.boxes)
+        volume += whole.volume.sum()
         for k, (frame, z) in enumerate(zip(whole.cells.frames, whole.fresh, strict=True)):
             x = placed(frame, z)
             before, after = old.on(k, x, (0,) * x.shape[1]), new.on(k, x, (0,) * x.shape[1])
             sizes += whole.volume[k] * np.mean(after**2, axis=1)
             errors += whole.volume[k] * np.mean((after - before) ** 2, axis=1)
-    degrees = "two degrees" if more > 1 else "one degree"
-    return told(problem, np.sqrt(sizes), np.sqrt(errors), f"from a solve with {degrees} more on the same patches")
+    reason = f"from a solve with {'two degrees' if more > 1 else 'one degree'} more on the same patches"
+    if learned:
+        errors += found.spread**2 * volume
+        reason = f"from the noise of the data, and {reason}"
+    return told(problem, np.sqrt(sizes), np.sqrt(errors), reason)
 

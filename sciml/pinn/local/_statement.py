@@ -14,12 +14,16 @@ from ...geometry import Box, Domain, PointCloud
 from ...pde import PDE, Dirichlet, Initial, Neumann, Observed, Periodic, Robin
 from ...statement import breaks_along, covered, floating, undifferentiated
 from .._features import is_linear
-from .._groups import expression_of
+from .._groups import Place, expression_of
 from .._problem import Problem
+from ._basis import Legendre
 from ._pointwise import Leaf, Pointwise
 
 MOST_DIMENSIONS = 3
 MOST_BREAKS = 8
+START = "start"  # the side of a box at the start of time, where that is a coordinate like the others
+FOLLOWED = 0.7  # of the degree: the functions of fields that have no equation
+SMOOTH = 3  # order up to which fields that have no equation are continuous
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,26 @@ class AtStart:
     order: int
 
 
+@dataclass(frozen=True)
+class Data:
+    """Values at points `x` `(n, d)`; `noise`: their standard deviations, None where they are not known."""
+
+    name: str
+    at: Pointwise
+    x: np.ndarray
+    values: np.ndarray
+    noise: np.ndarray | None
+
+
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """What `Local` solves. Columns are those of `pde.coordinates`; `time` is the number of the time coordinate.
+    """What `Local` solves. Columns are those of `pde.coordinates`; `time` is the number of the time coordinate, None where
+    there is none or where it is a coordinate like the others, as with data, which are of all times.
 
     **Attributes:** `whole` `(d, 2)`; `orders`: of every field the highest derivative along each coordinate; `scales`: the
     natural sizes of the fields; `periodic`: along which coordinates; `breaks`: where along each coordinate sources,
-    initial or boundary values jump.
+    initial or boundary values jump; `unknowns`: the present values of `pde.parameters`, which whoever solves for them
+    changes in place.
     """
 
     pde: PDE
@@ -70,6 +87,8 @@ class Statement:
     at_start: tuple[AtStart, ...]
     linear: bool
     breaks: tuple[tuple[float, ...], ...]
+    unknowns: np.ndarray
+    data: tuple[Data, ...]
     covers: dict[Any, Any] = field(default_factory=dict)  # the last ones, by their boxes
 
     @property
@@ -78,7 +97,22 @@ class Statement:
 
     @property
     def time(self) -> int | None:
-        return None if self.pde.time is None else self.pde.coordinates.index(self.pde.time)
+        return None if self.pde.time is None or self.learns else self.pde.coordinates.index(self.pde.time)
+
+    @property
+    def learns(self) -> bool:
+        """Whether something is to be found from data."""
+        return bool(self.data)
+
+    @property
+    def start(self) -> int | None:
+        """The coordinate at whose lower end the initial values are, where no windows begin with them."""
+        return self.pde.coordinates.index(self.pde.time) if self.learns and self.pde.time is not None else None
+
+    @property
+    def axes(self) -> list[int]:
+        """The coordinates along which patches are halved."""
+        return list(range(len(self.whole))) if self.learns else self.space
 
     @property
     def space(self) -> list[int]:
@@ -112,6 +146,8 @@ class Statement:
 
     def holds(self, condition: OnFaces, label: str, x: np.ndarray) -> np.ndarray:
         """At which points of a part of the boundary a condition holds."""
+        if label == START:
+            return np.zeros(len(x), bool)
         return covered(condition.condition, self.domain, label, x[:, self.columns])
 
     @cached_property
@@ -119,7 +155,7 @@ class Statement:
         """Where a boundary in the plane has corners, or its curves begin, `(n, space)` in the order of `space`."""
         shape = self.domain.space
         assert shape is not None
-        if shape.dim != 2 or self.time is not None:
+        if shape.dim != 2 or len(self.whole) > 2:
             return np.empty((0, len(self.space)))
         pieces = [piece for part in shape.boundary.values() for piece in part.pieces if piece.unit_dim == 1]
         ends = np.concatenate([piece.at(np.array([[0.0], [1.0]]))[0] for piece in pieces])
@@ -140,7 +176,38 @@ class Statement:
         found = {name: np.zeros(len(self.pde.coordinates), int) for name in self.fields}
         for name, index in self.equations.leaves:
             found[name] = np.maximum(found[name], index)
+        for u in self.free:
+            # Smooth, as far as nothing else is known.
+            found[u.field_name] = np.maximum(found[u.field_name], SMOOTH)
         return {name: tuple(map(int, order)) for name, order in found.items()}
+
+    @cached_property
+    def free(self) -> list[Any]:
+        """Fields without an equation, which follow from the data."""
+        return [u for u in self.pde.fields if u in self.pde.free_fields]
+
+    @cached_property
+    def smooth(self) -> list[Any]:
+        """Fields that equations and conditions do not determine: those without an equation, and with data those of which
+        nothing is known at the boundary or at the start."""
+        at_walls = {name for c in self.on_faces for name, _ in c.at.leaves}
+        at_start = {c.field for c in self.at_start}
+        moving = {name for name, alpha in self.equations.leaves if self.start is not None and alpha[self.start]}
+        names = [u.field_name for u in self.pde.fields]
+        open_ = [not (self.periodic or n in at_walls) or n in moving - at_start for n in names]
+        return [u for u, o in zip(self.pde.fields, open_, strict=True) if u in self.free or o]
+
+    def kept(self, basis: Legendre) -> np.ndarray | None:
+        """Which functions each field has, `(fields, functions)`; None for all. Those without an equation have the ones of their
+        own coordinates up to a part of the degree, so that the others can follow them."""
+        if not self.free:
+            return None
+        part = basis.index / np.array(basis.degrees)
+        kept = np.ones((len(self.pde.fields), basis.size), bool)
+        for u in self.free:
+            gone = [c not in u.coordinates for c in self.pde.coordinates]
+            kept[self.pde.fields.index(u)] = (part[:, gone] == 0).all(axis=1) & (part.sum(axis=1) <= FOLLOWED)
+        return kept
 
 
 def why_not(problem: Problem) -> str:
@@ -156,18 +223,24 @@ def why_not(problem: Problem) -> str:
         return "the domain has parameters of a family"
     if len(pde.coordinates) > MOST_DIMENSIONS:
         return f"there are {len(pde.coordinates)} coordinates, and patches take three at most"
-    if pde.parameters:
-        return "there are unknown parameters"
-    if any(set(u.coordinates) != set(pde.coordinates) for u in pde.fields):
-        return "a field depends on fewer coordinates than the others"
+    observed = [c for c in pde.conditions if isinstance(c, Observed)]
+    if pde.parameters and not observed:
+        return "there are unknown parameters and no data"
+    if observed and pde.time is not None and not isinstance(domain.space, Box):
+        return "there are data in time on a shape that is no box"
+    for u in pde.fields:
+        if set(u.coordinates) != set(pde.coordinates) and u not in pde.free_fields:
+            return f"{u.field_name} depends on fewer coordinates than the others"
     for c in pde.conditions:
         if isinstance(c, Observed):
-            return f"{c.name!r} are data"
+            continue
         if isinstance(c, Periodic) and not all(c.covers(u, s) for u in pde.fields for s in _along(c, pde)):
             return f"{c.name!r} holds for some of the fields only"
         on = getattr(c, "on", None)
         if isinstance(on, dict) and set(on) != {s.name for s in pde.space}:
             return f"{c.name!r} holds on a line or surface inside"
+        if isinstance(on, dict) and observed and pde.time is not None and not _at_an_end(on, domain):
+            return f"{c.name!r} holds at a point, and there are data in time"
     for u in floating(problem.original).values():
         if u.pin is None:
             return f"{u.field} is known up to a constant only"
@@ -182,21 +255,26 @@ def state(problem: Problem) -> Statement:
     pde, domain = problem.pde, problem.domain
     order = [domain.names.index(c.name) for c in pde.coordinates]
     whole = np.stack([domain.lower[order], domain.upper[order]], axis=1)
-    on_faces, at_points, at_start = [], [], []
+    on_faces, at_points, at_start, data = [], [], [], []
+    unknowns, place = np.array([float(p.initial) for p in pde.parameters]), Place(pde, domain)
     for c in pde.conditions:
         if isinstance(c, Periodic):
             continue
-        at = Pointwise([expression_of(c)], pde)
-        if isinstance(c, Initial):
+        at = Pointwise([expression_of(c)], pde, unknowns)
+        if isinstance(c, Observed):
+            noise = None if c.noise is None else np.broadcast_to(np.asarray(c.noise, float), c.values.shape)
+            data.append(Data(c.name, at, place.observed(c).x, np.asarray(c.values, float), noise))
+        elif isinstance(c, Initial):
             at_start.append(AtStart(c.name, at, c.field.field_name, c.order))
         elif isinstance(c.on, dict) and not _at_an_end(c.on, domain):
             at_points.append(AtPoint(c.name, at, np.array([float(c.on[s.name]) for s in pde.space])))
         else:
             on_faces.append(OnFaces(c.name, at, c))
-    equations = Pointwise([e.expression for e in pde.equations], pde)
+    equations = Pointwise([e.expression for e in pde.equations], pde, unknowns)
     return Statement(
         pde, domain, whole, problem.trial.scales, problem.exactness.periodic, equations, tuple(on_faces),
-        tuple(at_points), tuple(at_start), is_linear(problem), _breaks(pde, domain),
+        tuple(at_points), tuple(at_start), is_linear(problem) and not data, _breaks(pde, domain), unknowns,
+        tuple(data),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from ._cover import Joint, counts, fitted, tables
 from ._covering import cover
 from ._normal import Rows, block_least_squares, cost, gram_of
 from ._pieces import Pieces, half, nearest, placed, table
-from ._pointwise import Leaf, Pointwise
-from ._statement import Statement
+from ._pointwise import Leaf, Pointwise, Values
+from ._statement import START, Statement
 
 STEPS = 8
 FLOOR = 1e-5  # changes below it that no longer halve are rounding
@@ -47,6 +48,7 @@ class Residual:
     r: np.ndarray
     slopes: np.ndarray
     sizes: np.ndarray
+    by_unknowns: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class System:
         self.cover = cover(statement, basis, boxes)
         self.cells = self.cover.cells
         self.h = half(self.cells.frames)
+        self.kept = statement.kept(basis)
+
     @property
     def size(self) -> int:
         """Unknowns of a patch."""
@@ -76,11 +80,12 @@ class System:
     def patches(self) -> int:
         return len(self.h)
 
-    def _columns(self, k: int, x: np.ndarray, leaf: Leaf) -> np.ndarray:
+    def columns(self, k: int, x: np.ndarray, leaf: Leaf) -> np.ndarray:
         """The rows (n, columns of patch k) of one field or derivative, in units of the natural size of the field."""
         field, m = self.statement.fields.index(leaf[0]), self.basis.size
         out = np.zeros((len(x), self.size))
-        out[:, field * m : (field + 1) * m] = table(self.basis, self.cells.frames[k], x, leaf[1])
+        values = table(self.basis, self.cells.frames[k], x, leaf[1])
+        out[:, field * m : (field + 1) * m] = values if self.kept is None else values * self.kept[field]
         return out
 
     @property
@@ -115,8 +120,8 @@ class System:
         here, there = [], []
         for name, alpha in self._leaves_across(axis):
             s = h ** alpha[axis] / np.sqrt(len(x))
-            here.append(s * self._columns(i, x, (name, alpha)))
-            there.append(s * self._columns(j, behind, (name, alpha)))
+            here.append(s * self.columns(i, x, (name, alpha)))
+            there.append(s * self.columns(j, behind, (name, alpha)))
         one, other = np.concatenate(here), np.concatenate(there)
         zero = np.zeros(len(one))
         return Rows((i,), (one - other,), zero) if i == j else Rows((i, j), (one, -other), zero)
@@ -165,6 +170,9 @@ class System:
                 here = self.statement.holds(condition, edge.label, edge.x)
                 if here.any():
                     yield Held(condition.at, edge.patch, edge.x[here], edge.normals[here])
+            if edge.label == START:
+                for condition in self.statement.at_start:
+                    yield Held(condition.at, edge.patch, edge.x, edge.normals)
 
     def _held_at_points(self) -> Iterator[Held]:
         space, time, boxes = self.statement.space, self.statement.time, self.cells.boxes
@@ -196,15 +204,21 @@ class System:
             units, f = np.prod(self.h ** np.array(alpha), axis=1), fields.index(name)
             for k, values in enumerate(tables(self.basis, points, alpha)):
                 U[i, ends[k] : ends[k + 1]] = values @ c[k, f] / units[k]
-        r, slopes = equations(U, x)
+        r, slopes, by_unknowns = equations(U, x)
         out = []
         for k in range(self.patches):
             here = slice(ends[k], ends[k + 1])
             sizes = np.abs(slopes[:, :, here]).max(axis=2) @ self._sizes(k, equations.leaves)
-            out.append(Residual(r[:, here], slopes[:, :, here], np.where(sizes > 0, sizes, 1.0)))
+            sizes = np.where(sizes > 0, sizes, 1.0)
+            out.append(Residual(r[:, here], slopes[:, :, here], sizes, by_unknowns[:, :, here]))
         return out
 
-    def _equations(self, c: np.ndarray) -> list[Rows]:
+    def sizes(self, c: np.ndarray) -> list[np.ndarray]:
+        """What the rows of the equations are divided by on every patch."""
+        return [found.sizes for found in self.at(c, self.cover.z)]
+
+    def equations(self, c: np.ndarray, sizes: Sequence[np.ndarray] | None = None) -> list[Rows]:
+        """`sizes`: those of another state."""
         equations, scales, m = self.statement.equations, self.statement.scales, self.basis.size
         points, rows = self.cover.z, []
         made = [tables(self.basis, points, alpha) for _, alpha in equations.leaves]
@@ -213,38 +227,47 @@ class System:
             for i, (name, alpha) in enumerate(equations.leaves):
                 f = self.statement.fields.index(name)
                 unit = scales[f] / np.prod(self.h[k] ** np.array(alpha))
-                J[..., f * m : (f + 1) * m] += (found.slopes[:, i] * unit)[..., None] * made[i][k]
-            factor = 1 / (found.sizes * np.sqrt(len(points[k])))
+                values = made[i][k] if self.kept is None else made[i][k] * self.kept[f]
+                J[..., f * m : (f + 1) * m] += (found.slopes[:, i] * unit)[..., None] * values
+            factor = 1 / ((found.sizes if sizes is None else sizes[k]) * np.sqrt(len(points[k])))
             right = J @ (c[k] / scales[:, None]).ravel() - found.r
-            rows.append(Rows((k,), ((factor[:, None, None] * J).reshape(-1, self.size),), (factor[:, None] * right).ravel()))
+            J = (factor[:, None, None] * J).reshape(-1, self.size)
+            beside = (factor[:, None, None] * found.by_unknowns).swapaxes(1, 2).reshape(len(J), -1)
+            rows.append(Rows((k,), (J,), (factor[:, None] * right).ravel(), beside))
         return rows
 
-    def _conditions(self, c: np.ndarray) -> list[Rows]:
+    def conditions(self, c: np.ndarray) -> list[Rows]:
         rows = []
         for held in self.held:
-            k, x, leaves = held.patch, held.x, held.at.leaves
-            r, slopes, size = self._of_condition(held, c)
-            factor = 1 / (size * np.sqrt(len(x)))
-            J = np.zeros((len(x), self.size))
-            for slope, leaf in zip(slopes, leaves, strict=True):
-                scale = self.statement.scales[self.statement.fields.index(leaf[0])]
-                J += (slope * scale)[:, None] * self._columns(k, x, leaf)
-            state = (c[k] / self.statement.scales[:, None]).ravel()
-            rows.append(Rows((k,), (factor * J,), factor * (J @ state - r)))
+            values, size = self._of_condition(held, c)
+            rows.append(self.linearised(held, values, c, 1 / (size * np.sqrt(len(held.x)))))
         return rows
 
-    def _of_condition(self, held: Held, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """The residual `(n,)` of a condition, its derivatives `(leaves, n)`, and the size of its rows."""
-        r, slopes = held.at(self._values(c, held.patch, held.x, held.at.leaves), held.x, held.normals)
-        size = float(np.abs(slopes[0]).max(axis=1) @ self._sizes(held.patch, held.at.leaves))
-        return r[0], slopes[0], size or 1.0
+    def linearised(self, held: Held, values: Values, c: np.ndarray, factor: Any) -> Rows:
+        """Rows of what holds at points, each times `factor` (a number or `(n,)`)."""
+        k, x, factor = held.patch, held.x, np.broadcast_to(factor, len(held.x))[:, None]
+        J = np.zeros((len(x), self.size))
+        for slope, leaf in zip(values.slopes[0], held.at.leaves, strict=True):
+            scale = self.statement.scales[self.statement.fields.index(leaf[0])]
+            J += (slope * scale)[:, None] * self.columns(k, x, leaf)
+        state = (c[k] / self.statement.scales[:, None]).ravel()
+        return Rows((k,), (factor * J,), factor[:, 0] * (J @ state - values.r[0]), factor * values.by_unknowns[0].T)
+
+    def evaluated(self, held: Held, c: np.ndarray) -> Values:
+        return held.at(self._values(c, held.patch, held.x, held.at.leaves), held.x, held.normals)
+
+    def _of_condition(self, held: Held, c: np.ndarray) -> tuple[Values, float]:
+        """A condition at its points, and the size of its rows."""
+        values = self.evaluated(held, c)
+        size = float(np.abs(values.slopes[0]).max(axis=1) @ self._sizes(held.patch, held.at.leaves))
+        return values, size or 1.0
 
     def step(self, c: np.ndarray) -> np.ndarray:
         """One step of Gauss-Newton from `c`."""
         made = self.cover.made
         if "gram" not in made:
             made["gram"] = gram_of(self.fixed)
-        rows = [*self._equations(c), *self._conditions(c)]
+        rows = [*self.equations(c), *self.conditions(c)]
         found = block_least_squares(rows, self.patches, self.size, self.fixed, made["gram"])
         return found.reshape(c.shape) * self.statement.scales[:, None]
 
@@ -297,8 +320,8 @@ class System:
                 here = self.statement.holds(condition, edge.label, edge.fresh)
                 if here.any():
                     held = Held(condition.at, edge.patch, edge.fresh[here], edge.fresh_normals[here])
-                    r, _, size = self._of_condition(held, c)
-                    found[edge.patch] = max(found[edge.patch], np.abs(r).max() / size)
+                    values, size = self._of_condition(held, c)
+                    found[edge.patch] = max(found[edge.patch], np.abs(values.r).max() / size)
         for joint in self.cover.joints:
             i, j, x, axis = joint.one, joint.other, joint.fresh, joint.axis
             behind = x.copy()

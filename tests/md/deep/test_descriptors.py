@@ -33,7 +33,17 @@ def evaluated(model, coord, kinds, box=None):
     return jax.tree.map(np.asarray, found)
 
 
-@pytest.mark.parametrize("path", sorted(CASES.glob("*.dp")), ids=lambda path: path.stem)
+# Compiled longest, of parts that others have as well.
+LONG = {"hybrid_with_dpa1"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ())
+        for path in sorted(CASES.glob("*.dp"))
+    ],
+)
 def test_deepmd_kits_numbers(tmp_path, path):
     """Forces there are differences of energies, good to 2e-10."""
     pytest.importorskip("h5py")

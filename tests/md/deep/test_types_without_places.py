@@ -6,6 +6,7 @@ import pytest
 from sciml import md
 
 
+@pytest.mark.slow
 def test_a_type_without_places():
     descriptor = md.SeE2A.new(2, cutoff=4.0, sel=(8, 0), widths=(4, 8), axis=4, key=1)
     potential = md.deep_potential(("O", "H"), descriptor, widths=(8,))

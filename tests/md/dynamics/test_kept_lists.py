@@ -84,7 +84,7 @@ def by_batch():
     return found
 
 
-@pytest.mark.parametrize("way", [by_calculator, by_batch])
+@pytest.mark.parametrize("way", [by_calculator, pytest.param(by_batch, marks=pytest.mark.slow)])
 def test_what_happens_to_atoms_is_seen(way):
     found = way()
     for what, atoms in sequence():

@@ -180,6 +180,7 @@ def killed(folder):
     run(trajectory=f"{folder}/run.h5", checkpoint=f"{folder}/run.npz", callbacks=[kill])
 
 
+@pytest.mark.slow
 def test_a_killed_run_repeats_every_bit(tmp_path):
     script = f"import runpy; runpy.run_path({__file__!r})['killed']({str(tmp_path)!r})"
     assert subprocess.run([sys.executable, "-c", script], env=dict(os.environ)).returncode == -signal.SIGKILL

@@ -77,6 +77,7 @@ def learn(calculator, rounds=3, **options):
     return md.active_learning(train, options.pop("explore"), calculator, Labelled([]), rounds=rounds, **options)
 
 
+@pytest.mark.slow
 def test_errors_fall_with_the_labels_spent():
     calculator = Calculator()
     found = learn(calculator, test=measured)

@@ -53,6 +53,7 @@ def test_a_committee_is_the_mean_of_its_members():
     assert md.relax(ATOMS[0], COMMITTEE).converged
 
 
+@pytest.mark.slow
 def test_the_deviation_is_that_of_its_formula():
     found = COMMITTEE.deviation(ATOMS)
     assert len(found) == 3
@@ -133,6 +134,7 @@ def test_deviations_are_measured_on_the_fly():
     assert later.plot().get_ylabel() == "deviation of forces"
 
 
+@pytest.mark.slow
 def test_a_run_ends_where_potentials_differ_and_says_where(tmp_path):
     whole = md.ModelDeviation(MODELS)
     run(whole)
