@@ -66,8 +66,8 @@ def solve(
     digits and more in seconds. Where its residual on fresh points stays above 1e-6, local least squares (`Local`):
     polynomials on patches of space, cut by the boundary where the domain is no box, in windows of time; they follow fronts,
     layers, holes and corners. Where they do not get there in two thirds of the time, a small network is trained as a whole by
-    `Adam` and `SSBroyden`, with points drawn where the residual is large. Data, unknown parameters and fields without an equation
-    go to `Local` first where there are at most two coordinates (for a third of the time), else to the network.
+    `Adam` and `SSBroyden`, with points drawn where the residual is large. Data, unknown parameters and fields without an
+    equation go to `Local` first where there are at most two coordinates (for a third of the time), else to the network.
     `solution.result` says which answered. A `network`, `method` or `weights` of your own goes straight there.
 
     **Arguments:**
