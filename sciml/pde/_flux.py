@@ -132,9 +132,21 @@ def expand_without_check(expression: Any) -> Any:
     """`expand_fluxes` for questions about the order only."""
     if not expression.has(FluxDerivative):
         return expression
-    return _bottom_up(
-        expression, FluxDerivative, lambda node: total_derivative(blunted(node.flux), node.coordinate)
-    )
+    return _bottom_up(expression, FluxDerivative, lambda node: slope_beside_jumps(blunted(node.flux), node.coordinate))
+
+
+def slope_beside_jumps(flux: Any, variable: Any) -> Any:
+    """`total_derivative` on either side of the jumps in a flux: without deltas, and of a step zero.
+
+    >>> from sciml.pde import coordinates, field
+    >>> x = coordinates("x")
+    >>> u = field("u", x)
+    >>> slope_beside_jumps((1 + sp.Heaviside(x - 0.5)) * u.x, x)
+    (Heaviside(x - 0.5) + 1)*Derivative(u(x), (x, 2))
+    """
+    slope = total_derivative(flux.replace(sp.Mod, lambda a, b: a - b * sp.floor(a / b)), variable)
+    steps = {n for n in slope.atoms(sp.Derivative) if not isinstance(n.expr, Field)}
+    return slope.xreplace(dict.fromkeys(slope.atoms(sp.Subs, sp.DiracDelta) | steps, sp.Integer(0)))
 
 
 def evaluate_derivatives(expression: Any) -> Any:

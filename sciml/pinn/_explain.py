@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ._frequencies import carriers
-from ._problem import Problem, compile
-from .local import too_many, why_not
+from ._problem import Problem, compile_beside
+from .local import folded, too_many, why_not
 
 
 def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -> str:
@@ -18,12 +20,16 @@ def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -
     >>> print(pinn.explain(PDE(u.xx + 1, Dirichlet(u, 0)), Box(x=(0, 1))).splitlines()[0])
     u(x) of size 0.25
     """
-    problem = compile(pde, domain, network, exact=exact)
+    pde, fluxes = folded(pde, domain) if network is None else (pde, ())
+    problem = compile_beside(pde, fluxes, domain, network, exact=exact, weights=None, precision=np.float64, key=0)
     return describe(problem, _tried(problem) if network is None else "")
 
 
 def _tried(problem: Problem) -> str:
     """What `solve` tries before it trains the network."""
+    if problem.fluxes:
+        places = " and ".join(f.coordinate.name for f in problem.fluxes)
+        return f"local least squares, on patches that end where the flux along {places} jumps; nothing else"
     reason = why_not(problem) or too_many(problem)
     waves = "" if problem.exactness.corners or problem.learns else "a layer of random waves; "
     local = f"no local least squares ({reason})" if reason else "local least squares, polynomials on patches"

@@ -73,6 +73,7 @@ class Problem:
     weights: dict[str, float]
     precision: Any = np.dtype(np.float64)
     notes: tuple[str, ...] = ()  # what is doubtful about the statement
+    fluxes: tuple[Any, ...] = ()  # those that jump, where the equations of `pde` hold on either side (see local/_fluxes)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -238,12 +239,28 @@ def compile(
     >>> with sciml.float64():
     ...     gradient = jax.jit(jax.grad(problem.loss))(problem.params, points)
     """
+    return compile_beside(pde, (), domain, network, exact=exact, weights=weights, precision=precision, key=key)
+
+
+def compile_beside(
+    pde: PDE,
+    fluxes: tuple[Any, ...],
+    domain: Any,
+    network: Any,
+    *,
+    exact: bool,
+    weights: Mapping[str, float] | None,
+    precision: Any,
+    key: Any,
+) -> Problem:
+    """`compile`, where the equations hold on either side of the jumps of `fluxes`."""
     precision = check_precision(precision)
     resolved = resolve_domain(pde, domain)
     pde = placed(pde, resolved)
     pde, added = with_outlets(pde, resolved, read_flow(pde))
     refuse_interfaces(pde, resolved)
-    notes = added + validate(pde, resolved) + doubtful_interfaces(pde, resolved) + said_before(pde, resolved)
+    doubts = () if fluxes else doubtful_interfaces(pde, resolved)
+    notes = added + validate(pde, resolved) + doubts + said_before(pde, resolved)
     real = with_values(pde.real())
     with float64():
         exactness = decide(real, resolved, exact=exact)
@@ -264,7 +281,7 @@ def compile(
             )
         block_weights |= {k: float(v) for k, v in (weights or {}).items()}
         params = jax.tree.map(lambda a: np.asarray(a, precision), params)
-        problem = Problem(pde, real, resolved, trial, groups, exactness, params, block_weights, precision, notes)
+        problem = Problem(pde, real, resolved, trial, groups, exactness, params, block_weights, precision, notes, fluxes)
         _check_network(problem)
     return problem
 

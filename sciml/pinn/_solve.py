@@ -16,7 +16,7 @@ import numpy as np
 from .._precision import computing_in, is_traced, to_numpy
 from ..pde import PDE
 from ..solution import Solution
-from ..statement import check_unknowns
+from ..statement import check_unknowns, placed, refuse_interfaces
 from ._balance import AbstractBalancing
 from ._checkpoint import Checkpoint
 from ._collocation import AbstractCollocation, ResidualAdaptive
@@ -27,9 +27,9 @@ from ._features import Attempt, attempt
 from ._final import NetworkFinal
 from ._loop import Outcome, train
 from ._measure import measure_conditions, relative_residual
-from ._problem import Problem, compile
+from ._problem import Problem, compile_beside
 from ._uncertainty import learned_parameters
-from .local import Local, attempt_locally, solve_locally
+from .local import Local, attempt_locally, folded, solve_locally
 from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
@@ -107,12 +107,21 @@ def solve(
         given = {"network": network, "collocation": collocation, "balancing": balancing, "weights": weights}
         _check_local({**given, "checkpoint": checkpoint}, precision)
     seed = _seed(key)
-    problem = compile(pde, domain, network, exact=exact, weights=weights, precision=precision, key=key)
+    given, alone = pde, network is None and weights is None and (method is None or isinstance(method, Local))
+    pde, fluxes = folded(pde, domain) if alone else (pde, ())
+    problem = compile_beside(pde, fluxes, domain, network, exact=exact, weights=weights, precision=precision, key=key)
+    problem = replace(problem, original=placed(given, problem.domain)) if fluxes else problem
     check_unknowns(pde, problem.domain)
     # What is measured afterwards takes seconds; standard errors of unknown parameters, and of fields from noisy data, more.
     deadline = began + max_time - (min(0.2 * max_time, 6.0) if problem.learns else min(0.1 * max_time, 2.0))
     if isinstance(method, Local):
         return solve_locally(problem, method, began, deadline, progress=progress)
+    if fluxes:
+        located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress)
+        if located is None:
+            refuse_interfaces(given, problem.domain)
+        assert located is not None
+        return located
     with computing_in(problem.precision):
         tried: Attempt | None = None
         saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)

@@ -24,6 +24,7 @@ PANELS = 4
 
 OUTLINE: dict[str, Any] = {"color": "0.2", "lw": 0.4, "alpha": 0.6}
 """Of patches."""
+PIECES = 32  # of a side of a patch, each drawn where it is inside
 
 Panel = Callable[[Any], None]
 
@@ -82,7 +83,7 @@ def course(ax: Any, solution: Solution, view: View, n: int) -> None:
     ax.set(xlabel=symbol(time), ylabel=symbol(x), title=title_text(view.quantity.name, view.fixed))
     ax.locator_params(nbins=6)
     if view.patches:
-        outline(ax, cells(solution, (time, x), view.fixed))
+        outline(ax, sides(cells(solution, (time, x), view.fixed)))
 
 
 def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
@@ -112,7 +113,7 @@ def maps(solution: Solution, view: View, n: int) -> Iterator[Panel]:
             heat(ax, grid[axes[0]], grid[axes[1]], values.T, limits)
             frame(ax, solution, axes)
             if view.patches:
-                outline(ax, cells(solution, axes, held | view.fixed))
+                outline(ax, inner(solution, cells(solution, axes, held | view.fixed), axes, held | view.fixed))
             ax.set(title=title_text(view.quantity.name, held | view.fixed))
 
         yield panel
@@ -129,13 +130,31 @@ def cells(solution: Solution, axes: tuple[str, ...], held: dict[str, float]) -> 
     return boxes[:, [names.index(name) for name in axes]]
 
 
-def outline(ax: Any, boxes: np.ndarray) -> None:
-    from matplotlib.collections import PolyCollection
-
+def sides(boxes: np.ndarray) -> np.ndarray:
+    """The sides of boxes `(C, 2, 2)` as lines `(n, 2, 2)` from point to point."""
     (a, b), (c, d) = boxes[:, 0].T, boxes[:, 1].T
     corners = np.stack([np.stack(pair, axis=1) for pair in ((a, c), (b, c), (b, d), (a, d))], axis=1)
-    style = {"edgecolors": OUTLINE["color"], "linewidths": OUTLINE["lw"], "alpha": OUTLINE["alpha"]}
-    ax.add_collection(PolyCollection(list(corners), facecolors="none", **style))
+    return np.stack([corners, np.roll(corners, -1, axis=1)], axis=2).reshape(-1, 2, 2)
+
+
+def inner(solution: Solution, boxes: np.ndarray, axes: tuple[str, ...], held: dict[str, float]) -> np.ndarray:
+    """What of the sides of boxes lies in the domain, in pieces."""
+    lines, u = sides(boxes), np.linspace(0, 1, PIECES + 1)[:, None]
+    points = lines[:, None, 0] + u * (lines[:, None, 1] - lines[:, None, 0])
+    pieces = np.stack([points[:, :-1], points[:, 1:]], axis=2).reshape(-1, 2, 2)
+    domain = solution.domain
+    x = np.tile((domain.lower + domain.upper) / 2, (len(pieces), 1))
+    for name, value in held.items():
+        x[:, domain.names.index(name)] = value
+    x[:, [domain.names.index(name) for name in axes]] = pieces.mean(axis=1)
+    return pieces[domain.contains(x, atol=1e-9 * float(np.max(domain.upper - domain.lower)))]
+
+
+def outline(ax: Any, lines: np.ndarray) -> None:
+    from matplotlib.collections import LineCollection
+
+    style = {"colors": OUTLINE["color"], "linewidths": OUTLINE["lw"], "alpha": OUTLINE["alpha"]}
+    ax.add_collection(LineCollection(list(lines), **style))
 
 
 def _where_it_is(

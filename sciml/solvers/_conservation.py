@@ -7,7 +7,7 @@ A coefficient k may jump: the flux does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -169,7 +169,21 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
         u: Any = slopes[0].expr
         inner = u if not any(lower) else u.diff(pde.space[lower.index(1)])
         add(axis, -coefficient * inner)
-    return tuple(diffusion), tuple(advection), source
+    return _together(diffusion), tuple(advection), source
+
+
+def _together(terms: list[Diffusion]) -> tuple[Diffusion, ...]:
+    """Terms that differ in their known coefficient only as one: means over two cells are taken of the whole of it."""
+    groups: dict[Any, list[tuple[Any, Diffusion]]] = {}
+    for term in terms:
+        number, factor = term.factor.as_coeff_Mul()
+        groups.setdefault((term.axis, term.state, term.slope, factor), []).append((number, term))
+    return tuple(
+        group[0][1]
+        if len(group) == 1
+        else replace(group[0][1], varying=sp.Add(*(number * term.varying for number, term in group)), factor=factor)
+        for (*_, factor), group in groups.items()
+    )
 
 
 def has_jump(pde: PDE, domain: Domain) -> bool:

@@ -23,7 +23,8 @@ def refuse_interfaces(pde: PDE, domain: Domain) -> None:
 def _ways(jump: Jump) -> str:
     x = jump.coordinate.name
     return (
-        "solvers.solve(pde, domain) keeps the flux whole (finite volumes), in a Box. Or give each side of a plane "
+        "solvers.solve(pde, domain) keeps the flux whole (finite volumes), in a Box, and pinn.solve with its default settings "
+        "where the jumps are along lines of a Box (patches end there). Or give each side of a plane "
         f"{x} = ... its own field, both over one coordinate z in (0, 1) that ends at the interface, with Condition for equal "
         "values and equal fluxes at z = 1; docs/interfaces.md writes both out."
     )

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 import sympy as sp
+from scipy.optimize import brentq
 
 from sciml import (
     PDE,
@@ -21,6 +22,7 @@ from sciml import (
     Solution,
     Time,
     coordinates,
+    d,
     field,
     fields,
     laplacian,
@@ -217,9 +219,12 @@ def test_patches_are_cut_by_holes(holes):
 def test_patches_are_drawn_on_request(holes):
     solution = holes[0]
     plain, drawn = solution.plot(n=20), solution.plot(n=20, patches=True)
-    boxes = drawn.axes[0].collections[-1]
     assert len(drawn.axes[0].collections) == len(plain.axes[0].collections) + 1
-    assert len(boxes.get_paths()) == len(solution.final.cells())
+    lines = np.array(drawn.axes[0].collections[-1].get_segments())
+    assert holes[2].resolve().contains(lines.mean(axis=1), atol=1e-9).all()  # none inside the holes
+    cells, length = solution.final.cells(), np.abs(lines[:, 1] - lines[:, 0]).sum()
+    around = 2 * (cells[:, :, 1] - cells[:, :, 0]).sum()
+    assert 0.7 * around < length < around
     assert "then the network is trained" in pinn.explain(solution.pde, holes[2])
     assert "tried first" not in pinn.explain(solution.pde, holes[2], nn.MLP(2, 1))
     with pytest.raises(ValueError, match="patches=True, but this solution has none"):
@@ -337,3 +342,36 @@ def test_faces_of_patches_of_different_size():
     np.testing.assert_allclose(merged(boxes, whole[None], lambda box: box[0, 0] > 0.4)[-1], right)
     assert len(merged(boxes, np.array([left, right]), lambda box: True)) == 2  # a jump between them is no half
     assert len(product([chebyshev(3), chebyshev(2)])) == 6
+
+
+@pytest.mark.parametrize("k", [sp.Piecewise((1, x < 0.3), (10, True)), 1 + 9 * sp.Heaviside(x - sp.Rational(3, 10))])
+def test_a_coefficient_of_a_flux_that_jumps(k):
+    """(k u')' = -1: the flux c - x is continuous, the slope jumps."""
+    u = field("u", x)
+    pde, domain = PDE(d(k * u.x, x) + 1, Dirichlet(u, 0)), Box(x=(0, 1))
+    solution = pinn.solve(pde, domain, progress=False)
+    assert "no network was trained" in solution.result
+    assert solution.notes == ()
+    c = (0.3**2 / 2 + (1 - 0.09) / 20) / (0.3 + 0.07)
+    at = np.linspace(0, 1, 201)
+    left = c * at - at**2 / 2
+    expected = np.where(at < 0.3, left, c * 0.3 - 0.045 + (c * (at - 0.3) - (at**2 - 0.09) / 2) / 10)
+    np.testing.assert_allclose(solution.u(at), expected, atol=1e-12)
+    assert solution.conditions["continuity"] < 1e-12
+    assert "patches that end where the flux along x jumps; nothing else" in pinn.explain(pde, domain)
+    with pytest.raises(ValueError, match="the flux in .* jumps at x = 0.3"):  # a network takes derivatives at points
+        pinn.solve(pde, domain, network=nn.MLP(1, 1), progress=False)
+
+
+def test_two_materials_warm_up():
+    """Conductivities 1 and 4 that meet at x = 1/2, from a mode of both together."""
+    u, k = field("u", x, t), sp.Piecewise((1, x < sp.Rational(1, 2)), (4, True))
+    # Equal values: sin(w/2) = B sin(w/4). Equal fluxes: w cos(w/2) = -4 B (w/2) cos(w/4).
+    w = brentq(lambda w: np.tan(w / 4) + np.tan(w / 2) * 2, np.pi + 1e-6, 2 * np.pi - 1e-6)
+    B = np.sin(w / 2) / np.sin(w / 4)
+    mode = sp.Piecewise((sp.sin(w * x), x < sp.Rational(1, 2)), (B * sp.sin(w * (1 - x) / 2), True))
+    pde = PDE(u.t - d(k * u.x, x), Initial(u, mode), Dirichlet(u, 0))
+    solution = pinn.solve(pde, Box(x=(0, 1), t=(0, 0.05)), pinn.Local(1e-7), progress=False)
+    at = np.linspace(0, 1, 101)
+    expected = np.exp(-(w**2) * 0.05) * np.where(at < 0.5, np.sin(w * at), B * np.sin(w * (1 - at) / 2))
+    assert rms(solution.u(at, np.full(101, 0.05)) - expected) < 1e-6 * rms(expected)

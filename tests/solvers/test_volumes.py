@@ -55,6 +55,19 @@ def test_the_flux_is_the_same_on_both_sides_of_a_jump_anywhere():
     np.testing.assert_allclose(values, np.where(s < 0.37, flux * s, 1 - flux * (1 - s) / 10), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "k", [1 + 9 * sp.Heaviside(x - sp.Rational(1, 2)), 10 - 9 * sp.Piecewise((1, x < sp.Rational(1, 2)), (0, True))]
+)
+def test_a_jump_may_be_written_as_a_sum(k):
+    """The mean over two cells is that of the whole coefficient, not of its terms."""
+    domain = Box(x=(0, 1), t=(0, 0.02))
+    runs = [
+        solvers.compile(layered(c, sp.sin(sp.pi * x)), domain, grid=20).run(save_at=(0, 0.02))[-1, 0]
+        for c in (k, LEFT)
+    ]
+    np.testing.assert_allclose(*runs, rtol=1e-6)
+
+
 def test_a_shock_of_burgers_moves_at_the_right_speed_without_overshoot():
     """From 1 to 0 at x = 0: the shock moves at 1/2."""
     pde = PDE(u.t + d(u**2 / 2, x), Initial(u, sp.Piecewise((1, x < 0), (0, True))), Neumann(u, 0))

@@ -124,7 +124,7 @@ class Inverse:
         """The rows at a state, those of data with `pull` times their weight, those of equations relative to `sizes`."""
         system, scales = self.system, self.statement.scales[:, None]
         self.statement.unknowns[:], slopes = self.physical(raw)
-        known, data = [*system.equations(c, sizes), *system.conditions(c)], []
+        known, data = [*system.equations(c, sizes), *system.conditions(c), *system.fluxes(c)], []
         of_data = np.zeros(len(self.statement.data))
         for number, held, values, factor in self.data:
             found = system.evaluated(held, c)
@@ -254,7 +254,8 @@ def noise_at_most(data: Data) -> float:
     """The relative noise that is stated, or that neighbours allow: the median of how much they differ."""
     if data.noise is not None:
         return float(np.sqrt(np.mean(data.noise**2))) / size_of(data)
-    tree = KDTree(data.x / np.maximum(np.ptp(data.x, axis=0), 1e-300))
+    spans = np.ptp(data.x, axis=0)
+    tree = KDTree(data.x / np.where(spans > 0, spans, 1.0))
     near = tree.query(tree.data, k=min(2, len(data.x)))[1].reshape(len(data.x), -1)[:, -1]
     return float(np.median(np.abs(data.values - data.values[near]))) / size_of(data)
 

@@ -52,8 +52,8 @@ class Local:
 
     Takes up to three coordinates, time included, and any shape: patches are cut by its boundary, and graded towards its corners
     in the plane. Systems, nonlinear and complex equations, every condition on the boundary or at a point; patches end
-    where sources, initial or boundary values jump along the lines of a box. Coefficients of fluxes that jump are for the
-    other methods.
+    where sources, initial or boundary values jump along the lines of a box, and where coefficients of fluxes do
+    (`d(k * u.x, x)`): there the flux is continuous instead of the slope.
 
     With data (`Observed`) fields, unknown parameters and fields without an equation are the maximum-likelihood estimate under
     equations that hold, with all of time at once: standard errors from the information matrix; fields that equations
@@ -118,7 +118,8 @@ def attempt_locally(
     if deadline - start < SHORTEST:
         return None
     statement = state(problem)
-    until = start + (SHARE_OF_DATA if statement.learns else SHARE) * (deadline - start)
+    share = 1.0 if problem.fluxes else SHARE_OF_DATA if statement.learns else SHARE
+    until = start + share * (deadline - start)
     wanted = min(tolerance, COARSEST)
     tolerances = sorted({max(t, wanted) for t in TOLERANCES[len(problem.pde.coordinates)]}, reverse=True)
     if statement.learns:

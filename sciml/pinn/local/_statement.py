@@ -55,6 +55,14 @@ class AtStart:
 
 
 @dataclass(frozen=True)
+class OnBreaks:
+    """A flux along the coordinate `axis` that is continuous where its coefficients jump."""
+
+    at: Pointwise
+    axis: int
+
+
+@dataclass(frozen=True)
 class Data:
     """Values at points `x` `(n, d)`; `noise`: their standard deviations, None where they are not known."""
 
@@ -89,6 +97,7 @@ class Statement:
     breaks: tuple[tuple[float, ...], ...]
     unknowns: np.ndarray
     data: tuple[Data, ...]
+    fluxes: tuple[OnBreaks, ...]
     covers: dict[Any, Any] = field(default_factory=dict)  # the last ones, by their boxes
 
     @property
@@ -130,6 +139,12 @@ class Statement:
                     left[axis, 1] = right[axis, 0] = place
                     boxes += [left, right]
         return np.array(boxes)
+
+    def fluxes_across(self, axis: int, x: np.ndarray) -> list[OnBreaks]:
+        """What is continuous across a face at x instead of slopes."""
+        close = 1e-9 * (self.whole[axis, 1] - self.whole[axis, 0])
+        broken = any(abs(x[0, axis] - place) < close for place in self.breaks[axis])
+        return [flux for flux in self.fluxes if broken and flux.axis == axis]
 
     @cached_property
     def columns(self) -> list[int]:
@@ -271,18 +286,24 @@ def state(problem: Problem) -> Statement:
         else:
             on_faces.append(OnFaces(c.name, at, c))
     equations = Pointwise([e.expression for e in pde.equations], pde, unknowns)
+    fluxes = tuple(
+        OnBreaks(Pointwise([f.expression], pde, unknowns), pde.coordinates.index(f.coordinate)) for f in problem.fluxes
+    )
     return Statement(
         pde, domain, whole, problem.trial.scales, problem.exactness.periodic, equations, tuple(on_faces),
-        tuple(at_points), tuple(at_start), is_linear(problem) and not data, _breaks(pde, domain), unknowns,
-        tuple(data),
+        tuple(at_points), tuple(at_start), is_linear(problem) and not data, _breaks(problem), unknowns,
+        tuple(data), fluxes,
     )  # fmt: skip
 
 
-def _breaks(pde: PDE, domain: Domain) -> tuple[tuple[float, ...], ...]:
-    """Where in a box what is prescribed jumps along each coordinate, as far as that is the same everywhere."""
+def _breaks(problem: Problem) -> tuple[tuple[float, ...], ...]:
+    """Where in a box what is prescribed, or the coefficient of a flux, jumps along each coordinate, as far as that is the same
+    everywhere."""
+    pde, domain = problem.pde, problem.domain
     if not isinstance(domain.space, Box):
         return ((),) * len(pde.coordinates)
     known = [frozen(undifferentiated(e.expression), pde) for e in pde.equations]
+    known += [frozen(f.expression, pde) for f in problem.fluxes]
     known += [sp.sympify(c.value) for c in pde.conditions if isinstance(c, (Initial, Dirichlet, Neumann, Robin))]
     known = [k for k in known if not k.has(sp.I, sp.zoo, sp.nan)]
     found = []

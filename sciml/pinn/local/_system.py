@@ -23,9 +23,10 @@ from ._covering import cover
 from ._normal import Rows, block_least_squares, cost, gram_of
 from ._pieces import Pieces, half, nearest, placed, table
 from ._pointwise import Leaf, Pointwise, Values
-from ._statement import START, Statement
+from ._statement import START, OnBreaks, Statement
 
 STEPS = 8
+BESIDE = 1e-6  # of half the length of a patch: the coefficients on this side of a jump
 FLOOR = 1e-5  # changes below it that no longer halve are rounding
 
 # Fields `(fields, n)` of a derivative at points: what goes before a window.
@@ -109,8 +110,14 @@ class System:
         """Rows of faces between patches; in units of the patches they are the same in every window."""
         made = self.cover.made
         if "jumps" not in made:
-            made["jumps"] = [self._jump(joint) for joint in self.cover.joints if self._leaves_across(joint.axis)]
+            made["jumps"] = [self._jump(joint) for joint in self.cover.joints if self._continuous(joint)]
         return made["jumps"]
+
+    def _continuous(self, joint: Joint) -> list[Leaf]:
+        """What is continuous across a face: where a flux is, no slopes of its fields."""
+        fluxes = self.statement.fluxes_across(joint.axis, joint.x)
+        bent = {name for flux in fluxes for name, alpha in flux.at.leaves if alpha[joint.axis]}
+        return [(name, alpha) for name, alpha in self._leaves_across(joint.axis) if name not in bent or not alpha[joint.axis]]
 
     def _jump(self, joint: Joint) -> Rows:
         i, j, x, axis = joint.one, joint.other, joint.x, joint.axis
@@ -118,7 +125,7 @@ class System:
         behind[:, axis] -= joint.shift
         h = min(self.h[i, axis], self.h[j, axis])
         here, there = [], []
-        for name, alpha in self._leaves_across(axis):
+        for name, alpha in self._continuous(joint):
             s = h ** alpha[axis] / np.sqrt(len(x))
             here.append(s * self.columns(i, x, (name, alpha)))
             there.append(s * self.columns(j, behind, (name, alpha)))
@@ -243,6 +250,30 @@ class System:
             rows.append(self.linearised(held, values, c, 1 / (size * np.sqrt(len(held.x)))))
         return rows
 
+    def fluxes(self, c: np.ndarray) -> list[Rows]:
+        """Fluxes that are continuous where their coefficients jump."""
+        rows = []
+        for joint in self.cover.joints:
+            for flux in self.statement.fluxes_across(joint.axis, joint.x):
+                sides, size = self._sides(flux, joint, joint.x, c)
+                one, other = (self.linearised(*side, c, 1 / (size * np.sqrt(len(joint.x)))) for side in sides)
+                beside = None if one.beside is None or other.beside is None else one.beside - other.beside
+                matrices = one.matrices[0], -other.matrices[0]
+                rows.append(Rows((joint.one, joint.other), matrices, one.right - other.right, beside))
+        return rows
+
+    def _sides(self, flux: OnBreaks, joint: Joint, x: np.ndarray, c: np.ndarray) -> tuple[list[tuple[Held, Values]], float]:
+        """A flux on both sides of a face, its coefficients just beside it, and the size of its rows."""
+        sides, size = [], 0.0
+        for k, side in ((joint.one, -1), (joint.other, 1)):
+            leaves, beside = flux.at.leaves, x.copy()
+            beside[:, joint.axis] += side * BESIDE * self.h[k, joint.axis]
+            held = Held(flux.at, k, x, np.zeros((len(x), len(self.statement.space))))
+            values = flux.at(self._values(c, k, x, leaves), beside, held.normals)
+            size = max(size, float(np.abs(values.slopes[0]).max(axis=1) @ self._sizes(k, leaves)))
+            sides.append((held, values))
+        return sides, size or 1.0
+
     def linearised(self, held: Held, values: Values, c: np.ndarray, factor: Any) -> Rows:
         """Rows of what holds at points, each times `factor` (a number or `(n,)`)."""
         k, x, factor = held.patch, held.x, np.broadcast_to(factor, len(held.x))[:, None]
@@ -267,7 +298,7 @@ class System:
         made = self.cover.made
         if "gram" not in made:
             made["gram"] = gram_of(self.fixed)
-        rows = [*self.equations(c), *self.conditions(c)]
+        rows = [*self.equations(c), *self.conditions(c), *self.fluxes(c)]
         found = block_least_squares(rows, self.patches, self.size, self.fixed, made["gram"])
         return found.reshape(c.shape) * self.statement.scales[:, None]
 
@@ -327,7 +358,11 @@ class System:
             behind = x.copy()
             behind[:, axis] -= joint.shift
             h = min(self.h[i, axis], self.h[j, axis])
-            for name, alpha in self._leaves_across(axis):
+            for flux in self.statement.fluxes_across(axis, x):
+                sides, size = self._sides(flux, joint, x, c)
+                jump = np.abs(sides[0][1].r - sides[1][1].r).max()
+                found[[i, j]] = np.maximum(found[[i, j]], jump / size)
+            for name, alpha in self._continuous(joint):
                 f = fields.index(name)
                 jump = np.abs(pieces.on(i, x, alpha)[f] - pieces.on(j, behind, alpha)[f]).max()
                 found[[i, j]] = np.maximum(found[[i, j]], jump * h ** alpha[axis] / self.statement.scales[f])
