@@ -363,6 +363,17 @@ def test_a_coefficient_of_a_flux_that_jumps(k):
         pinn.solve(pde, domain, network=nn.MLP(1, 1), progress=False)
 
 
+@pytest.mark.filterwarnings("ignore:Equation 'equation'. a coefficient of its highest derivatives jumps")
+def test_a_coefficient_outside_of_a_flux_that_jumps():
+    """k u'' = -1 with k = 1 up to 0.3 and 10 beyond: value and slope are continuous."""
+    u, k = field("u", x), sp.Piecewise((1, x < 0.3), (10, True))
+    solution = pinn.solve(PDE(k * u.xx + 1, Dirichlet(u, 0)), Box(x=(0, 1)), pinn.Local(), progress=False)
+    at = np.linspace(0, 1, 201)
+    # -u'' = 1/10 + 9/10 (x < 0.3), twice integrated, and a line to the end.
+    bent = lambda s: s**2 / 20 + 0.45 * np.where(s < 0.3, s**2, 0.09 + 0.6 * (s - 0.3))  # noqa: E731
+    np.testing.assert_allclose(solution.u(at), bent(1.0) * at - bent(at), atol=1e-12)
+
+
 def test_two_materials_warm_up():
     """Conductivities 1 and 4 that meet at x = 1/2, from a mode of both together."""
     u, k = field("u", x, t), sp.Piecewise((1, x < sp.Rational(1, 2)), (4, True))

@@ -12,7 +12,7 @@ import sympy as sp
 from ..._evaluate import frozen
 from ...geometry import Box, Domain, PointCloud
 from ...pde import PDE, Dirichlet, Initial, Neumann, Observed, Periodic, Robin
-from ...statement import breaks_along, covered, floating, undifferentiated
+from ...statement import breaks_along, covered, floating
 from .._features import is_linear
 from .._groups import Place, expression_of
 from .._problem import Problem
@@ -297,12 +297,12 @@ def state(problem: Problem) -> Statement:
 
 
 def _breaks(problem: Problem) -> tuple[tuple[float, ...], ...]:
-    """Where in a box what is prescribed, or the coefficient of a flux, jumps along each coordinate, as far as that is the same
+    """Where in a box what is prescribed, or a coefficient, jumps along each coordinate, as far as that is the same
     everywhere."""
     pde, domain = problem.pde, problem.domain
     if not isinstance(domain.space, Box):
         return ((),) * len(pde.coordinates)
-    known = [frozen(undifferentiated(e.expression), pde) for e in pde.equations]
+    known = [frozen(e.expression, pde) for e in pde.equations]
     known += [frozen(f.expression, pde) for f in problem.fluxes]
     known += [sp.sympify(c.value) for c in pde.conditions if isinstance(c, (Initial, Dirichlet, Neumann, Robin))]
     known = [k for k in known if not k.has(sp.I, sp.zoo, sp.nan)]
