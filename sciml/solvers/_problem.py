@@ -18,6 +18,7 @@ from ..geometry import Box, Domain, shape_name
 from ..pde import PDE, Observed
 from ..pde import Periodic as PeriodicCondition
 from ..statement import (
+    at_start,
     check_counts,
     check_expressions,
     check_places,
@@ -185,7 +186,7 @@ def compile(pde: PDE, domain: Any, *, grid: Any = None) -> Problem | FlowProblem
     )
     if not hidden:
         check_expressions(pde, resolved)
-    pde, added = with_outlets(pde, resolved, read_flow(pde))
+    pde, added = with_outlets(at_start(pde, resolved), resolved, read_flow(pde))
     notes = added if hidden else added + check_counts(pde, resolved) + doubtful_interfaces(pde, resolved)
     problem = _on_grid(pde, resolved, grid)
     return replace(problem, notes=(*notes, *problem.notes))

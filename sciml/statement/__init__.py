@@ -29,6 +29,7 @@ from ._sizes import check_sizes as check_sizes
 from ._undetermined import check_unknowns as check_unknowns
 from ._undetermined import is_homogeneous as is_homogeneous
 from ._undetermined import said_before as said_before
+from ._validate import at_start as at_start
 from ._validate import check_places as check_places
 from ._validate import placed as placed
 from ._validate import resolve_domain as resolve_domain

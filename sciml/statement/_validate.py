@@ -53,6 +53,22 @@ def placed(pde: PDE, domain: Domain) -> PDE:
     return PDE(*pde.equations, *conditions, name=pde.name, fields=pde.fields)
 
 
+def at_start(pde: PDE, domain: Domain) -> PDE:
+    """The equations with initial values at the start of time: an exact solution u(x, t) may be given for one."""
+    conditions = [_at_start(c, domain) if isinstance(c, Initial) else c for c in pde.conditions]
+    if all(new is old for new, old in zip(conditions, pde.conditions, strict=True)):
+        return pde
+    return PDE(*pde.equations, *conditions, name=pde.name, fields=pde.fields)
+
+
+def _at_start(c: Initial, domain: Domain) -> Initial:
+    if domain.time is None or c.time not in c.value.free_symbols:
+        return c
+    moved = copy.copy(c)
+    moved.value = c.value.subs(c.time, domain.time.start)
+    return moved
+
+
 def _on_own_boundary(c: AbstractCondition, pde: PDE, domain: Domain) -> AbstractCondition:
     own = {x.name for u in c.fields for x in u.coordinates}
     missing = [i for i, name in enumerate(domain.boundary.names) if name not in own]

@@ -4,7 +4,21 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from sciml import PDE, Box, Dirichlet, Initial, Observed, Solution, coordinates, div, field, grad, parameter, pinn
+from sciml import (
+    PDE,
+    Box,
+    Dirichlet,
+    Initial,
+    Observed,
+    Periodic,
+    Solution,
+    coordinates,
+    div,
+    field,
+    grad,
+    parameter,
+    pinn,
+)
 
 x, y, t = coordinates("x y t")
 
@@ -98,7 +112,7 @@ def test_what_data_do_not_determine_is_not_answered_by_patches():
     u, p, q = field("u", x), parameter("p", initial=1.0), parameter("q", initial=2.0)
     at = np.linspace(0.1, 0.9, 30)
     pde = PDE(u.xx + p + q, Dirichlet(u, 0), Observed(u, at, 2 * at * (1 - at)))
-    with pytest.raises(FloatingPointError, match="the data do not determine all that is unknown"):
+    with pytest.raises(FloatingPointError, match="equations, conditions and data do not determine all that is unknown"):
         solved(pde, Box(x=(0, 1)), method=pinn.Local())
 
 
@@ -112,3 +126,42 @@ def test_what_is_tried_is_explained():
     of_three = PDE(v.t - k * (v.xx + v.yy), Initial(v, 1), Dirichlet(v, 0), Observed(v, [[0.5, 0.5, 0.5]], [0.1]))
     text = pinn.explain(of_three, Box(x=(0, 1), y=(0, 1), t=(0, 1)))
     assert "no local least squares (there are data in three coordinates)" in text
+
+
+def test_three_noisy_values_and_one_parameter():
+    """-u'' = k: as few data as that are met by fields that do not satisfy the equation."""
+    u, k, sigma = field("u", x), parameter("k", initial=1.0, positive=True), 0.01
+    at = np.array([0.2, 0.5, 0.7])
+    g = at * (1 - at) / 2
+    d = 3 * g + sigma * np.array([0.5, -1.2, 0.4])
+    found = solved(PDE(u.xx + k, Dirichlet(u, 0), Observed(u, at, d, noise=sigma)), Box(x=(0, 1)))
+    expected, error = g @ d / (g @ g), sigma / np.linalg.norm(g)
+    assert abs(found.parameters["k"].value - expected) < 0.05 * error
+    assert abs(found.parameters["k"].standard_error / error - 1) < 0.05
+    assert found.notes == ()
+
+
+def test_noise_that_is_not_stated_is_estimated():
+    """Fisher's front u = (1 + exp(x - 5 t))^-2 of D = 1, r = 6, from 240 values with noise of 0.02."""
+    u = field("u", x, t)
+    D, r = parameter("D", initial=0.5, positive=True), parameter("r", initial=3.0, positive=True)
+    exact = (1 + sp.exp(x - 5 * t)) ** -2
+    at = scattered(240, 10.0, 1.0) - [5.0, 0.0]
+    values = (1 + np.exp(at[:, 0] - 5 * at[:, 1])) ** -2.0 + 0.02 * np.random.default_rng(8).standard_normal(240)
+    data = Observed(u, {"x": at[:, 0], "t": at[:, 1]}, values)
+    pde = PDE(u.t - D * u.xx - r * u * (1 - u), Initial(u, exact), Dirichlet(u, exact), data)
+    found = solved(pde, Box(x=(-5, 5), t=(0, 1)))
+    assert "no network was trained" in found.result
+    for name, truth, error in (("D", 1.0, 0.04), ("r", 6.0, 0.045)):  # standard errors by finite differences of the front
+        assert abs(found.parameters[name].value - truth) < 3 * error
+        assert 0.7 * error < found.parameters[name].standard_error < 1.4 * error
+
+
+def test_a_speed_that_is_five_times_too_large_at_first():
+    u, a = field("u", x, t), parameter("a", initial=5.0)
+    at = scattered(60, 1.0, 1.0)
+    values = np.sin(2 * np.pi * (at[:, 0] - at[:, 1])) + 0.1 * np.random.default_rng(2).standard_normal(60)
+    data = Observed(u, {"x": at[:, 0], "t": at[:, 1]}, values)
+    pde = PDE(u.t + a * u.x, Initial(u, sp.sin(2 * sp.pi * x)), Periodic("x"), data)
+    found = solved(pde, Box(x=(0, 1), t=(0, 1)))
+    assert abs(found.parameters["a"].value - 1) < 4 * found.parameters["a"].standard_error < 0.05

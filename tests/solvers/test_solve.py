@@ -201,6 +201,12 @@ def test_walls_that_move_in_time():
     assert error(pde, Box(x=(0, 2), t=(0, 1)), exact, grid=24) < 1e-7
 
 
+def test_a_solution_in_space_and_time_may_be_given_for_the_initial_value():
+    exact = sp.exp(-t) * sp.sin(x)
+    found = solvers.solve(PDE(u.t - u.xx, Initial(u, exact), Periodic()), Box(x=(0, 2 * np.pi), t=(0.5, 1)), progress=False)
+    assert abs(found.u(1.0, 1.0) - np.exp(-1) * np.sin(1)) < 1e-6
+
+
 def test_burgers_with_walls():
     """Against the formula of Cole and Hopf for an exact travelling front."""
     nu = 0.05

@@ -36,7 +36,11 @@ ORDER = 3  # of the derivatives that are small where nothing else is known of a 
 HALVINGS = 6
 UPHILL = 2  # steps
 WEAK = 0.1  # lambda of the values of free fields, whose size is known roughly
-ABOUT = 0.1  # the same of unknown parameters, in their initial size or logarithm
+MISSED = 1.25  # times as much as with ten times the weight: data that are not met
+CLOSE = 1.1  # times the score of cross-validation: no worse
+FEWEST = 0.5  # data that a fit does not follow, for their score to mean something
+PROBES = 24
+FAR = 2.0  # e-foldings or sizes of an unknown in one step
 FREE = 1e-11  # of the information, before the fields follow: less is rounding
 
 
@@ -65,6 +69,7 @@ class Inverse:
         self.statement, self.system = statement, System(statement, basis, boxes)
         self.n = sum(len(data.x) for data in statement.data)
         self.noise, self.relative = noise, min(noise)
+        self.counts = np.array([len(data.x) for data in statement.data])
         self.doubt = max(noise_at_most(data) for data in statement.data)
         self.W = KAPPA * np.sqrt(self.n) / self.relative
         self.data = [
@@ -131,7 +136,7 @@ class Inverse:
             found = found._replace(r=found.r - values)
             data.append(system.linearised(held, found, c, pull * factor))
             of_data[number] += np.sum((found.r[0] * factor * self.W) ** 2)
-        of_data /= [len(data.x) for data in self.statement.data]
+        of_data /= self.counts
         for rows in (known, data):
             rows[:] = [row if row.beside is None else replace(row, beside=row.beside * slopes) for row in rows]
         prior = self.prior(curvature, pull)
@@ -141,6 +146,18 @@ class Inverse:
         )
         return Fit(c, raw, [*known, *prior], data, firm + rest, firm, of_data)
 
+    def met(self, fit: Fit, lower: Fit) -> bool:
+        """Whether data are still met after their weight was lowered: to what their stated noise lets expect,
+        or no worse than before by generalised cross-validation (P. Craven and G. Wahba, Numer. Math. 31, 377 (1979)),
+        n |r_d|^2 / (n - dof)^2, where dof counts how many of the data the fit can follow."""
+        if self.stated:
+            return bool(np.all(lower.of_data <= MISSED**2 * np.maximum(fit.of_data, 1.0)))
+        left = [
+            (np.sum(f.of_data * self.counts), max(self.n - Solved(self, f).followed(f), 0.0)) for f in (fit, lower)
+        ]
+        (r, free), (r_lower, free_lower) = left
+        return free < FEWEST or r_lower / max(free_lower, 1e-300) ** 2 <= CLOSE * r / free**2
+
     def missed(self, fit: Fit) -> float:
         """What the data leave, root mean square relative to their size."""
         return float(np.max(np.sqrt(fit.of_data) * self.noise))
@@ -148,25 +165,29 @@ class Inverse:
     def left(self, row: Rows, state: np.ndarray) -> np.ndarray:
         return row.right - sum(m @ state[k].ravel() for k, m in zip(row.blocks, row.matrices, strict=True))
 
-    def fit(self, fit: Fit, curvature: np.ndarray, pull: float, steps: int, tolerance: float) -> Fit:
-        """Steps of Gauss-Newton to the smallest sum of squares, halved where they do not find a smaller one."""
+    def fit(
+        self, fit: Fit, curvature: np.ndarray, pull: float, steps: int, tolerance: float, about: float = 0.0
+    ) -> Fit:
+        """Steps of Gauss-Newton to the smallest sum of squares, halved where they do not find a smaller one. `about`: one over
+        the standard deviation of the unknowns before the data, in their initial size or their logarithm; none for zero."""
         scales = self.statement.scales[:, None]
         self.statement.unknowns[:] = self.physical(fit.raw)[0]
         sizes = self.system.sizes(fit.c)
         best = now = self.at(fit.c, fit.raw, curvature, pull, sizes)
         uphill = 0
         for _ in range(steps):
-            step = Solved(self, now).step
+            step = Solved(self, now, about=about * pull).step
             moved = np.linalg.norm(step[0]) / max(np.linalg.norm(now.c / scales), 1e-300)
             moved = max(float(moved), float(np.abs(step[1]).max(initial=0.0)))
-            now = self.at(now.c + step[0] * scales, now.raw + step[1], curvature, pull, sizes)
+            length = min(1.0, FAR / max(float(np.abs(step[1]).max(initial=0.0)), 1e-300))
+            now = self.at(now.c + length * step[0] * scales, now.raw + length * step[1], curvature, pull, sizes)
             # Along equations that are firm and curved a step is uphill at first.
             uphill = 0 if now.total < best.total else uphill + 1
             best = now if uphill == 0 else best
             if moved < tolerance:
                 break
             if uphill > UPHILL or not np.isfinite(now.total):
-                step, uphill = Solved(self, best).step, 0
+                step, uphill = Solved(self, best, about=about * pull).step, 0
                 for length in 0.5 ** np.arange(1, HALVINGS):
                     now = self.at(best.c + length * step[0] * scales, best.raw + length * step[1], curvature, pull, sizes)
                     if now.total < best.total:
@@ -184,7 +205,10 @@ class Inverse:
 
     def precision(self, fit: Fit, pull: float) -> float:
         """What rows are multiplied with to be in units of the noise."""
-        return self.W / pull if self.stated else float(np.sqrt(self.n / max(fit.total, 1e-300)))
+        if self.stated:
+            return self.W / pull
+        free = max(self.n - Solved(self, fit).followed(fit), FEWEST)
+        return float(np.sqrt(free / max(fit.total, 1e-300)))
 
     @property
     def stated(self) -> bool:
@@ -194,7 +218,7 @@ class Inverse:
 class Solved:
     """The normal equations of a fit: the step to the minimum, in units of the fields' sizes, and the covariance."""
 
-    def __init__(self, inverse: Inverse, fit: Fit, data: bool = True):
+    def __init__(self, inverse: Inverse, fit: Fit, data: bool = True, about: float = 0.0):
         system, state = inverse.system, fit.c / inverse.statement.scales[:, None]
         shape = (system.patches, system.size)
         rows = [*fit.known, *fit.data] if data else fit.known
@@ -219,13 +243,34 @@ class Solved:
         self.across = np.array([self._solve(b) for b in beside]).reshape(p, *shape)
         flat = self.across.reshape(p, gradient.size)
         self.information = self.own - beside.reshape(flat.shape) @ flat.T
-        about = (ABOUT / inverse.W) ** 2
-        of_unknowns -= flat @ gradient.ravel() + about * fit.raw
-        by_unknowns = np.linalg.solve(self.information + about * np.eye(p), of_unknowns)
-        by_fields = self._solve(gradient) - np.tensordot(by_unknowns, self.across, 1)
+        self.known = (about / inverse.W) ** 2 * np.eye(p)
+        of_unknowns -= self.known @ fit.raw
+        by_fields, by_unknowns = self.solve(gradient, of_unknowns)
         self.step = by_fields.reshape(fit.c.shape), by_unknowns
         # The sum of squares at the end of the step, where all were linear.
-        self.least = squares - np.sum(by_fields * gradient) - by_unknowns @ (of_unknowns + flat @ gradient.ravel())
+        self.least = squares - np.sum(by_fields * gradient) - by_unknowns @ of_unknowns
+
+    def solve(self, fields: np.ndarray, unknowns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The normal equations for a right side."""
+        right = unknowns - self.across.reshape(len(unknowns), fields.size) @ fields.ravel()
+        by_unknowns = np.linalg.solve(self.information + self.known, right)
+        return self._solve(fields) - np.tensordot(by_unknowns, self.across, 1), by_unknowns
+
+    def followed(self, fit: Fit) -> float:
+        """How many of the data a fit follows: the trace of what takes them to their values; of many an estimate (M. F.
+        Hutchinson, Commun. Stat. Simul. 18, 1059 (1989))."""
+        ends = np.cumsum([0, *(len(row.right) for row in fit.data)])
+        n = int(ends[-1])
+        probes = np.eye(n) if n <= PROBES else np.random.default_rng(29).choice((-1.0, 1.0), (PROBES, n))
+        total = 0.0
+        for z in probes:
+            fields, unknowns = np.zeros(self.norms.shape), np.zeros(len(self.own))
+            for row, a, b in zip(fit.data, ends[:-1], ends[1:], strict=True):
+                fields[row.blocks[0]] += z[a:b] @ row.matrices[0]
+                unknowns += 0 if row.beside is None else z[a:b] @ row.beside
+            f, u = self.solve(fields, unknowns)
+            total += float(np.sum(f * fields) + u @ unknowns)
+        return total if n <= PROBES else total / PROBES
 
     def _solve(self, right: np.ndarray) -> np.ndarray:
         return self.factor.solve(right / self.norms) / self.norms

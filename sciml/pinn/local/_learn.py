@@ -21,10 +21,10 @@ REWEIGHTED = 3  # times that noise which is not stated is estimated
 RESOLVED = 1e-3  # tails of a solution that patches resolve
 NOISY = 0.3  # of what data leave: tails that may come from their noise
 LEVELS = 10  # of patches halved before the equations have their weight
-MISSED = 1.25  # times as much as with ten times the weight: data that are not met
 STEPS, FEW = 12, 4  # of Gauss-Newton: to the end, and on the way
 BELOW = 0.1  # of the error that noise causes: patches need not do better
 DISTURBING = 2.0  # of what is minimised, which one standard error moves by one
+ABOUT = 0.3  # one over the standard deviation of unknowns, until the equations have their weight
 FINEST = 0.01  # of the tolerance: what no noise asks for
 ROUGH = 30.0  # lambda of fields without an equation to begin with: nearly no curvature
 GENTLE = 1.0  # the same of others of which too little is known
@@ -80,8 +80,8 @@ class State:
             c[:, f, 0] = statement.scales[f]
         return Fit.begun(c, self.raw)
 
-    def fit(self, inverse: Inverse, fit: Fit, steps: int, tolerance: float, pull: float | None = None) -> Fit:
-        return inverse.fit(fit, self.curvature, self.pull if pull is None else pull, steps, tolerance)
+    def fit(self, inverse: Inverse, fit: Fit, steps: int, tolerance: float) -> Fit:
+        return inverse.fit(fit, self.curvature, self.pull, steps, tolerance)
 
     def keep(self, inverse: Inverse, fit: Fit) -> None:
         self.last, self.raw = Pieces(inverse.system.basis, inverse.system.cells, fit.c), fit.raw
@@ -110,14 +110,13 @@ def learn(
             if resolved:
                 inverse, fit, solved = _weighed(state, inverse, fit, tolerance)
                 if not np.all(np.isfinite(fit.c)) or not solved.determined:
-                    out.reason = "the data do not determine all that is unknown"
-                    return
+                    raise np.linalg.LinAlgError
                 cut = _told(out, state, inverse, fit, solved, tolerance)
             else:
                 tail, levels = system.tails(fit.c).max(axis=1), levels + 1
                 cut = tail > 0.1 * tail.max()
         except np.linalg.LinAlgError:
-            out.reason = "equations, conditions and data do not determine the solution on every patch"
+            out.reason = "equations, conditions and data do not determine all that is unknown"
             return
         state.keep(inverse, fit)
         tell({"patches": str(system.patches), "misfit": f"{out.misfit:.1e}"} if resolved else {"patches": str(system.patches)})
@@ -152,15 +151,14 @@ def learn_again(found: Learned, statement: Statement, basis: Legendre) -> Pieces
 def _approached(state: State, inverse: Inverse, tolerance: float) -> tuple[Fit, bool]:
     """From what follows the data to what satisfies the equations: the weight of the data is lowered as long as patches resolve
     the solution (the second value tells whether they do) and the data are still met."""
-    fit = state.fit(inverse, state.on(inverse), FEW if state.pull > 1 else STEPS, tolerance)
+    fit = inverse.fit(state.on(inverse), state.curvature, state.pull, FEW, tolerance, ABOUT)
     while inverse.system.tails(fit.c).max() < max(RESOLVED, NOISY * min(inverse.doubt, inverse.missed(fit))):
-        if state.pull <= 1:
-            return fit, True
-        pull = state.pull / 10
-        lower = state.fit(inverse, fit, FEW if pull > 1 else STEPS, tolerance, pull)
-        if inverse.missed(lower) > MISSED * inverse.missed(fit):
-            return fit, True
-        fit, state.pull = lower, pull
+        if state.pull > 1:
+            lower = inverse.fit(fit, state.curvature, state.pull / 10, FEW, tolerance, ABOUT)
+            if inverse.met(fit, lower):
+                fit, state.pull = lower, state.pull / 10
+                continue
+        return state.fit(inverse, fit, STEPS, tolerance), True
     return fit, False
 
 
@@ -200,7 +198,7 @@ def _told(out: Learned, state: State, inverse: Inverse, fit: Fit, solved: Solved
     out.history.append({"patches": inverse.system.patches, "misfit": out.misfit, "noise": relative})
     # What patches do not resolve must not be taken for what the data say; of fields that follow them, as much is left anyway.
     disturbed = state.pull <= 1 and not statement.smooth and W**2 * fit.firm > DISTURBING and out.misfit > FINEST * tolerance
-    goal = max(tolerance, BELOW * relative)
+    goal = max(tolerance, BELOW * relative) if state.pull <= 1 else tolerance
     if out.misfit < goal and not disturbed:
         return np.zeros(len(left), bool)
     return left > max(0.0 if disturbed else goal, 0.03 * left.max())

@@ -183,7 +183,7 @@ def _solution(problem: Problem, statement: Statement, found: Adapted, began: flo
         "network": "none",
         "precision": "float64",
     }
-    parameters, notes = (_learned(problem, found), _doubts(found)) if isinstance(found, Learned) else ({}, ())
+    parameters, notes = (_learned(problem, found), _doubts(statement, found)) if isinstance(found, Learned) else ({}, ())
     solution = Solution(
         problem.original,
         problem.domain,
@@ -211,13 +211,14 @@ def _learned(problem: Problem, found: Learned) -> dict[str, Parameter]:
     }
 
 
-def _doubts(found: Learned) -> tuple[str, ...]:
-    """What the misfit of data says where their noise is stated."""
+def _doubts(statement: Statement, found: Learned) -> tuple[str, ...]:
+    """What the misfit of data says where their noise is stated, by three standard deviations of it and more."""
+    counts = {d.name: len(d.x) for d in statement.data}
     return tuple(
         f"{name!r} is missed by {misfit:.2g} times the noise that is stated: "
         + ("the equations do not describe these data, or the noise is larger." if misfit > 1 else "the noise is smaller.")
         for name, misfit in found.misfits.items()
-        if not 1 / DOUBTFUL < misfit < DOUBTFUL
+        if abs(np.log(misfit)) > np.log(DOUBTFUL) + 3 / np.sqrt(2 * max(counts[name] - len(found.unknowns), 1))
     )
 
 
