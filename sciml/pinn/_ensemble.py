@@ -10,6 +10,8 @@ import numpy as np
 from ..solution import Estimate, Index, Parameter, Solution
 from ._final import AbstractComposite
 from ._solve import solve
+from .local import NO_NETWORK, Local
+from .methods import Adam, SSBroyden
 
 
 class EnsembleFinal(AbstractComposite):
@@ -22,17 +24,23 @@ class EnsembleFinal(AbstractComposite):
 
 
 def ensemble(pde: Any, domain: Any, method: Any = None, *, keys: Iterable[int] = range(3), **options: Any) -> Solution:
-    """`solve` once for each key; every other argument as there (`max_time` counts for each member).
+    """`solve` once for each key; every other argument as there (`max_time` counts for each member). Where that would be
+    answered by polynomials on patches, which are the same for every key, networks are trained.
 
     **Returns** a `Solution` whose fields are the means of the members (`solution.parts`), `solution.spread("u", x, t)`
     their standard deviation. The value and standard error of an unknown are mean and standard deviation over the members.
 
-    **Raises** `ValueError` with fewer than two keys.
+    **Raises** `ValueError` with fewer than two keys, and for `method=Local()`.
     """
     keys = tuple(keys)
     if len(keys) < 2:
         raise ValueError(f"An ensemble has at least two members; keys={keys!r} came.")
-    parts = [solve(pde, domain, method, key=key, **options) for key in keys]
+    if isinstance(method, Local):
+        raise ValueError("pinn.Local finds the same for every key; an ensemble of it has no spread. Call pinn.solve once.")
+    parts = [solve(pde, domain, method, key=keys[0], **options)]
+    if parts[0].stats["network"] == NO_NETWORK:
+        method, parts = (Adam(), SSBroyden()), []
+    parts += [solve(pde, domain, method, key=key, **options) for key in keys[len(parts) :]]
     stats = {
         "residual": max(p.stats["residual"] for p in parts),
         "steps": sum(p.stats["steps"] for p in parts),

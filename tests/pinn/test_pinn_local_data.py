@@ -165,3 +165,16 @@ def test_a_speed_that_is_five_times_too_large_at_first():
     pde = PDE(u.t + a * u.x, Initial(u, sp.sin(2 * sp.pi * x)), Periodic("x"), data)
     found = solved(pde, Box(x=(0, 1), t=(0, 1)))
     assert abs(found.parameters["a"].value - 1) < 4 * found.parameters["a"].standard_error < 0.05
+
+
+@pytest.mark.slow
+def test_an_ensemble_trains_networks_since_patches_have_no_spread():
+    u, k = field("u", x), parameter("k", initial=1.0)
+    at = np.linspace(0.1, 0.9, 30)
+    pde = PDE(u.xx + k, Dirichlet(u, 0), Observed(u, at, at * (1 - at)))
+    with pytest.raises(ValueError, match="the same for every key"):
+        pinn.ensemble(pde, Box(x=(0, 1)), pinn.Local())
+    found = pinn.ensemble(pde, Box(x=(0, 1)), keys=(0, 1), max_time=6, progress=False)
+    assert all(part.stats["network"] != "none" for part in found.parts)
+    assert found.parameters["k"].standard_error > 0
+    assert abs(found.parameters["k"].value - 2) < 0.01

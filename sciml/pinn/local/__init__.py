@@ -10,6 +10,7 @@
 
 from ._final import PatchesFinal as PatchesFinal
 from ._fluxes import folded as folded
+from ._solve import NO_NETWORK as NO_NETWORK
 from ._solve import Local as Local
 from ._solve import attempt_locally as attempt_locally
 from ._solve import solve_locally as solve_locally

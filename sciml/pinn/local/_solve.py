@@ -29,6 +29,7 @@ COARSEST = 1e-3
 SHARE = 2 / 3  # of the time, before a network is trained in the rest
 SHARE_OF_DATA = 1 / 3  # the same where there are data
 MOST_WITH_DATA = 2  # coordinates: in three, data do not choose among so many coefficients
+NO_NETWORK = "none"  # in `solution.stats`
 SHORTEST = 4.0  # seconds: less do not even compile
 DOUBTFUL = 1.5  # times the noise that is stated, or one over it
 FINER = 4.0  # times as long the second may take
@@ -180,7 +181,7 @@ def _solution(problem: Problem, statement: Statement, found: Adapted, began: flo
         "patches": most,
         "windows": len(found.pieces),
         "parameters": sum(unknowns),
-        "network": "none",
+        "network": NO_NETWORK,
         "precision": "float64",
     }
     parameters, notes = (_learned(problem, found), _doubts(statement, found)) if isinstance(found, Learned) else ({}, ())
