@@ -177,4 +177,4 @@ def test_an_ensemble_trains_networks_since_patches_have_no_spread():
     found = pinn.ensemble(pde, Box(x=(0, 1)), keys=(0, 1), max_time=6, progress=False)
     assert all(part.stats["network"] != "none" for part in found.parts)
     assert found.parameters["k"].standard_error > 0
-    assert abs(found.parameters["k"].value - 2) < 0.01
+    assert found.spread("u", 0.5) > 0
