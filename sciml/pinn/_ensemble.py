@@ -37,10 +37,13 @@ def ensemble(pde: Any, domain: Any, method: Any = None, *, keys: Iterable[int] =
         raise ValueError(f"An ensemble has at least two members; keys={keys!r} came.")
     if isinstance(method, Local):
         raise ValueError("pinn.Local finds the same for every key; an ensemble of it has no spread. Call pinn.solve once.")
-    parts = [solve(pde, domain, method, key=keys[0], **options)]
-    if parts[0].stats["network"] == NO_NETWORK:
-        method, parts = (Adam(), SSBroyden()), []
-    parts += [solve(pde, domain, method, key=key, **options) for key in keys[len(parts) :]]
+    parts: list[Solution] = []
+    for key in keys:
+        part = solve(pde, domain, method, key=key, **options)
+        if part.stats["network"] == NO_NETWORK:
+            method = (Adam(), SSBroyden())
+            part = solve(pde, domain, method, key=key, **options)
+        parts.append(part)
     stats = {
         "residual": max(p.stats["residual"] for p in parts),
         "steps": sum(p.stats["steps"] for p in parts),
