@@ -16,7 +16,7 @@ import numpy as np
 from .._precision import computing_in, is_traced, to_numpy
 from ..pde import PDE
 from ..solution import Solution
-from ..statement import check_unknowns, placed, refuse_interfaces
+from ..statement import check_unknowns, placed
 from ._balance import AbstractBalancing
 from ._checkpoint import Checkpoint
 from ._collocation import AbstractCollocation, ResidualAdaptive
@@ -29,7 +29,7 @@ from ._loop import Outcome, train
 from ._measure import measure_conditions, relative_residual
 from ._problem import Problem, compile_beside
 from ._uncertainty import learned_parameters
-from .local import Local, attempt_locally, folded, solve_locally
+from .local import Local, attempt_locally, folded, solve_locally, why_not
 from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
@@ -68,7 +68,8 @@ def solve(
     layers, holes and corners. Where they do not get there in two thirds of the time, a small network is trained as a whole by
     `Adam` and `SSBroyden`, with points drawn where the residual is large. Data, unknown parameters and fields without an
     equation go to `Local` first where there are at most two coordinates (for a third of the time), else to the network.
-    `solution.result` says which answered. A `network`, `method` or `weights` of your own goes straight there.
+    `solution.result` says which answered. A `network` or `method` of your own, or `weights` where there are data, go straight
+    there.
 
     **Arguments:**
 
@@ -108,7 +109,7 @@ def solve(
         _check_local({**given, "checkpoint": checkpoint}, precision)
     seed = _seed(key)
     given, alone = pde, network is None and weights is None and (method is None or isinstance(method, Local))
-    pde, fluxes = folded(pde, domain) if alone else (pde, ())
+    pde, fluxes = folded(pde, domain) if alone and precision == np.float64 else (pde, ())
     problem = compile_beside(pde, fluxes, domain, network, exact=exact, weights=weights, precision=precision, key=key)
     problem = replace(problem, original=placed(given, problem.domain)) if fluxes else problem
     check_unknowns(pde, problem.domain)
@@ -119,8 +120,15 @@ def solve(
     if fluxes:
         located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress)
         if located is None:
-            refuse_interfaces(given, problem.domain)
-        assert located is not None
+            if reason := why_not(problem):
+                raise ValueError(
+                    f"A flux jumps, which only polynomials on patches follow, and {reason}. Call solvers.solve(pde, domain), "
+                    "which keeps fluxes whole (finite volumes), or give each side its own field: docs/interfaces.md."
+                )
+            raise FloatingPointError(
+                "A flux jumps, and polynomials on patches that end there were not found in time. Give it more (max_time=...), "
+                "or call solvers.solve(pde, domain), which keeps fluxes whole (finite volumes)."
+            )
         return located
     with computing_in(problem.precision):
         tried: Attempt | None = None

@@ -173,15 +173,17 @@ def _read(rate: Any, fluxes: dict[Any, FluxDerivative], pde: PDE) -> tuple[tuple
 
 
 def _together(terms: list[Diffusion]) -> tuple[Diffusion, ...]:
-    """Terms that differ in their known coefficient only as one: means over two cells are taken of the whole of it."""
+    """Terms that differ only in what has no fields, parameters and numbers included, as one: means over two cells are taken of
+    the whole of it."""
     groups: dict[Any, list[tuple[Any, Diffusion]]] = {}
     for term in terms:
-        number, factor = term.factor.as_coeff_Mul()
-        groups.setdefault((term.axis, term.state, term.slope, factor), []).append((number, term))
+        fields = term.factor.atoms(Field)
+        given, factor = term.factor.as_independent(*fields, as_Add=False) if fields else (term.factor, sp.Integer(1))
+        groups.setdefault((term.axis, term.state, term.slope, factor), []).append((given * term.varying, term))
     return tuple(
         group[0][1]
         if len(group) == 1
-        else replace(group[0][1], varying=sp.Add(*(number * term.varying for number, term in group)), factor=factor)
+        else replace(group[0][1], varying=sp.Add(*(varying for varying, _ in group)), factor=factor)
         for (*_, factor), group in groups.items()
     )
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
+from .._evaluate import frozen
 from ..geometry import Domain
 from ..pde import lower
 from ..statement import breaks_along
@@ -346,7 +347,7 @@ def compile_volumes(system: Conservation, domain: Domain, names: tuple[str, ...]
         walls.append(tuple(rows))
     per_axis = [[row[a] for row in system.advection] for a in range(len(names))]
     advection = tuple(down(row) if any(e != 0 for e in row) else None for row in per_axis)
-    cut = lambda d: replace(d, breaks=breaks_along(pde, domain, d.varying, pde.space[d.axis]))  # noqa: E731
+    cut = lambda d: replace(d, breaks=breaks_along(pde, domain, frozen(d.varying, pde), pde.space[d.axis]))  # noqa: E731
     diffusion = tuple(tuple((cut(d), down([d.varying]), down([d.factor])) for d in found) for found in system.diffusion)
     at_centres, jumping = split_sources(pde, domain, system.source)
     source = down(at_centres) if any(e != 0 for e in at_centres) else None

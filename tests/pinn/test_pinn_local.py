@@ -361,6 +361,8 @@ def test_a_coefficient_of_a_flux_that_jumps(k):
     assert "patches that end where the flux along x jumps; nothing else" in pinn.explain(pde, domain)
     with pytest.raises(ValueError, match="the flux in .* jumps at x = 0.3"):  # a network takes derivatives at points
         pinn.solve(pde, domain, network=nn.MLP(1, 1), progress=False)
+    with pytest.raises(FloatingPointError, match=r"were not found in time\. Give it more \(max_time"):
+        pinn.solve(pde, domain, max_time=1, progress=False)
 
 
 @pytest.mark.filterwarnings("ignore:Equation 'equation'. a coefficient of its highest derivatives jumps")

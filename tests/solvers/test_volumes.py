@@ -56,7 +56,12 @@ def test_the_flux_is_the_same_on_both_sides_of_a_jump_anywhere():
 
 
 @pytest.mark.parametrize(
-    "k", [1 + 9 * sp.Heaviside(x - sp.Rational(1, 2)), 10 - 9 * sp.Piecewise((1, x < sp.Rational(1, 2)), (0, True))]
+    "k",
+    [
+        1 + 9 * sp.Heaviside(x - sp.Rational(1, 2)),
+        10 - 9 * sp.Piecewise((1, x < sp.Rational(1, 2)), (0, True)),
+        parameter("base", initial=1.0) + 9 * sp.Heaviside(x - sp.Rational(1, 2)),
+    ],
 )
 def test_a_jump_may_be_written_as_a_sum(k):
     """The mean over two cells is that of the whole coefficient, not of its terms."""

@@ -17,7 +17,7 @@ import numpy as np
 from ._basis import Legendre
 from ._cover import fitted, points_of
 from ._grading import Grading, gradings_of, moved_by, touches
-from ._patches import halves, merged
+from ._patches import halves, halves_along, merged
 from ._pieces import Pieces, placed
 from ._statement import Statement
 from ._system import Before, System, tails
@@ -160,9 +160,7 @@ def refine(
     as often as the power says, and what is left at it counts by the part of the domain that it is of. A level begins before
     `deadline`, one that is good enough to be the last before `late`."""
     space = statement.space
-    boxes = statement.roots()
-    for axis in space:
-        boxes = np.array([b for box in boxes for b in halves(box, axis)])
+    boxes = np.array([b for root in statement.roots() for b in halves_along(root, space)])
     budget = Budget(deadline)
     last: Pieces | None = None
     gradings: list[Grading] = []
@@ -231,9 +229,7 @@ def refine(
             if grading is not None:
                 parts = grading.cut(box, space)
             elif shade is None and off[k] > max(tolerance, 0.03 * off.max()):
-                for axis in space:
-                    if tail[k, axis] >= 0.1 * tail[k].max():
-                        parts = [b for p in parts for b in halves(p, axis)]
+                parts = halves_along(box, [a for a in space if tail[k, a] >= 0.1 * tail[k].max()])
             past |= {p.tobytes(): before if len(parts) > 1 else before[:-1] for p in parts}
             new += parts
         budget.learn(system, clock.monotonic() - began)

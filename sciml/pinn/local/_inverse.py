@@ -70,7 +70,6 @@ class Inverse:
         self.n = sum(len(data.x) for data in statement.data)
         self.noise, self.relative = noise, min(noise)
         self.counts = np.array([len(data.x) for data in statement.data])
-        self.doubt = max(noise_at_most(data) for data in statement.data)
         self.W = KAPPA * np.sqrt(self.n) / self.relative
         self.data = [
             (number, *found) for number, data in enumerate(statement.data) for found in self._placed(data, noise[number])
@@ -203,11 +202,11 @@ class Inverse:
         total = (self.W / pull) ** 2 * (fit.total - before.least) if self.stated else self.n * np.log(fit.total - before.least)
         return float(total + solved.logarithm - before.logarithm)
 
-    def precision(self, fit: Fit, pull: float) -> float:
+    def precision(self, fit: Fit, solved: Solved, pull: float) -> float:
         """What rows are multiplied with to be in units of the noise."""
         if self.stated:
             return self.W / pull
-        free = max(self.n - Solved(self, fit).followed(fit), FEWEST)
+        free = max(self.n - solved.followed(fit), FEWEST)
         return float(np.sqrt(free / max(fit.total, 1e-300)))
 
     @property

@@ -9,8 +9,8 @@ import numpy as np
 
 from ._adapt import MOST_CELLS, Adapted, Budget, Tell
 from ._basis import Legendre
-from ._inverse import Fit, Inverse, Solved, size_of
-from ._patches import halves
+from ._inverse import Fit, Inverse, Solved, noise_at_most, size_of
+from ._patches import halves_along
 from ._pieces import Pieces
 from ._statement import Statement
 
@@ -60,6 +60,7 @@ class State:
     raw: np.ndarray
     noise: tuple[float, ...]
     curvature: np.ndarray
+    doubt: float  # the largest relative noise of a set of data, as far as it can be told before
     pull: float = PULL
 
     @classmethod
@@ -67,7 +68,8 @@ class State:
         stated = [None if d.noise is None else float(np.sqrt(np.mean(d.noise**2))) / size_of(d) for d in statement.data]
         curvature = [ROUGH if u in statement.free else GENTLE for u in statement.smooth]
         noise = tuple(GIVEN if n is None else n for n in stated)
-        return cls(None, np.zeros(len(statement.unknowns)), noise, np.array(curvature))
+        doubt = max(noise_at_most(data) for data in statement.data)
+        return cls(None, np.zeros(len(statement.unknowns)), noise, np.array(curvature), doubt)
 
     def on(self, inverse: Inverse) -> Fit:
         """Of the last patches; at first fields without an equation have their size, and the others are zero."""
@@ -92,9 +94,7 @@ def learn(
 ) -> None:
     """Patches halved until equations, conditions and jumps hold between the points, or better than the noise lets the fields be
     known; the last into `out`."""
-    boxes = statement.roots()
-    for axis in statement.axes:
-        boxes = np.array([b for box in boxes for b in halves(box, axis)])
+    boxes = np.array([b for root in statement.roots() for b in halves_along(root, statement.axes)])
     budget, state, levels = Budget(deadline), State.first(statement), 0
     out.state = state
     while True:
@@ -152,7 +152,7 @@ def _approached(state: State, inverse: Inverse, tolerance: float) -> tuple[Fit, 
     """From what follows the data to what satisfies the equations: the weight of the data is lowered as long as patches resolve
     the solution (the second value tells whether they do) and the data are still met."""
     fit = inverse.fit(state.on(inverse), state.curvature, state.pull, FEW, tolerance, ABOUT)
-    while inverse.system.tails(fit.c).max() < max(RESOLVED, NOISY * min(inverse.doubt, inverse.missed(fit))):
+    while inverse.system.tails(fit.c).max() < max(RESOLVED, NOISY * min(state.doubt, inverse.missed(fit))):
         if state.pull > 1:
             lower = inverse.fit(fit, state.curvature, state.pull / 10, FEW, tolerance, ABOUT)
             if inverse.met(fit, lower):
@@ -176,7 +176,8 @@ def _weighed(state: State, inverse: Inverse, fit: Fit, tolerance: float) -> tupl
     solved = Solved(inverse, fit)
     if statement.smooth and solved.determined:
         left = _left(inverse, fit)
-        if left.max() < max(tolerance, BELOW * _relative(*_spread(inverse, solved, fit, state.pull))):
+        W = inverse.precision(fit, solved, state.pull)
+        if left.max() < max(tolerance, BELOW * _relative(*_spread(inverse, solved, fit, W))):
             fit, state.curvature = _bent(state, inverse, fit, tolerance)
             solved = Solved(inverse, fit)
     return inverse, fit, solved
@@ -186,8 +187,8 @@ def _told(out: Learned, state: State, inverse: Inverse, fit: Fit, solved: Solved
     """What was found, into `out`; and which patches are to be halved."""
     statement, left = inverse.statement, _left(inverse, fit)
     values, slopes = inverse.physical(fit.raw)
-    W = inverse.precision(fit, state.pull)
-    spread, sizes = _spread(inverse, solved, fit, state.pull)
+    W = inverse.precision(fit, solved, state.pull)
+    spread, sizes = _spread(inverse, solved, fit, W)
     relative = _relative(spread, sizes)
     out.pieces = [Pieces(inverse.system.basis, inverse.system.cells, fit.c)]
     out.misfit, out.unknowns, out.spread, out.stated = float(left.max()), values, spread, inverse.stated
@@ -214,11 +215,7 @@ def _halved(statement: Statement, boxes: np.ndarray, owner: np.ndarray, tail: np
     """The boxes of the patches to `cut` in halves along the axes along which they do not resolve."""
     out = []
     for k, box in zip(owner, boxes, strict=True):
-        parts = [box]
-        for axis in statement.axes:
-            if cut[k] and tail[k, axis] >= 0.1 * tail[k].max():
-                parts = [b for p in parts for b in halves(p, axis)]
-        out += parts
+        out += halves_along(box, [a for a in statement.axes if cut[k] and tail[k, a] >= 0.1 * tail[k].max()])
     return np.array(out)
 
 
@@ -244,11 +241,10 @@ def _bent(state: State, inverse: Inverse, fit: Fit, tolerance: float) -> tuple[F
     return best[:2]
 
 
-def _spread(inverse: Inverse, solved: Solved, fit: Fit, pull: float) -> tuple[np.ndarray, np.ndarray]:
+def _spread(inverse: Inverse, solved: Solved, fit: Fit, W: float) -> tuple[np.ndarray, np.ndarray]:
     """Standard errors and sizes of the fields, root mean squares over the domain."""
     statement, system = inverse.statement, inverse.system
     scales = statement.scales[:, None]
-    W = inverse.precision(fit, pull)
     samples = np.stack([s.reshape(fit.c.shape) * scales for s in solved.samples(SAMPLES, W)])
     squares, sizes = np.zeros(len(scales)), np.zeros(len(scales))
     for k, z in enumerate(system.cover.fresh):

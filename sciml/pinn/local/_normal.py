@@ -165,7 +165,6 @@ class Cholesky:
             g[k] = _solved(upper, g[k])
         return g
 
-
     @property
     def logarithm(self) -> float:
         """Of the determinant of the matrix with its `norms`."""

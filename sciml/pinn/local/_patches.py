@@ -56,6 +56,14 @@ def halves(box: np.ndarray, axis: int) -> list[np.ndarray]:
     return [left, right]
 
 
+def halves_along(box: np.ndarray, axes: Sequence[int]) -> list[np.ndarray]:
+    """The box halved along each of the axes."""
+    parts = [box]
+    for axis in axes:
+        parts = [b for p in parts for b in halves(p, axis)]
+    return parts
+
+
 def merged(boxes: np.ndarray, roots: np.ndarray, smooth: Callable[[np.ndarray], bool]) -> np.ndarray:
     """Two halves of a former box together, again and again, where `smooth` says so of the box. `roots` `(n, d, 2)`: what all
     are halves of."""

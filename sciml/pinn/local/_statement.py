@@ -142,6 +142,8 @@ class Statement:
 
     def fluxes_across(self, axis: int, x: np.ndarray) -> list[OnBreaks]:
         """What is continuous across a face at x instead of slopes."""
+        if not self.fluxes:
+            return []
         close = 1e-9 * (self.whole[axis, 1] - self.whole[axis, 0])
         broken = any(abs(x[0, axis] - place) < close for place in self.breaks[axis])
         return [flux for flux in self.fluxes if broken and flux.axis == axis]
