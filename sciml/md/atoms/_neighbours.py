@@ -58,6 +58,14 @@ class Sizes:
     slots: int
     places: int
 
+    def joined(self, other: Sizes) -> Sizes:
+        """With room for lists of either sizes, of the same bins."""
+        entries, window, slots, places = (max(p) for p in zip(self.rooms(), other.rooms(), strict=True))
+        return Sizes(self.bins, self.layers, entries, window, slots, places)
+
+    def rooms(self) -> tuple[int, ...]:
+        return self.entries, self.window, self.slots, self.places
+
 
 class Neighbours(eqx.Module):
     """A list of all pairs closer than `cutoff + skin`.
@@ -146,7 +154,8 @@ def allocate(
     """A list for `atoms` with room for what may come; `cutoff` and `skin` in the system's unit of length (angstrom).
 
     Forces of pair potentials need no `transposed` list. `spare` is the room relative to what is needed now. A list may have the
-    sizes that an earlier one had, of as many atoms in as many bins, if they are `kept`: then nothing is compiled anew.
+    sizes that an earlier one had, of as many atoms in as many bins, if they are `kept` and have at least half of the `spare`
+    room: then nothing is compiled anew.
 
     **Raises** `ValueError` where the cutoff is no positive number, or coordinates are too large for their precision.
     """
@@ -173,12 +182,14 @@ def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spar
             jnp.asarray(low), jnp.asarray(high), cutoff, skin, atoms.periodic, sizes,
         )  # fmt: skip
 
-    name = cutoff, skin, transposed, spare, atoms.periodic, len(r), str(r.dtype), shape
-    if kept and name in KEPT:
-        sizes = KEPT[name]
-        found = counted(sizes)
-        if not bool(_overflow(sizes, found[-1])) and sizes.slots <= max(4, LOOSE * int(found[-1][2])):
-            return made(found, sizes)
+    name = cutoff, skin, transposed, atoms.periodic, len(r), str(r.dtype), shape
+    known = KEPT.get(name) if kept else None
+    if known is not None:
+        found = counted(known)
+        if known.slots > max(4, LOOSE * int(found[-1][2])):
+            known = None
+        elif not bool(_overflow(known, (*((1 + spare) / 2 * k for k in found[-1][:4]), found[-1][4]))):
+            return made(found, known)
     sizes = _guess(r, h, low, high, atoms.periodic, reach, shape, transposed, spare)
     while True:
         *found, needed = counted(sizes)
@@ -188,6 +199,8 @@ def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spar
         sizes = larger
     # The guess is generous: slots beyond what is needed would cost time in every step.
     sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[2]), spare)))
+    if known is not None:  # so that two systems that need room in different places do not take turns
+        sizes = sizes.joined(known)
     if (sizes.places or kept) and found[5].shape[1] != sizes.slots:
         *found, needed = counted(sizes)
     if kept:
@@ -263,14 +276,12 @@ def _room(needed: int, spare: float) -> int:
 
 def _larger(sizes: Sizes, needed: list[int], spare: float) -> Sizes:
     """Sizes with room for what is `needed`: entries, in a window, slots, places."""
-    old = (sizes.entries, sizes.window, sizes.slots, sizes.places)
-    entries, window, slots, places = (s if k <= s else _room(k, spare) for s, k in zip(old, needed, strict=True))
+    entries, window, slots, places = (s if k <= s else _room(k, spare) for s, k in zip(sizes.rooms(), needed, strict=True))
     return Sizes(sizes.bins, sizes.layers, entries, WORD * math.ceil(window / WORD), slots, places)
 
 
 def _overflow(sizes: Sizes, needed: Any) -> Any:
-    room = (sizes.entries, sizes.window, sizes.slots, sizes.places)
-    fits = [k <= size for k, size in zip(needed[:4], room, strict=True)]
+    fits = [k <= size for k, size in zip(needed[:4], sizes.rooms(), strict=True)]
     return ~jnp.all(jnp.stack([*fits, needed[4]]))
 
 

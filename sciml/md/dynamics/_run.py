@@ -69,7 +69,7 @@ class Run:
         zero, cell = jnp.zeros((), self.precision), make(complete(self.atoms.cell))
         bath, step = self.ensemble.init(self.setting), jnp.zeros((), int)
         at = Dynamics(r, v, jnp.zeros_like(r), cell, zero, jnp.zeros_like(cell), bath, zero, step)
-        neighbours = self.allocate(at, kept=True)
+        neighbours = self.allocate(at)
         check_start(self.potential, self._named(at), neighbours)
         at = with_forces(at, self._evaluated(at, neighbours))
         self.measure(at)
@@ -87,8 +87,8 @@ class Run:
             self.atoms.units.temperature * (1.0 if self.atoms.units.name == "reduced" else 300.0),
         )  # fmt: skip
 
-    def allocate(self, at: Dynamics, larger: int = 0, kept: bool = False) -> Neighbours:
-        return neighbours_for(self._named(at), self.potential, skin=self.skin, spare=1.1 + 0.15 * larger, kept=kept)
+    def allocate(self, at: Dynamics, larger: int = 0) -> Neighbours:
+        return neighbours_for(self._named(at), self.potential, skin=self.skin, spare=1.1 + 0.15 * larger, kept=True)
 
     def advance(self, at: Dynamics, neighbours: Neighbours, until: int) -> tuple[Dynamics, Neighbours]:
         return _advanced(

@@ -3,6 +3,7 @@
 import dataclasses
 from functools import partial
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -161,3 +162,20 @@ def test_atoms_that_are_far_away_cost_no_more_bins():
     assert np.prod(n.sizes.bins) <= 4 * len(r) + 64
     found = listed(*(np.asarray(a) for a in (n.owner, n.image, n.entry, n.index)))
     assert found == {(i, j, 0, 0, 0) for i in range(6) for j in range(6) if i != j and i // 3 == j // 3}
+
+
+def test_sizes_that_are_kept_have_room_for_what_may_come():
+    fcc = md.fcc((4 / 0.8442) ** (1 / 3), 5, "A", units=md.REDUCED)
+    moved = np.random.default_rng(0).normal(size=fcc.positions.shape)
+
+    def listed(by):
+        atoms = eqx.tree_at(lambda s: s.positions, fcc, np.asarray(fcc.positions) + by * moved)
+        n = md.allocate(atoms, 2.5, skin=0.3, transposed=False, spare=1.1, kept=True)
+        return int(np.max(np.sum(np.asarray(n.index) < len(n.owner), axis=1))), n.sizes
+
+    most, first = listed(0.0)
+    assert most == 78 and listed(0.05) == (80, first)  # as large as before
+    # 85 would fit in 88, but not for long: a run from the melt would be compiled anew in the middle.
+    most, second = listed(0.2)
+    assert most == 85 and first.slots == 88 and second.slots > 1.1 * most
+    assert listed(0.0) == (78, second)  # the next run too
