@@ -155,7 +155,7 @@ def allocate(
 
     Forces of pair potentials need no `transposed` list. `spare` is the room relative to what is needed now. A list may have the
     sizes that an earlier one had, of as many atoms in as many bins, if they are `kept` and have at least half of the `spare`
-    room: then nothing is compiled anew.
+    slots: then nothing is compiled anew.
 
     **Raises** `ValueError` where the cutoff is no positive number, or coordinates are too large for their precision.
     """
@@ -186,9 +186,10 @@ def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spar
     known = KEPT.get(name) if kept else None
     if known is not None:
         found = counted(known)
-        if known.slots > max(4, LOOSE * int(found[-1][2])):
+        slots = int(found[-1][2])
+        if known.slots > max(4, LOOSE * slots):
             known = None
-        elif not bool(_overflow(known, (*((1 + spare) / 2 * k for k in found[-1][:4]), found[-1][4]))):
+        elif not bool(_overflow(known, found[-1])) and known.slots >= (1 + spare) / 2 * slots:
             return made(found, known)
     sizes = _guess(r, h, low, high, atoms.periodic, reach, shape, transposed, spare)
     while True:
