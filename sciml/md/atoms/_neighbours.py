@@ -198,11 +198,12 @@ def _allocated(atoms: System, cutoff: float, skin: float, transposed: bool, spar
         if larger == sizes:
             break
         sizes = larger
+    before = sizes
     # The guess is generous: slots beyond what is needed would cost time in every step.
     sizes = dataclasses.replace(sizes, slots=min(sizes.slots, _room(int(needed[2]), spare)))
     if known is not None:  # so that two systems that need room in different places do not take turns
         sizes = sizes.joined(known)
-    if (sizes.places or kept) and found[5].shape[1] != sizes.slots:
+    if (sizes.places or kept) and sizes != before:
         *found, needed = counted(sizes)
     if kept:
         remember(KEPT, name, sizes)

@@ -169,8 +169,10 @@ def test_sizes_that_are_kept_have_room_for_what_may_come():
     moved = np.random.default_rng(0).normal(size=fcc.positions.shape)
 
     def listed(by):
-        atoms = eqx.tree_at(lambda s: s.positions, fcc, np.asarray(fcc.positions) + by * moved)
+        # Away from the faces there are fewer copies, so that sizes of both kinds are joined.
+        atoms = eqx.tree_at(lambda s: s.positions, fcc, np.asarray(fcc.positions) + by * moved + 2 * by)
         n = md.allocate(atoms, 2.5, skin=0.3, transposed=False, spare=1.1, kept=True)
+        assert n.owner.shape == (n.sizes.entries,) and n.index.shape[1] == n.sizes.slots
         return int(np.max(np.sum(np.asarray(n.index) < len(n.owner), axis=1))), n.sizes
 
     most, first = listed(0.0)
