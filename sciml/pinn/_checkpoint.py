@@ -14,6 +14,7 @@ import numpy as np
 from .._files import read_arrays, write_arrays
 
 FORMAT = 2
+KIND = "network"  # of the file
 PARTS = ("x", "normals", "weight", "data", "damping")
 
 
@@ -73,6 +74,9 @@ class Checkpoint:
             for part in PARTS:
                 arrays[f"points/{name}/{part}"] = np.asarray(getattr(points, part))
         write_arrays(self.path, header, arrays)
+        self.written()
+
+    def written(self) -> None:
         self._last = time.monotonic()
 
     def load(self, problem: Any) -> Saved | None:
@@ -81,15 +85,9 @@ class Checkpoint:
         if not self.path.exists():
             return None
         header, arrays = read_arrays(self.path)
-        if header.get("format") != FORMAT:
-            raise ValueError(
-                f"The checkpoint {self.path} was written by another version of sciml. Give another path, or remove the file."
-            )
-        if header.get("signature") != self.signature:
-            raise ValueError(
-                f"The checkpoint {self.path} belongs to another problem or other settings. Call solve with the same "
-                "arguments as before, give another path, or remove the file."
-            )
+        if header.get("kind", KIND) != KIND:
+            return None  # of patches, which did not do it
+        expect_same(self, header, FORMAT)
         points = {}
         for g in problem.groups:
             saved: dict[str, Any] = {part: arrays[f"points/{g.name}/{part}"] for part in PARTS}
@@ -98,3 +96,16 @@ class Checkpoint:
         progress = header["progress"]
         progress["earlier"] = [(r, arrays[f"earlier/{i}"]) for i, r in enumerate(progress["earlier"])]
         return Saved(Progress(**progress), points, header["weights"], leaves)
+
+
+def expect_same(checkpoint: Checkpoint, header: dict[str, Any], version: int) -> None:
+    """**Raises** `ValueError` where a file was written by another version, or for another problem."""
+    if header.get("format") != version:
+        raise ValueError(
+            f"The checkpoint {checkpoint.path} was written by another version of sciml. Give another path, or remove the file."
+        )
+    if header.get("signature") != checkpoint.signature:
+        raise ValueError(
+            f"The checkpoint {checkpoint.path} belongs to another problem or other settings. Call solve with the same "
+            "arguments as before, give another path, or remove the file."
+        )

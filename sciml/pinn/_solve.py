@@ -29,7 +29,7 @@ from ._loop import Outcome, train
 from ._measure import measure_conditions, relative_residual
 from ._problem import Problem, compile_beside
 from ._uncertainty import learned_parameters
-from .local import Local, attempt_locally, folded, solve_locally, why_not
+from .local import Local, attempt_locally, folded, known_trail, solve_locally, why_not
 from .methods import LBFGS, AbstractMethod, Adam, SSBroyden
 
 # Above this the dense inverse Hessian, and the copies an update makes, are not formed.
@@ -89,7 +89,8 @@ def solve(
     - `precision`: `numpy.float32` trains in 32 bits: faster, above all on a GPU, but residuals stop falling near 1e-4 of
         their natural size.
     - `key`: a whole number or a JAX key.
-    - `checkpoint`: a file that the training state is written to; a call with the same arguments resumes from it.
+    - `checkpoint`: a file that the training state, or the windows of time so far, are written to; a call with the same
+        arguments resumes from it.
     - `progress`: a progress bar. `throw`: whether a failed training raises; otherwise `solution.result` says it.
 
     **Returns** a `Solution`. **Raises** `ValueError` or `TypeError` where the problem is not well stated, before anything
@@ -106,7 +107,7 @@ def solve(
     _check_arguments(method, max_time, points, tolerance)
     if isinstance(method, Local):
         given = {"network": network, "collocation": collocation, "balancing": balancing, "weights": weights}
-        _check_local({**given, "checkpoint": checkpoint}, precision)
+        _check_local(given, precision)
     seed = _seed(key)
     given, alone = pde, network is None and weights is None and (method is None or isinstance(method, Local))
     pde, fluxes = folded(pde, domain) if alone and precision == np.float64 else (pde, ())
@@ -115,10 +116,11 @@ def solve(
     check_unknowns(pde, problem.domain)
     # What is measured afterwards takes seconds; standard errors of unknown parameters, and of fields from noisy data, more.
     deadline = began + max_time - (min(0.2 * max_time, 6.0) if problem.learns else min(0.1 * max_time, 2.0))
+    saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)
     if isinstance(method, Local):
-        return solve_locally(problem, method, began, deadline, progress=progress)
+        return solve_locally(problem, method, began, deadline, progress=progress, checkpoint=saved)
     if fluxes:
-        located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress)
+        located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress, checkpoint=saved)
         if located is None:
             if reason := why_not(problem):
                 raise ValueError(
@@ -132,8 +134,8 @@ def solve(
         return located
     with computing_in(problem.precision):
         tried: Attempt | None = None
-        saved = _checkpoint(checkpoint, problem, method, points, collocation, balancing, seed)
-        plain = _is_plain(problem, method, network, saved)
+        begun = known_trail(saved) is not None
+        plain = _is_plain(problem, method, network, saved) and not begun
         if plain and not problem.exactness.corners:
             tried = attempt(
                 problem,
@@ -149,8 +151,8 @@ def solve(
                 or time.monotonic() + STARTING * tried.compiling > deadline
             ):
                 return _from_attempt(tried, began)
-        if plain or weights is None and _is_asked(problem, method, network, saved):
-            located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress)
+        if plain or begun or weights is None and _is_asked(problem, method, network, saved):
+            located = attempt_locally(problem, began, deadline, tolerance=tolerance, progress=progress, checkpoint=saved)
             if located is not None:
                 return located
         methods = _methods(method, problem, points)

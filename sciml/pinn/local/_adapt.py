@@ -21,6 +21,7 @@ from ._patches import halves, halves_along, merged
 from ._pieces import Pieces, placed
 from ._statement import Statement
 from ._system import Before, System, tails
+from ._trail import Trail
 
 DEFECT = 0.1  # of what the equations leave over a window reaches the solution
 FIRST = 0.1  # of the time: the first window
@@ -50,7 +51,22 @@ class Adapted:
     history: list[dict[str, float]] = field(default_factory=list)
     reason: str = ""
     interrupted: bool = False
+    tolerance: float = 0.0
+    trail: Trail | None = None
     misfit: float = np.inf  # without time: the smallest that equations and conditions hold to, that of `pieces`
+
+    def resumed(self) -> tuple[dict[str, float], dict[str, np.ndarray]] | None:
+        """Takes the windows of an earlier run; what the next one needs."""
+        found = None if self.trail is None else self.trail.begin()
+        if found is None:
+            return None
+        self.pieces, self.history, numbers, arrays = found
+        return numbers, arrays
+
+    def note(self, numbers: dict[str, float], arrays: dict[str, np.ndarray]) -> None:
+        """What the next window needs."""
+        if self.trail is not None:
+            self.trail.note(self.pieces, self.history, numbers, arrays)
 
     @property
     def complete(self) -> bool:
@@ -86,8 +102,11 @@ def march(
     assert time is not None
     start, end = statement.whole[time]
     t, dt, span = start, FIRST * (end - start), end - start
-    before: Before = _initial(statement)
-    boxes = _resolving(statement, basis, before, start, start + dt, tolerance)
+    before: Before = initial_of(statement)
+    if resumed := out.resumed():
+        t, dt, boxes, before = resumed[0]["t"], resumed[0]["dt"], resumed[1]["boxes"], out.pieces[-1]
+    else:
+        boxes = resolving(statement, basis, before, start, start + dt, tolerance)
     guess = None
     began, budget = clock.monotonic(), Budget(deadline)
     while t < end - 1e-12 * span:
@@ -132,7 +151,7 @@ def march(
             guess = pieces
             continue
         if in_space > tolerance:
-            boxes = _refined(boxes, tail[system.cells.owner], tolerance, statement.space, max(basis.degrees))
+            boxes = refined(boxes, tail[system.cells.owner], tolerance, statement.space, max(basis.degrees))
             guess = pieces
             if len(boxes) > MOST_PATCHES:
                 out.reason = f"more than {MOST_PATCHES} patches are needed at {statement.pde.coordinates[time].name} = {t:.4g}"
@@ -149,6 +168,7 @@ def march(
         )
         boxes = merged(boxes, roots, smooth)
         dt *= np.clip(0.9 * (tolerance / max(in_time, 1e-16)) ** power, 0.5, GROWTH)
+        out.note({"t": float(t), "dt": float(dt)}, {"boxes": boxes})
 
 
 def refine(
@@ -243,7 +263,7 @@ def again(statement: Statement, pieces: list[Pieces], basis: Legendre) -> list[P
     """The same windows and patches with other functions: one step of Newton's method, which from so near squares the error."""
     out: list[Pieces] = []
     time = statement.time
-    before = None if time is None else _initial(statement)
+    before = None if time is None else initial_of(statement)
     for piece in pieces:
         system = System(statement, basis, piece.cells.boxes, before)
         found = system.newton(system.fitted(piece), 0.0, steps=1)
@@ -263,7 +283,7 @@ def _constant(before: Before, time: int, t: float) -> Before:
     return at
 
 
-def _initial(statement: Statement) -> Before:
+def initial_of(statement: Statement) -> Before:
     """The initial values; zero where there are none."""
 
     def at(x: np.ndarray, alpha: tuple[int, ...]) -> np.ndarray:
@@ -290,7 +310,7 @@ def _tails_of(statement: Statement, basis: Legendre, box: np.ndarray, state: Bef
     return tails(basis, fitted(basis, z, values)[None])[0]
 
 
-def _resolving(
+def resolving(
     statement: Statement, basis: Legendre, state: Before, t: float, end: float, tolerance: float
 ) -> np.ndarray:
     """Boxes on which the state at the start is resolved."""
@@ -312,7 +332,7 @@ def _resolving(
     return np.array(sorted(out, key=lambda b: tuple(b[:, 0])))
 
 
-def _refined(boxes: np.ndarray, tail: np.ndarray, tolerance: float, space: list[int], degree: int) -> np.ndarray:
+def refined(boxes: np.ndarray, tail: np.ndarray, tolerance: float, space: list[int], degree: int) -> np.ndarray:
     """Boxes halved where they do not resolve; twice where the tail is far above the tolerance (a halving gains about
     2^(degree / 2))."""
     new = []

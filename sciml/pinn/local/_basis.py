@@ -21,16 +21,19 @@ import numpy as np
 @dataclass(frozen=True)
 class Legendre:
     """All products of polynomials up to `degrees`, one for each coordinate; where `total`, only those with
-    sum_a k_a / degrees_a <= 1."""
+    sum_a k_a / degrees_a <= 1, the sum without the coordinate `beside`."""
 
     degrees: tuple[int, ...]
     total: bool = False
+    beside: int | None = None
 
     @cached_property
     def index(self) -> np.ndarray:
         """The degrees of every function, `(functions, d)`."""
         index = np.array(list(itertools.product(*(range(p + 1) for p in self.degrees))))
-        return index[(index / np.array(self.degrees)).sum(axis=1) <= 1 + 1e-9] if self.total else index
+        part = index / np.maximum(self.degrees, 1)
+        counted = [a for a in range(len(self.degrees)) if a != self.beside]
+        return index[part[:, counted].sum(axis=1) <= 1 + 1e-9] if self.total else index
 
     @property
     def size(self) -> int:
@@ -47,13 +50,19 @@ class Legendre:
             found.append(slope)
         return tuple(found)
 
+    @cached_property
+    def _axes(self) -> dict[tuple[int, ...], list[np.ndarray]]:
+        return {}
+
     def axes(self, alpha: tuple[int, ...]) -> list[np.ndarray]:
         """For every coordinate the matrix that takes values of P_0, P_1, ... to the derivative of order alpha_a of the
         normalised ones."""
-        return [
-            np.linalg.matrix_power(slope, order) * np.sqrt(2 * np.arange(len(slope)) + 1)
-            for slope, order in zip(self._slopes, alpha, strict=True)
-        ]
+        if alpha not in self._axes:
+            self._axes[alpha] = [
+                np.linalg.matrix_power(slope, order) * np.sqrt(2 * np.arange(len(slope)) + 1)
+                for slope, order in zip(self._slopes, alpha, strict=True)
+            ]
+        return self._axes[alpha]
 
     def table(self, z: Any, alpha: tuple[int, ...], xp: Any = np) -> Any:
         """The derivative of order alpha, with respect to z, of all functions at z `(n, d)`: `(n, functions)`."""
@@ -62,6 +71,15 @@ class Legendre:
             values = _polynomials(z[:, a], self.degrees[a], xp) @ xp.asarray(change, z.dtype)
             out = out * values[:, self.index[:, a]]
         return out
+
+
+@dataclass(frozen=True)
+class Slice(Legendre):
+    """Functions of space at one time, the coordinate `beside`, of which their degree is zero. Half the length of a box in time
+    is the step tau, so that differentiating with respect to z in time leaves a function as it is: (u - w) / tau (`_stage`)."""
+
+    def table(self, z: Any, alpha: tuple[int, ...], xp: Any = np) -> Any:
+        return super().table(z, tuple(0 if a == self.beside else k for a, k in enumerate(alpha)), xp)
 
 
 def _polynomials(z: Any, degree: int, xp: Any) -> Any:

@@ -62,7 +62,7 @@ class Cover:
     volume: np.ndarray
     joints: tuple[Joint, ...]
     edges: tuple[Edge, ...]
-    made: dict[str, Any] = field(default_factory=dict)  # what is the same in every window
+    made: dict[Any, Any] = field(default_factory=dict)  # what is the same in every window
 
     def at_times(self, time: int, start: float, end: float) -> Cover:
         """The same with the window of time from `start` to `end`."""
@@ -90,8 +90,8 @@ def on_face(basis: Legendre, axis: int, low: np.ndarray, high: np.ndarray) -> np
 
 
 def counts(basis: Legendre) -> list[int]:
-    """Points along each coordinate of a face."""
-    return [p + (2 if basis.total else MORE_POINTS) for p in basis.degrees]
+    """Points along each coordinate of a face; one where nothing varies."""
+    return [p + (2 if basis.total else MORE_POINTS) if p else 1 for p in basis.degrees]
 
 
 @lru_cache(maxsize=8)
@@ -100,7 +100,12 @@ def points_of(basis: Legendre) -> np.ndarray:
     dense towards the sides as Chebyshev's points."""
     if not basis.total:
         return product([chebyshev(n) for n in counts(basis)])
-    return -np.cos(np.pi * kronecker(len(basis.degrees), int(ENOUGH * basis.size)))
+    return still(basis, -np.cos(np.pi * kronecker(len(basis.degrees), int(ENOUGH * basis.size))))
+
+
+def still(basis: Legendre, z: np.ndarray) -> np.ndarray:
+    """Points in the middle of the coordinates along which the functions do not vary."""
+    return np.where(np.array(basis.degrees) == 0, 0.0, z)
 
 
 def kronecker(d: int, n: int, first: int = 1) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...geometry import Box
 from ._basis import Legendre
-from ._cover import FRESH, ON_FACE, Cover, Edge, Joint, on_face, points_of
+from ._cover import FRESH, ON_FACE, Cover, Edge, Joint, on_face, points_of, still
 from ._patches import faces
 from ._pieces import Cells
 from ._shape import of_shape
@@ -40,7 +40,8 @@ def _of_box(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:
         if face.axis == time:
             continue
         x = on_face(basis, face.axis, face.low, face.high)
-        fresh = face.low + generator.uniform(size=(ON_FACE, len(face.low))) * (face.high - face.low)
+        drawn = still(basis, 2 * generator.uniform(size=(ON_FACE, len(face.low))) - 1)
+        fresh = face.low + (drawn + 1) / 2 * (face.high - face.low)
         if face.other is not None:
             joints.append(Joint(face.one, face.other, face.axis, x, fresh, face.shift))
             continue
@@ -53,7 +54,7 @@ def _of_box(statement: Statement, basis: Legendre, boxes: np.ndarray) -> Cover:
             normals[:, statement.space.index(face.axis)] = face.side
             label = statement.labels[face.axis, face.side]
         edges.append(Edge(face.one, label, x, normals, fresh, normals[:1].repeat(ON_FACE, axis=0)))
-    z, fresh = points_of(basis), np.random.default_rng(17).uniform(-1, 1, (FRESH, boxes.shape[1]))
+    z, fresh = points_of(basis), still(basis, np.random.default_rng(17).uniform(-1, 1, (FRESH, boxes.shape[1])))
     volume = np.prod(boxes[:, :, 1] - boxes[:, :, 0], axis=1)
     whole_patches = np.ones(len(boxes), bool)
     return Cover(

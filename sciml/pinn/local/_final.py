@@ -12,8 +12,8 @@ import numpy as np
 from ...geometry import Domain
 from ...pde import PDE
 from ...solution import AbstractFinal, Index
-from ._basis import Legendre
-from ._pieces import Cells, Pieces
+from ._pieces import Pieces
+from ._trail import read_pieces, saved_pieces
 
 BATCH = 2048  # points at once: each brings the boxes of its window
 
@@ -59,23 +59,14 @@ class PatchesFinal(AbstractFinal):
         return np.concatenate([piece.cells.boxes for piece in self.pieces])
 
     def to_saved(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        header = {"degrees": list(self.basis.degrees), "total": self.basis.total, "time": self.time, "ends": self.ends}
-        arrays = {}
-        for i, piece in enumerate(self.pieces):
-            arrays |= {f"boxes/{i}": piece.cells.boxes, f"coefficients/{i}": piece.c}
-            arrays |= {f"owner/{i}": piece.cells.owner, f"frames/{i}": piece.cells.frames}
-        return header | {"windows": len(self.pieces)}, arrays
+        header, arrays = saved_pieces(self.pieces)
+        return header | {"time": self.time, "ends": self.ends}, arrays
 
     @classmethod
     def from_saved(
         cls, pde: PDE, domain: Domain, header: dict[str, Any], arrays: dict[str, np.ndarray], **given: Any
     ) -> PatchesFinal:
-        basis = Legendre(tuple(header["degrees"]), header["total"])
-        pieces = [
-            Pieces(basis, Cells(*(arrays[f"{name}/{i}"] for name in ("boxes", "owner", "frames"))), arrays[f"coefficients/{i}"])
-            for i in range(header["windows"])
-        ]
-        return cls(pieces, header["time"], header["ends"])
+        return cls(read_pieces(header, arrays), header["time"], header["ends"])
 
 
 def _filled(rows: np.ndarray, most: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...geometry import AbstractGeometry
 from ._basis import Legendre, chebyshev, product
-from ._cover import FRESH, ON_FACE, Cover, Edge, Joint, counts, kronecker, on_face, points_of
+from ._cover import FRESH, ON_FACE, Cover, Edge, Joint, counts, kronecker, on_face, points_of, still
 from ._patches import Face, faces
 from ._pieces import Cells, half, nearest, placed
 from ._statement import Statement
@@ -222,7 +222,7 @@ def _inside(
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Points of every patch, in its frame, for the equations, and fresh ones."""
     d, columns, all_z = cells.frames.shape[1], statement.columns, points_of(basis)
-    fresh = np.random.default_rng(17).uniform(-1, 1, (FRESH, d))
+    fresh = still(basis, np.random.default_rng(17).uniform(-1, 1, (FRESH, d)))
     z: list[np.ndarray] = [all_z] * len(whole)
     measured: list[np.ndarray] = [fresh] * len(whole)
     wanted = int(CUT * len(all_z))
@@ -231,7 +231,7 @@ def _inside(
     for _ in range(TRIES):
         if not todo:
             break
-        candidates = -np.cos(np.pi * kronecker(d, per, first))
+        candidates = still(basis, -np.cos(np.pi * kronecker(d, per, first)))
         for k, mask in zip(todo, _holds(shape, cells, columns, todo, candidates), strict=True):
             found[k].append(candidates[mask])
         todo = [k for k in todo if sum(map(len, found[k])) < wanted]
@@ -240,7 +240,7 @@ def _inside(
         z[k] = np.concatenate(parts)[:wanted]
     cut = list(found)
     if cut:
-        many = np.random.default_rng(17).uniform(-1, 1, (4 * FRESH, d))
+        many = still(basis, np.random.default_rng(17).uniform(-1, 1, (4 * FRESH, d)))
         for k, mask in zip(cut, _holds(shape, cells, columns, cut, many), strict=True):
             measured[k] = many[mask][:FRESH] if mask.any() else z[k][:FRESH]
     return tuple(z), tuple(measured)
@@ -266,7 +266,8 @@ def _joint(
     axis = columns[face.axis]
     one, other = int(owner[face.one]), int(owner[face.other or 0])
     if inside is None:
-        fresh = low + np.random.default_rng(5).uniform(size=(ON_FACE, d)) * (high - low)
+        drawn = still(basis, 2 * np.random.default_rng(5).uniform(size=(ON_FACE, d)) - 1)
+        fresh = low + (drawn + 1) / 2 * (high - low)
         return Joint(one, other, axis, on_face(basis, axis, low, high), fresh)
     n = int(np.prod([c for a, c in enumerate(counts(basis)) if a != axis and a != time]))
     pick = np.unique(np.linspace(0, len(inside) - 1, n).round().astype(int))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from ..._precision import float64
 from ...pde import Initial, Observed, Periodic
 from ...solution import Estimate, Parameter, Solution
 from .._bar import progress_bar_of
+from .._checkpoint import Checkpoint
 from .._error import told
 from .._groups import Place
 from .._problem import Problem
@@ -22,7 +25,9 @@ from ._final import PatchesFinal
 from ._learn import Learned, learn, learn_again
 from ._pieces import half, placed
 from ._statement import Statement, state, why_not
+from ._steps import again_in_steps, march_in_steps
 from ._system import System
+from ._trail import Trail, known_trail
 
 TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-5)}  # of the default, one after the other, by coordinates
 COARSEST = 1e-3
@@ -49,7 +54,8 @@ class Local:
 
     **Arguments:** `tolerance`, relative to the size of the fields, of each window: errors are of its order, and those of the
     windows add up; `degree`, of the polynomials in space and in time, by default 14 and 10 in one dimension, a total
-    degree of 14 (of three fields and more, 10) in the plane, and of 8 to 12 in three coordinates, by the tolerance.
+    degree of 14 (of three fields and more, 10) in the plane, of 12 (10) there with time, and of 6 to 12 in three dimensions, by
+    the tolerance.
 
     Takes up to three coordinates, time included, and any shape: patches are cut by its boundary, and graded towards its corners
     in the plane. Systems, nonlinear and complex equations, every condition on the boundary or at a point; patches end
@@ -76,8 +82,10 @@ class Local:
 
     def basis(self, statement: Statement) -> Legendre:
         d, when = len(statement.pde.coordinates), statement.time
+        of_plane = max(10, 16 - 2 * len(statement.fields))  # systems take more patches of fewer functions
+        if statement.stepped:
+            return Legendre((self.degree or min(of_plane, 12),) * d, total=True)
         if when is None:
-            of_plane = max(10, 16 - 2 * len(statement.fields))  # systems take more patches of fewer functions
             return Legendre((self.degree or (of_plane if d == 2 else 14 if d == 1 else self._of_three()),) * d, total=d > 1)
         if d == 2:
             p = self.degree or 14
@@ -89,14 +97,17 @@ class Local:
         return int(np.clip(round(4 - 1.2 * np.log10(self.tolerance)), 6, 12))
 
 
-def solve_locally(problem: Problem, method: Local, began: float, deadline: float, *, progress: bool) -> Solution:
+def solve_locally(
+    problem: Problem, method: Local, began: float, deadline: float, *, progress: bool, checkpoint: Checkpoint | None = None
+) -> Solution:
     """**Raises** `ValueError` where patches cannot do the problem, and says what they cannot; `FloatingPointError` where
     nothing was found."""
     reason = why_not(problem)
     if reason:
         raise ValueError(f"pinn.Local cannot solve this: {reason}. Leave `method` to its default.")
     statement = state(problem)
-    found = _adapted(statement, method, deadline, deadline, progress)
+    trail = None if checkpoint is None else Trail(checkpoint, method.tolerance, known_trail(checkpoint))
+    found = _adapted(statement, method, deadline, deadline, progress, trail)
     if not found.pieces:
         raise FloatingPointError(
             f"pinn.Local found no solution: {found.reason}. Ask for less (pinn.Local({10 * method.tolerance:.0e})), "
@@ -108,11 +119,12 @@ def solve_locally(problem: Problem, method: Local, began: float, deadline: float
 
 
 def attempt_locally(
-    problem: Problem, began: float, deadline: float, *, tolerance: float, progress: bool
+    problem: Problem, began: float, deadline: float, *, tolerance: float, progress: bool, checkpoint: Checkpoint | None = None
 ) -> Solution | None:
     """The solution on patches, where they do the problem in two thirds of the time that is left until `deadline` (a
     `time.monotonic()`) or are well on the way by then; to a finer tolerance, where that can be expected in time; what there is
-    where the user interrupts. To no more than `tolerance`, within what it can be believed at (`COARSEST`)."""
+    where the user interrupts. To no more than `tolerance`, within what it can be believed at (`COARSEST`). What a
+    `checkpoint` holds goes on in all of the time."""
     if why_not(problem) or too_many(problem):
         return None
     best, start = None, time.monotonic()
@@ -127,11 +139,16 @@ def attempt_locally(
         found = _adapted(statement, Local(max(wanted, tolerances[0])), until, deadline, progress)
         done = found.complete or found.interrupted and found.pieces
         return _solution(problem, statement, found, began) if done else None
+    known = known_trail(checkpoint)
+    if known is not None:
+        tolerances, until = [goal for goal in tolerances if goal <= known[0]["goal"]], deadline
     for goal in tolerances if statement.time is not None else tolerances[-1:]:
-        found = _adapted(statement, Local(goal), until, deadline, progress)
+        trail = None if checkpoint is None else Trail(checkpoint, goal, known)
+        found = _adapted(statement, Local(goal), until, deadline, progress, trail)
         if found.misfit < tolerances[0]:
             found.reason = ""
-        if found.complete or found.misfit < ACCEPTED or best is None and found.interrupted and found.pieces:
+        ended = found.interrupted or known is not None and time.monotonic() > until - SHORTEST
+        if found.complete or found.misfit < ACCEPTED or best is None and ended and found.pieces:
             best = found
         now = time.monotonic()
         if not found.complete or now + FINER * (now - start) > deadline:
@@ -147,7 +164,9 @@ def too_many(problem: Problem) -> str:
     return ""
 
 
-def _adapted(statement: Statement, method: Local, deadline: float, late: float, progress: bool) -> Adapted:
+def _adapted(
+    statement: Statement, method: Local, deadline: float, late: float, progress: bool, trail: Trail | None = None
+) -> Adapted:
     bar = progress_bar_of("local", "level" if statement.time is None else "window", shown=progress)
 
     def tell(values: dict[str, str]) -> None:
@@ -155,16 +174,18 @@ def _adapted(statement: Statement, method: Local, deadline: float, late: float, 
         bar.update(1)
 
     given = statement, method.basis(statement), method.tolerance, deadline, tell, late
-    found = Learned() if statement.learns else Adapted()
+    found = Learned() if statement.learns else Adapted(tolerance=method.tolerance, trail=trail)
     try:
         if isinstance(found, Learned):
             learn(found, *given)
         else:
-            (refine if statement.time is None else march)(found, *given)
+            (refine if statement.time is None else march_in_steps if statement.stepped else march)(found, *given)
     except KeyboardInterrupt:
         found.reason, found.interrupted = "Interrupted by the user", True
     finally:
         bar.close()
+        if trail is not None:
+            trail.write()
     return found
 
 
@@ -260,7 +281,13 @@ def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimat
     more = STRONGER[len(basis.degrees)]
     finer = Legendre(tuple(p + more for p in basis.degrees), basis.total)
     learned = isinstance(found, Learned)
-    better = [learn_again(found, statement, finer)] if learned else again(statement, found.pieces, finer)
+    better: Sequence[Any] = ()
+    if learned:
+        better = [learn_again(found, statement, finer)]
+    elif statement.stepped:
+        better = again_in_steps(statement, found.pieces, finer.degrees, found.tolerance)
+    else:
+        better = again(statement, found.pieces, finer)
     sizes, errors, volume = np.zeros(len(statement.fields)), np.zeros(len(statement.fields)), 0.0
     for old, new in zip(found.pieces, better, strict=True):
         whole = cover(statement, old.basis, old.cells.boxes)
@@ -271,6 +298,8 @@ def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimat
             sizes += whole.volume[k] * np.mean(after**2, axis=1)
             errors += whole.volume[k] * np.mean((after - before) ** 2, axis=1)
     reason = f"from a solve with {'two degrees' if more > 1 else 'one degree'} more on the same patches"
+    if statement.stepped:
+        reason += ", in steps half as long"
     if learned:
         errors += found.spread**2 * volume
         reason = f"from the noise of the data, and {reason}"

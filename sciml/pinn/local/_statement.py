@@ -109,6 +109,11 @@ class Statement:
         return None if self.pde.time is None or self.learns else self.pde.coordinates.index(self.pde.time)
 
     @property
+    def stepped(self) -> bool:
+        """Whether time goes in steps of a Runge-Kutta method instead of windows: in two dimensions of space."""
+        return self.time is not None and len(self.space) > 1
+
+    @property
     def learns(self) -> bool:
         """Whether something is to be found from data."""
         return bool(self.data)

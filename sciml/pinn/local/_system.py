@@ -194,9 +194,17 @@ class System:
 
     def _values(self, c: np.ndarray, k: int, x: np.ndarray, leaves: tuple[Leaf, ...]) -> np.ndarray:
         """Fields and derivatives `(leaves, n)` of patch k."""
-        pieces, fields = Pieces(self.basis, self.cells, c), self.statement.fields
-        by_index = {alpha: pieces.on(k, x, alpha) for alpha in {alpha for _, alpha in leaves}}
+        fields, indices = self.statement.fields, {alpha for _, alpha in leaves}
+        by_index = {alpha: Pieces(self.basis, self.cells, self.moved(c, alpha)).on(k, x, alpha) for alpha in indices}
         return np.stack([by_index[alpha][fields.index(name)] for name, alpha in leaves])
+
+    def tables(self, points: Sequence[np.ndarray], alpha: tuple[int, ...]) -> list[np.ndarray]:
+        """The derivative of order alpha of all functions at the points of every patch."""
+        return tables(self.basis, points, alpha)
+
+    def moved(self, c: np.ndarray, alpha: tuple[int, ...]) -> np.ndarray:
+        """The coefficients whose functions a derivative is of."""
+        return c
 
     def _sizes(self, k: int, leaves: tuple[Leaf, ...]) -> np.ndarray:
         return self.statement.sizes(leaves, self.h[k])
@@ -209,8 +217,9 @@ class System:
         U = np.empty((len(equations.leaves), len(x)))
         for i, (name, alpha) in enumerate(equations.leaves):
             units, f = np.prod(self.h ** np.array(alpha), axis=1), fields.index(name)
-            for k, values in enumerate(tables(self.basis, points, alpha)):
-                U[i, ends[k] : ends[k + 1]] = values @ c[k, f] / units[k]
+            given = self.moved(c, alpha)
+            for k, values in enumerate(self.tables(points, alpha)):
+                U[i, ends[k] : ends[k + 1]] = values @ given[k, f] / units[k]
         r, slopes, by_unknowns = equations(U, x)
         out = []
         for k in range(self.patches):
@@ -228,7 +237,7 @@ class System:
         """`sizes`: those of another state."""
         equations, scales, m = self.statement.equations, self.statement.scales, self.basis.size
         points, rows = self.cover.z, []
-        made = [tables(self.basis, points, alpha) for _, alpha in equations.leaves]
+        made = [self.tables(points, alpha) for _, alpha in equations.leaves]
         for k, found in enumerate(self.at(c, points)):
             J = np.zeros((*found.r.shape, self.size))
             for i, (name, alpha) in enumerate(equations.leaves):
@@ -391,5 +400,5 @@ def tails(basis: Legendre, c: np.ndarray) -> np.ndarray:
     """Of coefficients `(K, fields, functions)` the size of the two highest degrees along each coordinate: `(K, d)`."""
     peak = np.sqrt(np.prod(2 * basis.index + 1, axis=1))
     size = np.abs(c * peak).max(axis=1)
-    last = basis.index >= np.array(basis.degrees) - 1
+    last = (basis.index >= np.array(basis.degrees) - 1) & (np.array(basis.degrees) > 0)
     return np.stack([np.where(last[:, a], size, 0.0).max(axis=1) for a in range(last.shape[1])], axis=1)
