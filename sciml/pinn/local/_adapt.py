@@ -49,6 +49,7 @@ class Adapted:
 
     pieces: list[Pieces] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     reason: str = ""
     interrupted: bool = False
     tolerance: float = 0.0

@@ -50,7 +50,8 @@ class Local:
     the equations at points inside, of the conditions on the boundary and at the start, and of the jumps of the fields and
     their normal derivatives (up to the order of the equations less one) between patches; a nonlinear equation takes a few
     such steps (Gauss-Newton). Patches are halved and windows shortened where the expansion does not fall below `tolerance`,
-    or the equations do not hold between the points.
+    or the equations do not hold between the points. In two dimensions time goes in implicit Runge-Kutta steps of order four
+    (three where what walls prescribe changes in time) instead of windows, each stage on patches of space alone.
 
     **Arguments:** `tolerance`, relative to the size of the fields, of each window: errors are of its order, and those of the
     windows add up; `degree`, of the polynomials in space and in time, by default 14 and 10 in one dimension, a total
@@ -217,7 +218,7 @@ def _solution(problem: Problem, statement: Statement, found: Adapted, began: flo
         parameters,
         measured(problem, statement, final) | {"continuity": _mean(system, system.misfit(found.pieces[-1].c))},
         lambda solution: _estimate(problem, statement, found),
-        notes=(*problem.notes, *notes),
+        notes=(*problem.notes, *notes, *found.notes),
     )
     solution.stats["seconds"] = time.monotonic() - began
     return solution
@@ -285,7 +286,10 @@ def _estimate(problem: Problem, statement: Statement, found: Adapted) -> Estimat
     if learned:
         better = [learn_again(found, statement, finer)]
     elif statement.stepped:
-        better = again_in_steps(statement, found.pieces, finer.degrees, found.tolerance)
+        try:
+            better = again_in_steps(statement, found.pieces, finer.degrees, found.tolerance)
+        except (FloatingPointError, np.linalg.LinAlgError) as error:
+            return Estimate(None, {}, f"{error}; compare with another tolerance")
     else:
         better = again(statement, found.pieces, finer)
     sizes, errors, volume = np.zeros(len(statement.fields)), np.zeros(len(statement.fields)), 0.0

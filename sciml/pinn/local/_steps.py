@@ -39,7 +39,7 @@ CONVERGED = 0.03  # of the tolerance: how far Newton's method goes
 KEPT = (0.9, 1.5)  # a step that should change by a factor between these stays as it is, and so does its matrix
 MERGE = 0.2  # of the tolerance: tails of halves that are put together
 REST = 3  # steps between two attempts to put patches together
-TOO_MUCH = 1.0  # of the tolerance, from which on patches are halved when any is not resolved
+TRIES = 20  # of one step with ever smaller patches
 
 _tableau: Any = diffrax.KenCarp4.tableau.tableaus[1]
 TIMES = np.concatenate([[0.0], _tableau.c])
@@ -86,6 +86,9 @@ class Stepper:
         if known is None or abs(known.tau - tau) > 1e-12 * tau or not same(known.cells.boxes):
             known, self._by = Stage(self.statement, self.basis, boxes, t, tau), None
             self._stage = known
+            for cover in self.statement.covers.values():
+                if cover.made is not known.cover.made:
+                    cover.made.clear()  # tables take most of the memory
         known.move(t)
         return known
 
@@ -123,7 +126,7 @@ class Stepper:
         return np.stack(out)
 
     def step(self, start: State, dt: float) -> Step | None:
-        """None where Newton's method does not converge."""
+        """None where Newton's method does not converge. **Raises** `numpy.linalg.LinAlgError`."""
         tau = dt * DIAGONAL
         slopes, values = [start.c[1:]], [start.c[0]]
         stage, new = self.stage(start.cells.boxes, start.t + tau, tau), start.c
@@ -270,15 +273,19 @@ def march_in_steps(
     slice_ = Slice(degrees, True, time)
     stepper = Stepper(statement, slice_, tolerance)
     dt = FIRST * span
+
+    def initially() -> np.ndarray:
+        """Boxes that resolve the initial values."""
+        return _flat(resolving(statement, slice_, initial_of(statement), start, start + dt, tolerance), time)
+
     began, rest, budget = clock.monotonic(), 0, Budget(deadline)
     if resumed := out.resumed():
         numbers, arrays = resumed
         dt, rest = numbers["dt"], int(numbers["rest"])
         state = State(numbers["t"], Cells(arrays["boxes"], arrays["owner"], arrays["frames"]), arrays["c"])
     else:
-        boxes = _flat(resolving(statement, slice_, initial_of(statement), start, start + dt, tolerance), time)
-        state = stepper.start(boxes)
-    first, sharp = state.t, False  # whether what is at the start is not resolved
+        state = stepper.start(initially())
+    first, tried, sharp = state.t, 0, False  # whether what is at the start is not resolved
     while state.t < end - 1e-12 * span:
         t = state.t
         dt = min(dt, end - t)
@@ -308,23 +315,28 @@ def march_in_steps(
         tail = stepper.left(found)
         if tail.max() > tolerance:
             boxes = state.cells.boxes
-            new = refined(boxes, tail[state.cells.owner], TOO_MUCH * tolerance, statement.space, max(slice_.degrees))
-            if len(new) > MOST_PATCHES and not out.pieces and dt < LATEST * span:
-                boxes = _flat(resolving(statement, slice_, initial_of(statement), start, start + dt, tolerance), time)
-                state, dt, sharp = stepper.start(boxes), 3 * dt, True
+            new, tried = refined(boxes, tail[state.cells.owner], tolerance, statement.space, max(slice_.degrees)), tried + 1
+            if len(new) <= MOST_PATCHES and tried < TRIES:
+                state = stepper.on(state, new)
                 continue
-            if len(new) > MOST_PATCHES:
+            if out.pieces or dt >= LATEST * span:
                 out.reason = f"more than {MOST_PATCHES} patches are needed at {name} = {t:.4g}"
                 return
-            state = stepper.on(state, new)
+            # It spreads: a little later fewer patches do.
+            state, dt, sharp, tried = stepper.start(initially()), 3 * dt, True, 0
             continue
         if len(out.pieces) == 1 and not sharp and (off := stepper.bent(state, found, t - start)) > tolerance:
             # Euler's method began with too long a step.
             out.pieces, out.history = [], []
             state, dt = stepper.start(state.cells.boxes), max(0.5 * np.sqrt(tolerance / off), 0.01) * (t - start)
             continue
+        if sharp and not out.pieces:
+            out.notes.append(
+                f"What is at the start, or between initial values and boundary there, is too sharp for {MOST_PATCHES} patches: "
+                f"up to {name} = {found.state.t:.4g}, the first step, the solution is less accurate."
+            )
         out.pieces.append(stepper.piece(state, found))
-        state = found.state
+        state, tried = found.state, 0
         out.history.append({"t": float(state.t), "patches": len(state.cells.boxes), "tail": float(max(error, tail.max()))})
         tell({"t": f"{state.t:.4g}", "patches": str(len(state.cells.boxes))})
         factor = min(factor, GROWTH)
@@ -367,7 +379,7 @@ def again_in_steps(statement: Statement, pieces: list[Pieces], degrees: tuple[in
         for _ in range(2):
             found = stepper.step(state, (end - t) / 2) if out else stepper.euler(state, (end - t) / 2)
             if found is None:
-                raise FloatingPointError(f"Newton's method failed at t = {t:.4g} with steps half as long")
+                raise FloatingPointError(f"with steps half as long Newton's method failed at t = {t:.4g}")
             made.append(stepper.piece(state, found))
             state = found.state
         out.append(Halves(*made))
