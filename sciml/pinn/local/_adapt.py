@@ -61,13 +61,14 @@ class Adapted:
         found = None if self.trail is None else self.trail.begin()
         if found is None:
             return None
-        self.pieces, self.history, numbers, arrays = found
+        self.pieces, said, numbers, arrays = found
+        self.history, self.notes = said["history"], said["notes"]
         return numbers, arrays
 
     def note(self, numbers: dict[str, float], arrays: dict[str, np.ndarray]) -> None:
         """What the next window needs."""
         if self.trail is not None:
-            self.trail.note(self.pieces, self.history, numbers, arrays)
+            self.trail.note(self.pieces, {"history": self.history, "notes": self.notes}, numbers, arrays)
 
     @property
     def complete(self) -> bool:

@@ -27,29 +27,33 @@ class Trail:
     known: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None
     _next: tuple[Any, ...] = field(default=())
 
-    def note(self, pieces: Sequence[Pieces], history: Any, numbers: dict[str, float], arrays: dict[str, np.ndarray]) -> None:
-        """After a window, or step, of which `pieces` are all so far."""
-        self._next = pieces, history, numbers, arrays
+    def note(
+        self, pieces: Sequence[Pieces], said: dict[str, list[Any]], numbers: dict[str, float], arrays: dict[str, np.ndarray]
+    ) -> None:
+        """After a window, or step, of which `pieces` are all so far, `said` is their history and the notes."""
+        # As they are now: what an interrupted step adds has no numbers yet.
+        self._next = list(pieces), {name: list(values) for name, values in said.items()}, numbers, arrays
         if self.checkpoint.due():
             self.write()
 
     def write(self) -> None:
         if not self._next:
             return
-        pieces, history, numbers, arrays = self._next
+        pieces, said, numbers, arrays = self._next
         header, saved = saved_pieces(pieces)
         header |= {"format": FORMAT, "kind": KIND, "signature": self.checkpoint.signature, "goal": self.goal}
-        header |= {"numbers": numbers, "history": history}
+        header |= {"numbers": numbers} | said
         write_arrays(self.checkpoint.path, header, saved | {f"next/{name}": a for name, a in arrays.items()})
         self.checkpoint.written()
 
-    def begin(self) -> tuple[list[Pieces], list[dict[str, float]], dict[str, float], dict[str, np.ndarray]] | None:
+    def begin(self) -> tuple[list[Pieces], dict[str, Any], dict[str, float], dict[str, np.ndarray]] | None:
         """What an earlier run left; None where there is none of the same tolerance."""
         if self.known is None or self.known[0]["goal"] != self.goal:
             return None
         header, arrays = self.known
         rest = {name.removeprefix("next/"): a for name, a in arrays.items() if name.startswith("next/")}
-        return read_pieces(header, arrays), header["history"], header["numbers"], rest
+        said = {name: header[name] for name in ("history", "notes")}
+        return read_pieces(header, arrays), said, header["numbers"], rest
 
 
 def known_trail(checkpoint: Checkpoint | None) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
