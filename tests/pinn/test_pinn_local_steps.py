@@ -212,3 +212,18 @@ def test_a_default_call_goes_on_from_patches_too(tmp_path, monkeypatch):
     done = pinn.solve(pde, domain, checkpoint=path, max_time=60, progress=False)
     assert not part.converged and done.converged and "no network was trained" in done.result
     assert read_arrays(path)[0]["kind"] == "local"
+
+
+def test_a_start_that_does_not_agree_with_the_walls():
+    """Cold inside, a wall that is hot at once: a layer without thickness at the start."""
+    u = field("u", x, y, t)
+    walls = Dirichlet(u, 1, on="x_min"), Dirichlet(u, 0, on="x_max"), Neumann(u, 0, on=("y_min", "y_max"))
+    pde = PDE(u.t - laplacian(u), Initial(u, 0), *walls)
+    solution = pinn.solve(pde, SQUARE, pinn.Local(1e-3), progress=False)
+    a, b, c = drawn(SQUARE)
+    k = np.pi * np.arange(1, 200)[:, None]
+    expected = 1 - a - np.sum(2 / k * np.sin(k * a) * np.exp(-(k**2) * c), axis=0)
+    late = c > 0.05
+    assert rms((solution.u(a, b, c) - expected)[late]) < 3e-3 * rms(expected)
+    assert rms(solution.u(a, b, c) - expected) < 2e-2 * rms(expected)
+    assert any("less accurate" in note for note in solution.notes)

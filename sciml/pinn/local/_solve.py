@@ -29,7 +29,7 @@ from ._steps import again_in_steps, march_in_steps
 from ._system import System
 from ._trail import Trail, known_trail
 
-TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-5)}  # of the default, one after the other, by coordinates
+TOLERANCES = {1: (1e-6, 1e-8), 2: (1e-6, 1e-8), 3: (1e-3, 1e-4, 1e-5)}  # of the default, one after the other, by coordinates
 COARSEST = 1e-3
 SHARE = 2 / 3  # of the time, before a network is trained in the rest
 SHARE_OF_DATA = 1 / 3  # the same where there are data

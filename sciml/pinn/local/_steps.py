@@ -32,6 +32,7 @@ from ._system import tails
 
 FIRST = 1e-3  # of the time: the first step, which is one of Euler's method
 LATEST = 0.02  # the same where what is at the start is too sharp for so many patches
+FALLS = 0.5  # of what it was: the error of a shorter first step, where that helps
 CUBIC = 3
 SCATTER = 0.3  # of what stages are off a parabola: the error of fields without a derivative in time
 AT_ENDS = 10.0  # times the weight of other stages, where a cubic goes through them
@@ -160,7 +161,11 @@ class Stepper:
         stage = self._stage
         assert stage is not None
         tail = stage.tails(step.state.c[0])
-        left, cut = DEFECT * stage.defect(step.state.c[0]) / DIAGONAL / 2, ~stage.cover.whole
+        # Of a stage from tau before to tau after, for all of the step.
+        share = (1.0 if len(step.times) == 1 else 1 / DIAGONAL) / 2
+        over_time, of_rows = stage.defects(step.state.c[0])
+        # A residual that a rough coefficient leaves on a patch is spread before the step ends.
+        left, cut = np.minimum(DEFECT * share * over_time, of_rows).max(axis=1), ~stage.cover.whole
         if cut.any():
             left = np.maximum(left, stage.missed(step.state.c[0]))
             # Coefficients say little where high degrees are nearly combinations of low ones: the longer side is halved.
@@ -285,7 +290,7 @@ def march_in_steps(
         state = State(numbers["t"], Cells(arrays["boxes"], arrays["owner"], arrays["frames"]), arrays["c"])
     else:
         state = stepper.start(initially())
-    first, tried, sharp = state.t, 0, False  # whether what is at the start is not resolved
+    first, tried, bent, sharp = state.t, 0, np.inf, False  # whether patches do not resolve the start
     while state.t < end - 1e-12 * span:
         t = state.t
         dt = min(dt, end - t)
@@ -325,16 +330,18 @@ def march_in_steps(
             # It spreads: a little later fewer patches do.
             state, dt, sharp, tried = stepper.start(initially()), 3 * dt, True, 0
             continue
-        if len(out.pieces) == 1 and not sharp and (off := stepper.bent(state, found, t - start)) > tolerance:
-            # Euler's method began with too long a step.
-            out.pieces, out.history = [], []
-            state, dt = stepper.start(state.cells.boxes), max(0.5 * np.sqrt(tolerance / off), 0.01) * (t - start)
-            continue
-        if sharp and not out.pieces:
-            out.notes.append(
-                f"What is at the start, or between initial values and boundary there, is too sharp for {MOST_PATCHES} patches: "
-                f"up to {name} = {found.state.t:.4g}, the first step, the solution is less accurate."
-            )
+        if len(out.pieces) == 1:
+            off = stepper.bent(state, found, t - start)
+            if tolerance < off < FALLS * bent and not sharp:
+                # Euler's method began with too long a step.
+                out.pieces, out.history, bent = [], [], off
+                state, dt = stepper.start(state.cells.boxes), max(0.5 * np.sqrt(tolerance / off), 0.01) * (t - start)
+                continue
+            if sharp or off > tolerance:
+                out.notes.append(
+                    "What is at the start, or between initial values and boundary there, is too sharp to be resolved: up to "
+                    f"{name} = {t:.2g}, the first step, the solution is less accurate."
+                )
         out.pieces.append(stepper.piece(state, found))
         state, tried = found.state, 0
         out.history.append({"t": float(state.t), "patches": len(state.cells.boxes), "tail": float(max(error, tail.max()))})

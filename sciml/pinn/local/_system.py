@@ -334,9 +334,17 @@ class System:
     def defect(self, c: np.ndarray) -> np.ndarray:
         """How badly the equations hold at fresh points of each patch, `(K,)`, root mean squares relative to the fields: where
         they have a time derivative, what the residual adds to a field over the window; else relative to their rows."""
-        time, out = self.statement.time, np.zeros(self.patches)
+        over_time, of_rows = self.defects(c)
+        return np.where(np.isfinite(over_time), over_time, of_rows).max(axis=1)
+
+    def defects(self, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same of every equation, `(K, equations)`, over the window (infinite without a time derivative) and relative to
+        the rows: what a residual that varies over the patch changes a field by."""
+        time, shape = self.statement.time, (self.patches, len(self.statement.pde.equations))
+        over_time, of_rows = np.full(shape, np.inf), np.zeros(shape)
         for k, found in enumerate(self.at(c, self.cover.fresh)):
-            along = found.sizes
+            size = np.sqrt(np.mean(found.r**2, axis=1))
+            of_rows[k] = size / found.sizes
             if time is not None:
                 moving = np.array(
                     [
@@ -347,9 +355,8 @@ class System:
                     ]
                 )
                 moved = np.abs(found.slopes).max(axis=2) @ moving
-                along = np.where(moved > 0, moved, along)
-            out[k] = np.max(np.sqrt(np.mean(found.r**2, axis=1)) / along)
-        return out
+                over_time[k, moved > 0] = size[moved > 0] / moved[moved > 0]
+        return over_time, of_rows
 
     def misfit(self, c: np.ndarray) -> np.ndarray:
         """The worst violation of conditions, and jump, at fresh points on the faces of each patch, `(K,)`, relative to their
