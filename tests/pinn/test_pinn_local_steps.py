@@ -1,5 +1,7 @@
 """Two dimensions and time: Runge-Kutta steps whose stages are least squares on patches."""
 
+from time import monotonic
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -24,10 +26,11 @@ from sciml import (
 )
 from sciml._files import read_arrays
 from sciml.pinn._problem import compile
+from sciml.pinn.local._adapt import Adapted
 from sciml.pinn.local._basis import Slice
 from sciml.pinn.local._pieces import Pieces
 from sciml.pinn.local._statement import state
-from sciml.pinn.local._steps import Stepper
+from sciml.pinn.local._steps import Stepper, march_in_steps
 from sciml.pinn.local._trail import Trail
 
 x, y, t = coordinates("x y t")
@@ -227,3 +230,22 @@ def test_a_start_that_does_not_agree_with_the_walls():
     assert rms((solution.u(a, b, c) - expected)[late]) < 3e-3 * rms(expected)
     assert rms(solution.u(a, b, c) - expected) < 2e-2 * rms(expected)
     assert any("less accurate" in note for note in solution.notes)
+
+
+def test_a_last_step_that_is_too_long_is_shortened():
+    pde, exact = front(0.05)
+    statement, out = state(compile(pde, SQUARE)), Adapted(tolerance=1e-4)
+    steps, step = [], Stepper.step
+
+    def once(self, at, dt):
+        found = step(self, at, dt)
+        if found is not None and at.t + dt > 0.5 - 1e-9:  # reaches the end
+            steps.append(dt)
+            found.error = 1.3e-4 if dt > 0.95 * steps[0] else 1e-5
+        return found
+
+    method = pinn.Local(1e-4)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Stepper, "step", once)
+        march_in_steps(out, statement, method.basis(statement), 1e-4, monotonic() + 60, lambda said: None, monotonic() + 60)
+    assert out.complete and len(steps) < 5 and out.history[-1]["t"] == pytest.approx(0.5)

@@ -294,8 +294,6 @@ def march_in_steps(
     while state.t < end - 1e-12 * span:
         t = state.t
         dt = min(dt, end - t)
-        if end - t < 1.5 * dt and end - t > dt:
-            dt = (end - t) / 2 if end - t > 1.2 * dt else end - t
         tau = dt * (DIAGONAL if out.pieces else 1.0)
         now = clock.monotonic()
         budget.deadline = late if began + (now - began) * (end - first) / max(t - first, 1e-300) < late else deadline
@@ -349,6 +347,8 @@ def march_in_steps(
         factor = min(factor, GROWTH)
         if not KEPT[0] < factor < KEPT[1]:
             dt *= factor
+        if dt < end - state.t < 1.5 * dt:
+            dt = (end - state.t) / 2  # two alike rather than a short one
         rest += 1
         if rest >= REST and state.t < end:
             state, rest = _joined(stepper, state, tolerance), 0
