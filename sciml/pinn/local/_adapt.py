@@ -166,7 +166,7 @@ def march(
         roots = statement.roots()
         roots[:, time] = boxes[0, time]
         smooth = lambda box, t=t, before=before: (  # noqa: E731
-            np.delete(_tails_of(statement, basis, box, before, t), time).max() < MERGE * tolerance
+            np.delete(tails_of(statement, basis, box, before, t), time).max() < MERGE * tolerance
         )
         boxes = merged(boxes, roots, smooth)
         dt *= np.clip(0.9 * (tolerance / max(in_time, 1e-16)) ** power, 0.5, GROWTH)
@@ -299,7 +299,7 @@ def initial_of(statement: Statement) -> Before:
     return at
 
 
-def _tails_of(statement: Statement, basis: Legendre, box: np.ndarray, state: Before, t: float) -> np.ndarray:
+def tails_of(statement: Statement, basis: Legendre, box: np.ndarray, state: Before, t: float) -> np.ndarray:
     """Tails `(d,)` of the state at time t on a box."""
     time = statement.time
     assert time is not None
@@ -325,7 +325,7 @@ def resolving(
         pending = [(b, 0) for box, _ in pending for b in halves(box, axis)]
     while pending:
         box, depth = pending.pop()
-        tail = _tails_of(statement, basis, box, state, t)
+        tail = tails_of(statement, basis, box, state, t)
         tail[time] = 0
         if tail.max() > tolerance and depth < DEPTH and len(out) + len(pending) < MOST_PATCHES:
             pending += [(b, depth + 1) for b in halves(box, int(np.argmax(tail)))]

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from ._basis import Slice
-from ._normal import Cholesky, Gram, Rows, gram_of, norms_of
+from ._normal import Cholesky, Rows, gram_of, norms_of
 from ._pieces import table
 from ._pointwise import Pointwise
 from ._statement import Statement
@@ -63,7 +63,7 @@ class Stage(System):
         boxes[:, statement.time] = t - tau, t + tau
         super().__init__(statement, basis, boxes)
         self.statement = replace(statement, scales=self._natural(tau))
-        self.t, self.tau = t, tau
+        self.tau = tau
         self._past: tuple[np.ndarray, ...] = ()
 
     def _natural(self, tau: float) -> np.ndarray:
@@ -78,7 +78,7 @@ class Stage(System):
         return scales
 
     def move(self, t: float) -> None:
-        time, self.t = self.statement.time, t
+        time = self.statement.time
         self.cells.frames[:, time] = self.cells.boxes[:, time] = t - self.tau, t + self.tau
         for at in (*self.held, *self._together, *self._fresh, *self.cover.joints, *self.cover.edges):
             at.x[:, time] = t
@@ -110,13 +110,6 @@ class Stage(System):
         if "shaped" not in made:
             made["shaped"] = self._shaped(self._jumps())
         return made["shaped"]
-
-    @cached_property
-    def _known(self) -> Gram:
-        made = self.cover.made
-        if "gram" not in made:
-            made["gram"] = gram_of(self.fixed)
-        return made["gram"]
 
     @cached_property
     def _together(self) -> list[Together]:
@@ -183,7 +176,7 @@ class Stage(System):
             at_conditions.append(1 / (size * np.sqrt(len(held.x))))
             rows.append(self.linearised(held, values, c, at_conditions[-1]))
         rows = self._shaped([*rows, *self.fluxes(c)])
-        gram = gram_of(rows, self._known)
+        gram = gram_of(rows, self.known)
         norms = norms_of(gram, self.patches, self.size)
         return Linearised(rows, weights, at_conditions, Cholesky(gram, norms), norms)
 

@@ -16,14 +16,27 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import diffrax
 import numpy as np
 
-from ._adapt import DEFECT, GROWTH, MOST_PATCHES, SHORTEST, Adapted, Budget, Tell, initial_of, refined, resolving
+from ._adapt import (
+    DEFECT,
+    GROWTH,
+    MOST_PATCHES,
+    SHORTEST,
+    Adapted,
+    Budget,
+    Tell,
+    initial_of,
+    refined,
+    resolving,
+    tails_of,
+)
 from ._basis import Legendre, Slice
-from ._cover import fitted, points_of
+from ._cover import fitted
 from ._patches import merged
 from ._pieces import Cells, Pieces, half, placed
 from ._stage import Linearised, Stage
@@ -134,8 +147,7 @@ class Stepper:
         for i in range(1, len(TIMES)):
             past = start.c[:-1] + dt * np.tensordot(LOWER[i], np.stack(slopes), axes=(0, 0))
             stage.move(start.t + TIMES[i] * dt)
-            slope = slopes[-1][0] if i > 1 else slopes[0][0]
-            c = self._solved(stage, past[0] + tau * slope, past, first=i == 1)
+            c = self._solved(stage, past[0] + tau * slopes[-1][0], past, first=i == 1)
             if c is None:
                 return None
             new = self._levels(c, past, tau)
@@ -193,21 +205,25 @@ class Stepper:
             c[:, k] = fitted(self.basis, z, values).reshape(len(state.c), -1, self.basis.size)
         return State(state.t, stage.cells, c)
 
+    @cached_property
+    def _prism(self) -> tuple[Legendre, np.ndarray]:
+        """Functions of space and time over a step, and which of space each is."""
+        prism = Legendre(tuple(CUBIC if a == self.time else p for a, p in enumerate(self.basis.degrees)), True, self.time)
+        place = {tuple(k): i for i, k in enumerate(self.basis.index)}
+        flat = prism.index.copy()
+        flat[:, self.time] = 0
+        return prism, np.array([place[tuple(k)] for k in flat])
+
     def piece(self, start: State, step: Step) -> Pieces:
         """Fields in space and time over a step."""
         end = step.state
-        prism = Legendre(tuple(CUBIC if a == self.time else p for a, p in enumerate(self.basis.degrees)), True, self.time)
+        prism, column = self._prism
         h = (end.t - start.t) / 2
         hermite = _hermite(np.stack([start.c[0], end.c[0], h * start.c[1], h * end.c[1]]))
         if np.any(self.orders == 0):
             still = self.orders == 0
             hermite[:, :, still] = _through(step.times, step.stages[:, :, still])
-        place = {tuple(k): i for i, k in enumerate(self.basis.index)}
-        flat = prism.index.copy()
-        flat[:, self.time] = 0
-        column = np.array([place[tuple(k)] for k in flat])
-        degree = prism.index[:, self.time]
-        c = hermite[degree, :, :, column].transpose(1, 2, 0)
+        c = hermite[prism.index[:, self.time], :, :, column].transpose(1, 2, 0)
         cells = _moved(end.cells, self.time, (start.t + end.t) / 2, h)
         return Pieces(prism, cells, np.ascontiguousarray(c))
 
@@ -404,10 +420,9 @@ def _joined(stepper: Stepper, state: State, tolerance: float) -> State:
     """Halves put together where the state is smooth."""
     statement, time = stepper.statement, stepper.time
     known = Pieces(stepper.basis, _moved(state.cells, time, 0.0, 1.0), state.c[0])
-    z, scales = points_of(stepper.basis), statement.scales[:, None]
     roots, most = _flat(statement.roots(), time), MERGE * tolerance
     # What is not smooth on a half is not on the whole; patches that are cut do not say.
-    rough = tails(stepper.basis, state.c[0] / scales).max(axis=1)[state.cells.owner] > most
+    rough = tails(stepper.basis, state.c[0] / statement.scales[:, None]).max(axis=1)[state.cells.owner] > most
     rough &= np.prod(half(state.cells.frames)[state.cells.owner], axis=1) > 0.99 * np.prod(half(state.cells.boxes), axis=1)
     middles = state.cells.boxes[rough].mean(axis=2)[:, statement.space]
 
@@ -415,12 +430,7 @@ def _joined(stepper: Stepper, state: State, tolerance: float) -> State:
         low, high = box[statement.space].T
         if np.any(np.all((middles > low) & (middles < high), axis=1)):
             return False
-        inside = statement.inside(placed(box, z))
-        if inside.sum() < stepper.basis.size:
-            return True
-        here = z if inside.all() else z[inside]
-        values = known(placed(box, here), (0,) * z.shape[1]) / scales
-        return bool(tails(stepper.basis, fitted(stepper.basis, here, values)[None]).max() < most)
+        return bool(tails_of(statement, stepper.basis, box, known, 0.0).max() < most)
 
     boxes = _flat(state.cells.boxes, time)
     new = merged(boxes, roots, smooth)

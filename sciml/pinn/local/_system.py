@@ -20,7 +20,7 @@ import numpy as np
 from ._basis import Legendre, chebyshev, lobatto, product
 from ._cover import Joint, counts, fitted, tables
 from ._covering import cover
-from ._normal import Rows, block_least_squares, cost, gram_of
+from ._normal import Gram, Rows, block_least_squares, cost, gram_of
 from ._pieces import Pieces, half, nearest, placed, table
 from ._pointwise import Leaf, Pointwise, Values
 from ._statement import START, OnBreaks, Statement
@@ -101,6 +101,14 @@ class System:
     def fixed(self) -> list[Rows]:
         """Rows that do not depend on the solution."""
         return [*self._jumps(), *self._start()]
+
+    @property
+    def known(self) -> Gram:
+        """A^T A of the rows `fixed`, the same in every window."""
+        made = self.cover.made
+        if "gram" not in made:
+            made["gram"] = gram_of(self.fixed)
+        return made["gram"]
 
     @cached_property
     def held(self) -> list[Held]:
@@ -304,11 +312,8 @@ class System:
 
     def step(self, c: np.ndarray) -> np.ndarray:
         """One step of Gauss-Newton from `c`."""
-        made = self.cover.made
-        if "gram" not in made:
-            made["gram"] = gram_of(self.fixed)
         rows = [*self.equations(c), *self.conditions(c), *self.fluxes(c)]
-        found = block_least_squares(rows, self.patches, self.size, self.fixed, made["gram"])
+        found = block_least_squares(rows, self.patches, self.size, self.fixed, self.known)
         return found.reshape(c.shape) * self.statement.scales[:, None]
 
     def newton(self, c: np.ndarray, tolerance: float, steps: int = STEPS) -> Newton:
