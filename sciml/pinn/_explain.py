@@ -29,11 +29,21 @@ def _tried(problem: Problem) -> str:
     """What `solve` tries before it trains the network."""
     if problem.fluxes:
         places = " and ".join(f.coordinate.name for f in problem.fluxes)
-        return f"local least squares, on patches that end where the flux along {places} jumps; nothing else"
+        return f"local least squares, on patches that end where the flux along {places} jumps{_in_time(problem)}; nothing else"
     reason = why_not(problem) or too_many(problem)
     waves = "" if problem.exactness.corners or problem.learns else "a layer of random waves; "
-    local = f"no local least squares ({reason})" if reason else "local least squares, polynomials on patches"
+    local = f"local least squares, polynomials on patches{_in_time(problem)}"
+    if reason:
+        local = f"no local least squares ({reason})"
     return f"{waves}{local}; then the network is trained"
+
+
+def _in_time(problem: Problem) -> str:
+    """How patches go through time; data are of all times at once."""
+    if problem.pde.time is None or problem.learns:
+        return ""
+    plane = len(problem.pde.coordinates) > 2
+    return ", steps of a Runge-Kutta method in time" if plane else ", windows of time"
 
 
 def describe(problem: Problem, tried: str = "") -> str:

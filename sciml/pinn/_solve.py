@@ -90,7 +90,8 @@ def solve(
         their natural size.
     - `key`: a whole number or a JAX key.
     - `checkpoint`: a file that the training state, or the windows of time so far, are written to; a call with the same
-        arguments resumes from it.
+        arguments resumes from it. What random waves answer, or patches without time or with data, is not written: such a
+        call begins anew.
     - `progress`: a progress bar. `throw`: whether a failed training raises; otherwise `solution.result` says it.
 
     **Returns** a `Solution`. **Raises** `ValueError` or `TypeError` where the problem is not well stated, before anything

@@ -99,6 +99,14 @@ def test_steps_are_of_order_four():
     assert 12 < coarse / fine < 24
 
 
+def test_explain_says_how_patches_go_through_time():
+    u, v = field("u", x, t), field("v", x, y, t)
+    line = pinn.explain(PDE(u.t - u.xx, Initial(u, 1), Dirichlet(u, 0)), Box(x=(0, 1), t=(0, 1)))
+    assert "polynomials on patches, windows of time; then" in line
+    plane = pinn.explain(PDE(v.t - laplacian(v), Initial(v, 1), Dirichlet(v, 0)), SQUARE)
+    assert "polynomials on patches, steps of a Runge-Kutta method in time; then" in plane
+
+
 def test_waves_which_are_of_second_order_in_time():
     u = field("u", x, y, t)
     w = sp.sqrt(2) * sp.pi
