@@ -8,7 +8,7 @@ import numpy as np
 
 from ._frequencies import carriers
 from ._problem import Problem, compile_beside
-from .local import folded, too_many, why_not
+from .local import folded, in_steps, too_many, why_not
 
 
 def explain(pde: Any, domain: Any, network: Any = None, *, exact: bool = True) -> str:
@@ -32,9 +32,8 @@ def _tried(problem: Problem) -> str:
         return f"local least squares, on patches that end where the flux along {places} jumps{_in_time(problem)}; nothing else"
     reason = why_not(problem) or too_many(problem)
     waves = "" if problem.exactness.corners or problem.learns else "a layer of random waves; "
-    local = f"local least squares, polynomials on patches{_in_time(problem)}"
-    if reason:
-        local = f"no local least squares ({reason})"
+    patches = f"local least squares, polynomials on patches{_in_time(problem)}"
+    local = f"no local least squares ({reason})" if reason else patches
     return f"{waves}{local}; then the network is trained"
 
 
@@ -42,8 +41,7 @@ def _in_time(problem: Problem) -> str:
     """How patches go through time; data are of all times at once."""
     if problem.pde.time is None or problem.learns:
         return ""
-    plane = len(problem.pde.coordinates) > 2
-    return ", steps of a Runge-Kutta method in time" if plane else ", windows of time"
+    return ", steps of a Runge-Kutta method in time" if in_steps(problem.pde) else ", windows of time"
 
 
 def describe(problem: Problem, tried: str = "") -> str:

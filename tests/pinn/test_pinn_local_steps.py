@@ -19,6 +19,7 @@ from sciml import (
     Solution,
     Time,
     coordinates,
+    d,
     field,
     fields,
     laplacian,
@@ -105,6 +106,9 @@ def test_explain_says_how_patches_go_through_time():
     assert "polynomials on patches, windows of time; then" in line
     plane = pinn.explain(PDE(v.t - laplacian(v), Initial(v, 1), Dirichlet(v, 0)), SQUARE)
     assert "polynomials on patches, steps of a Runge-Kutta method in time; then" in plane
+    layers = PDE(u.t - d((1 + 9 * sp.Heaviside(x - 0.5)) * u.x, x), Initial(u, 1), Dirichlet(u, 0))
+    text = pinn.explain(layers, Box(x=(0, 1), t=(0, 1)))
+    assert "patches that end where the flux along x jumps, windows of time; nothing else" in text
 
 
 def test_waves_which_are_of_second_order_in_time():

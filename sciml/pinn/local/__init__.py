@@ -16,5 +16,6 @@ from ._solve import Local as Local
 from ._solve import attempt_locally as attempt_locally
 from ._solve import solve_locally as solve_locally
 from ._solve import too_many as too_many
+from ._statement import in_steps as in_steps
 from ._statement import why_not as why_not
 from ._trail import known_trail as known_trail

@@ -110,8 +110,8 @@ class Statement:
 
     @property
     def stepped(self) -> bool:
-        """Whether time goes in steps of a Runge-Kutta method instead of windows: in two dimensions of space."""
-        return self.time is not None and len(self.space) > 1
+        """Whether time goes in steps of a Runge-Kutta method instead of windows."""
+        return self.time is not None and in_steps(self.pde)
 
     @property
     def learns(self) -> bool:
@@ -271,6 +271,11 @@ def why_not(problem: Problem) -> str:
 
 def _along(condition: Periodic, pde: PDE) -> list[Any]:
     return [s for s in pde.space if not condition.coordinates or s.name in condition.coordinates]
+
+
+def in_steps(pde: PDE) -> bool:
+    """Whether time goes in steps of a Runge-Kutta method instead of windows: in two dimensions of space."""
+    return pde.time is not None and len(pde.space) > 1
 
 
 def state(problem: Problem) -> Statement:
